@@ -1,0 +1,31 @@
+//! Compression of request bodies, with limits on both sides of it.
+
+use std::io::Read as _;
+
+use crate::error::DecodeError;
+use crate::limits;
+
+/// zstd level of uploads: the best ratio that costs an edge machine little.
+const LEVEL: i32 = 3;
+
+/// Compresses a body.
+///
+/// # Errors
+/// When zstd fails, which means that memory ran out.
+pub fn compress(plain: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(plain, LEVEL)
+}
+
+/// Decompresses a body, refusing more than [`limits::BODY_BYTES`] in and [`limits::PLAIN_BYTES`] out.
+///
+/// # Errors
+/// When it is too large or not zstd.
+pub fn decompress(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    DecodeError::check_size("body bytes", body.len(), limits::BODY_BYTES)?;
+    let failed = |error: std::io::Error| DecodeError::Compression { cause: error.to_string() };
+    let decoder = zstd::stream::Decoder::with_buffer(body).map_err(failed)?;
+    let mut plain = Vec::new();
+    decoder.take(limits::PLAIN_BYTES as u64 + 1).read_to_end(&mut plain).map_err(failed)?;
+    DecodeError::check_size("decompressed body bytes", plain.len(), limits::PLAIN_BYTES)?;
+    Ok(plain)
+}

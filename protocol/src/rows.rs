@@ -1,0 +1,426 @@
+//! Readings in columns: the rows of one read group within a batch.
+//!
+//! Most rows are small (a dead-band leaves most values out) and most values are decimal numbers with few digits, so
+//! a cell costs one to three bytes before compression. `docs/wire.md`, "Rows of a group", is the specification.
+
+use crate::catalogue::{GroupSpec, PointSpec};
+use crate::clock::{Anchor, BootTime};
+use crate::error::DecodeError;
+use crate::limits;
+use crate::record::{apply_time_step, time_step};
+use crate::value::{PointKind, Quality, QualityReason, Value};
+use crate::wire;
+
+/// The number of a read group within a catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupIndex(pub u32);
+
+/// One point of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The value; `None` exactly when the quality is bad.
+    pub value: Option<Value>,
+    /// How far it may be believed.
+    pub quality: Quality,
+    /// Why it is not good.
+    pub reason: QualityReason,
+}
+
+impl Cell {
+    /// A good value.
+    #[must_use]
+    pub fn good(value: Value) -> Self {
+        Self { value: Some(value), quality: Quality::Good, reason: QualityReason::None }
+    }
+
+    /// A value that no rule should act on alone.
+    #[must_use]
+    pub fn uncertain(value: Value, reason: QualityReason) -> Self {
+        Self { value: Some(value), quality: Quality::Uncertain, reason }
+    }
+
+    /// No usable value.
+    #[must_use]
+    pub fn bad(reason: QualityReason) -> Self {
+        Self { value: None, quality: Quality::Bad, reason }
+    }
+}
+
+/// Whatever one poll of a group found worth keeping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The record's number; zero in a snapshot.
+    pub seq: u64,
+    /// When the group was read.
+    pub boot_time: BootTime,
+    /// The kept cells, by ascending column of the group.
+    pub cells: Vec<(u16, Cell)>,
+}
+
+/// Rows of one group as they travel; [`GroupRows::rows`] opens them with the group's description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRows(pub(crate) wire::GroupRows);
+
+// Encodings of a column, `docs/wire.md`. 0 to 9 are decimal places of a scaled integer.
+const MAX_DECIMALS: u32 = 9;
+const ENCODING_DOUBLE: u32 = 16;
+const ENCODING_TEXT: u32 = 17;
+const ENCODING_STATE: u32 = 18;
+
+const QUALITY_UNCERTAIN: u32 = 1;
+const QUALITY_BAD: u32 = 2;
+
+impl GroupRows {
+    /// Encodes `rows` of the group. Numbers must ascend; in a snapshot (`first_seq` 0) they are all zero.
+    #[must_use]
+    pub fn encode(index: GroupIndex, group: &GroupSpec, rows: &[Row], first_seq: u64, anchor: &Anchor) -> Self {
+        let mut wire = wire::GroupRows { group: index.0, ..wire::GroupRows::default() };
+        encode_order(&mut wire, rows, first_seq, anchor);
+        encode_presence(&mut wire, rows, group.points.len());
+        let mut ordinal = 0_u32;
+        let mut last_quality = 0_u32;
+        for (column, point) in group.points.iter().enumerate() {
+            let cells: Vec<&Cell> = rows
+                .iter()
+                .filter_map(|row| {
+                    let place = row.cells.binary_search_by_key(&(column as u16), |(at, _)| *at).ok()?;
+                    Some(&row.cells[place].1)
+                })
+                .collect();
+            for cell in &cells {
+                let code = match cell.quality {
+                    Quality::Good => 0,
+                    Quality::Uncertain => QUALITY_UNCERTAIN,
+                    Quality::Bad => QUALITY_BAD,
+                };
+                if code != 0 {
+                    wire.qualities.extend([ordinal - last_quality, code | cell.reason.number() << 2]);
+                    last_quality = ordinal;
+                }
+                ordinal += 1;
+            }
+            let values: Vec<&Value> = cells.iter().filter_map(|cell| cell.value.as_ref()).collect();
+            encode_column(&mut wire, column, point, &values);
+        }
+        Self(wire)
+    }
+
+    /// The group that the rows belong to.
+    #[must_use]
+    pub fn group(&self) -> GroupIndex {
+        GroupIndex(self.0.group)
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.time_steps.len()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.time_steps.is_empty()
+    }
+
+    /// How many cells the rows hold, bad ones included; a count, not a check.
+    #[must_use]
+    pub fn cell_count(&self, columns: usize) -> usize {
+        if self.0.presence.is_empty() {
+            self.len() * columns
+        } else {
+            self.0.presence.iter().map(|byte| byte.count_ones() as usize).sum()
+        }
+    }
+
+    /// The numbers of the rows, without opening them.
+    ///
+    /// # Errors
+    /// When the steps do not ascend or overflow.
+    pub fn seqs(&self, first_seq: u64) -> Result<Vec<u64>, DecodeError> {
+        let rows = self.len();
+        if first_seq == 0 {
+            return Ok(vec![0; rows]);
+        }
+        if self.0.seq_steps.is_empty() {
+            return (0..rows as u64).map(|at| first_seq.checked_add(at).ok_or_else(overflow)).collect();
+        }
+        if self.0.seq_steps.len() != rows {
+            let problem = format!("{} number steps for {rows} rows", self.0.seq_steps.len());
+            return Err(DecodeError::inconsistent("rows", problem));
+        }
+        let mut seq = first_seq;
+        let mut seqs = Vec::with_capacity(rows);
+        for (at, step) in self.0.seq_steps.iter().enumerate() {
+            if at > 0 && *step == 0 {
+                return Err(DecodeError::inconsistent("rows", "two rows have the same number"));
+            }
+            seq = seq.checked_add(u64::from(*step)).ok_or_else(overflow)?;
+            seqs.push(seq);
+        }
+        Ok(seqs)
+    }
+
+    /// Opens the rows. A number that is not finite comes back as a bad reading.
+    ///
+    /// # Errors
+    /// When the columns do not fit the group or each other.
+    pub fn rows(&self, group: &GroupSpec, first_seq: u64, anchor: &Anchor) -> Result<Vec<Row>, DecodeError> {
+        let seqs = self.seqs(first_seq)?;
+        let mut boot_time = anchor.boot_time;
+        let mut rows: Vec<Row> = Vec::with_capacity(seqs.len());
+        for (seq, step) in seqs.into_iter().zip(&self.0.time_steps) {
+            boot_time = apply_time_step(boot_time, *step);
+            rows.push(Row { seq, boot_time, cells: Vec::new() });
+        }
+        self.decode_columns(group, &mut rows)?;
+        Ok(rows)
+    }
+
+    fn decode_columns(&self, group: &GroupSpec, rows: &mut [Row]) -> Result<(), DecodeError> {
+        let columns = group.points.len();
+        let bits = columns * rows.len();
+        let presence = &self.0.presence;
+        if !presence.is_empty() && presence.len() != bits.div_ceil(8) {
+            let problem = format!("{} presence bytes for {bits} cells", presence.len());
+            return Err(DecodeError::inconsistent("rows", problem));
+        }
+        let mut exceptions = PairReader::new(&self.0.encodings, "encodings")?;
+        let mut qualities = QualityReader::new(&self.0.qualities)?;
+        let mut cells =
+            CellReader { integers: self.0.integers.iter(), doubles: self.0.doubles.iter(), texts: self.0.texts.iter() };
+        let count = rows.len();
+        for (column, point) in group.points.iter().enumerate() {
+            let encoding = exceptions.take(column as u32).unwrap_or_else(|| default_encoding(point));
+            let mut previous = 0_i64;
+            for (at, row) in rows.iter_mut().enumerate() {
+                let bit = column * count + at;
+                if !presence.is_empty() && presence[bit / 8] >> (bit % 8) & 1 == 0 {
+                    continue;
+                }
+                let (code, reason) = qualities.next_cell();
+                let cell = match code {
+                    QUALITY_BAD => Cell::bad(reason),
+                    _ => match cells.next(encoding, point, &mut previous)? {
+                        None => Cell::bad(QualityReason::NotUnderstood),
+                        Some(value) if code == QUALITY_UNCERTAIN => Cell::uncertain(value, reason),
+                        Some(value) => Cell::good(value),
+                    },
+                };
+                row.cells.push((column as u16, cell));
+            }
+        }
+        if !exceptions.is_done() || !qualities.is_done() || !cells.is_done() {
+            return Err(DecodeError::inconsistent("rows", "values are left over after the last column"));
+        }
+        Ok(())
+    }
+}
+
+fn overflow() -> DecodeError {
+    DecodeError::inconsistent("rows", "the row numbers overflow")
+}
+
+fn encode_order(wire: &mut wire::GroupRows, rows: &[Row], first_seq: u64, anchor: &Anchor) {
+    let mut boot_time = anchor.boot_time;
+    for row in rows {
+        wire.time_steps.push(time_step(row.boot_time, boot_time));
+        boot_time = row.boot_time;
+    }
+    let contiguous = rows.iter().zip(first_seq..).all(|(row, seq)| row.seq == seq);
+    if first_seq == 0 || contiguous {
+        return;
+    }
+    let mut seq = first_seq;
+    for row in rows {
+        wire.seq_steps.push(u32::try_from(row.seq - seq).expect("a batch has fewer numbers than u32"));
+        seq = row.seq;
+    }
+}
+
+fn encode_presence(wire: &mut wire::GroupRows, rows: &[Row], columns: usize) {
+    if rows.iter().all(|row| row.cells.len() == columns) {
+        return;
+    }
+    wire.presence = vec![0; (columns * rows.len()).div_ceil(8)];
+    for (at, row) in rows.iter().enumerate() {
+        for (column, _) in &row.cells {
+            let bit = usize::from(*column) * rows.len() + at;
+            wire.presence[bit / 8] |= 1 << (bit % 8);
+        }
+    }
+}
+
+fn default_encoding(point: &PointSpec) -> u32 {
+    match point.kind {
+        PointKind::Measurement => point.decimals.into(),
+        PointKind::Counter => 0,
+        PointKind::State => ENCODING_STATE,
+        PointKind::Text => ENCODING_TEXT,
+    }
+}
+
+fn encode_column(wire: &mut wire::GroupRows, column: usize, point: &PointSpec, values: &[&Value]) {
+    if values.is_empty() {
+        return;
+    }
+    let encoding = choose_encoding(point, values);
+    if encoding != default_encoding(point) {
+        wire.encodings.extend([column as u32, encoding]);
+    }
+    let mut previous = 0_i64;
+    for value in values {
+        match encoding {
+            ENCODING_DOUBLE => wire.doubles.push(value.as_f64().unwrap_or(f64::NAN)),
+            ENCODING_TEXT => wire.texts.push(value.to_string()),
+            _ => {
+                let integer = if encoding == ENCODING_STATE {
+                    state_index(point, value).unwrap_or(i64::MAX)
+                } else {
+                    scaled_integer(point, value, encoding).unwrap_or(i64::MAX)
+                };
+                wire.integers.push(integer.wrapping_sub(previous));
+                previous = integer;
+            }
+        }
+    }
+}
+
+fn choose_encoding(point: &PointSpec, values: &[&Value]) -> u32 {
+    match point.kind {
+        PointKind::Text => ENCODING_TEXT,
+        PointKind::State if values.iter().all(|value| state_index(point, value).is_some()) => ENCODING_STATE,
+        PointKind::State => ENCODING_TEXT,
+        PointKind::Counter => 0,
+        PointKind::Measurement => {
+            let fits = |decimals: &u32| values.iter().all(|value| scaled_integer(point, value, *decimals).is_some());
+            let usual = u32::from(point.decimals);
+            std::iter::once(usual).chain(0..=MAX_DECIMALS).find(fits).unwrap_or(ENCODING_DOUBLE)
+        }
+    }
+}
+
+fn state_index(point: &PointSpec, value: &Value) -> Option<i64> {
+    let Value::Text(text) = value else { return None };
+    point.states.iter().position(|state| **state == **text).map(|index| index as i64)
+}
+
+/// `value` × 10^`decimals` as an integer, if that is exactly reversible.
+fn scaled_integer(point: &PointSpec, value: &Value, decimals: u32) -> Option<i64> {
+    match (point.kind, value) {
+        (PointKind::Counter, Value::Integer(integer)) => Some(*integer),
+        (PointKind::Counter, Value::Number(number)) => Some(*number as i64),
+        (_, value) => {
+            let number = value.as_f64()?;
+            let scaled = (number * POWERS[decimals as usize]).round();
+            const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+            let exact = scaled.abs() < EXACT && (scaled / POWERS[decimals as usize]).to_bits() == number.to_bits();
+            exact.then_some(scaled as i64)
+        }
+    }
+}
+
+const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+struct CellReader<'a> {
+    integers: std::slice::Iter<'a, i64>,
+    doubles: std::slice::Iter<'a, f64>,
+    texts: std::slice::Iter<'a, String>,
+}
+
+impl CellReader<'_> {
+    /// The next value of a column; `None` if it is not a value that a reading can have.
+    fn next(&mut self, encoding: u32, point: &PointSpec, previous: &mut i64) -> Result<Option<Value>, DecodeError> {
+        let short = || DecodeError::inconsistent("rows", format!("values of point \"{}\" are missing", point.name));
+        Ok(match encoding {
+            ENCODING_DOUBLE => {
+                let number = *self.doubles.next().ok_or_else(short)?;
+                number.is_finite().then_some(Value::Number(number))
+            }
+            ENCODING_TEXT => {
+                let text = self.texts.next().ok_or_else(short)?;
+                DecodeError::check_size("text value bytes", text.len(), limits::TEXT_BYTES)?;
+                Some(Value::text(text))
+            }
+            _ => {
+                let integer = previous.wrapping_add(*self.integers.next().ok_or_else(short)?);
+                *previous = integer;
+                match (encoding, point.kind) {
+                    (ENCODING_STATE, _) => usize::try_from(integer)
+                        .ok()
+                        .and_then(|index| point.states.get(index))
+                        .map(|state| Value::text(state)),
+                    (0, PointKind::Counter) => Some(Value::Integer(integer)),
+                    (0..=MAX_DECIMALS, _) => Some(Value::Number(integer as f64 / POWERS[encoding as usize])),
+                    _ => {
+                        let problem = format!("point \"{}\" has unknown encoding {encoding}", point.name);
+                        return Err(DecodeError::inconsistent("rows", problem));
+                    }
+                }
+            }
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.integers.len() == 0 && self.doubles.len() == 0 && self.texts.len() == 0
+    }
+}
+
+/// Reads `[column, code]` pairs with ascending columns.
+struct PairReader<'a> {
+    pairs: std::slice::ChunksExact<'a, u32>,
+    next: Option<(u32, u32)>,
+}
+
+impl<'a> PairReader<'a> {
+    fn new(numbers: &'a [u32], what: &str) -> Result<Self, DecodeError> {
+        if !numbers.len().is_multiple_of(2) {
+            return Err(DecodeError::inconsistent("rows", format!("{what} are not pairs")));
+        }
+        let mut reader = Self { pairs: numbers.chunks_exact(2), next: None };
+        reader.advance();
+        Ok(reader)
+    }
+
+    fn advance(&mut self) {
+        self.next = self.pairs.next().map(|pair| (pair[0], pair[1]));
+    }
+
+    fn take(&mut self, column: u32) -> Option<u32> {
+        let (_, code) = self.next.filter(|(at, _)| *at == column)?;
+        self.advance();
+        Some(code)
+    }
+
+    fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+}
+
+/// Reads `[distance to the previous exception, code]` pairs over the cells in order.
+struct QualityReader<'a> {
+    pairs: PairReader<'a>,
+    at: u32,
+    base: u32,
+}
+
+impl<'a> QualityReader<'a> {
+    fn new(numbers: &'a [u32]) -> Result<Self, DecodeError> {
+        Ok(Self { pairs: PairReader::new(numbers, "qualities")?, at: 0, base: 0 })
+    }
+
+    fn next_cell(&mut self) -> (u32, QualityReason) {
+        let distance = self.at - self.base;
+        let code = self.pairs.take(distance);
+        if code.is_some() {
+            self.base = self.at;
+        }
+        self.at += 1;
+        let code = code.unwrap_or(0);
+        (code & 3, QualityReason::from_number(code >> 2))
+    }
+
+    fn is_done(&self) -> bool {
+        self.pairs.is_done()
+    }
+}
