@@ -1,1 +1,17 @@
-//! kouan-drivers
+//! How Kouan speaks to devices.
+//!
+//! Protocol is code, device model is data: a driver kind owns one folder (settings, pure codec, session, simulator),
+//! a profile in `configs/profiles/` says what one model's points, events and actions are. This crate imports neither
+//! the agent nor the collector (`ARCHITECTURE.md`, invariant 1).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`driver`] | the [`Driver`](driver::Driver) trait and everything a driver gets and gives |
+//! | [`registry`] | one line per driver kind |
+//! | [`configure`] | `[[link]]` and `[[link.device]]` of an agent's configuration, checked |
+//! | [`profile`] | device models as data, and their checker |
+
+pub mod configure;
+pub mod driver;
+pub mod profile;
+pub mod registry;

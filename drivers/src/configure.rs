@@ -1,0 +1,184 @@
+//! `[[link]]` and `[[link.device]]` of an agent's configuration.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kouan_protocol::{ActionSpec, Catalogue, DeviceKey, DeviceSpec, GroupSpec};
+use kouan_settings::Section;
+
+use crate::driver::Driver;
+use crate::profile::{GroupProfile, ProfileStore};
+use crate::registry;
+
+/// A checked link: what its devices offer, and how to make a driver for it, as often as needed.
+pub struct ConfiguredLink {
+    /// The link's name.
+    pub name: Arc<str>,
+    /// Its devices.
+    pub devices: Vec<ConfiguredDevice>,
+    /// Makes a driver.
+    pub build: Box<dyn Fn() -> Box<dyn Driver> + Send + Sync>,
+}
+
+/// A checked device as the rest of the agent sees it.
+#[derive(Debug, Clone)]
+pub struct ConfiguredDevice {
+    /// Name, label, class and place.
+    pub identity: DeviceIdentity,
+    /// What is read together. Their order is that of [`crate::driver::RawRow::group`].
+    pub groups: Vec<GroupProfile>,
+    /// What it can be told to do.
+    pub actions: Vec<ActionSpec>,
+}
+
+/// Who a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Name within the agent.
+    pub key: DeviceKey,
+    /// Name for people; the key where none is given.
+    pub label: String,
+    /// What it is for; from the profile unless the device says otherwise.
+    pub class: String,
+    /// The profile's name, or the kind's where a kind needs no profile.
+    pub profile: String,
+    /// Where it stands.
+    pub area: String,
+    /// The device whose failure hides this one.
+    pub parent: Option<DeviceKey>,
+}
+
+/// A `[[link.device]]` whose common keys were read; the kind reads the rest from `section`.
+pub struct DeviceEntry<'p> {
+    /// Name within the agent.
+    pub key: DeviceKey,
+    /// Name for people.
+    pub label: Option<String>,
+    /// Class, where the device overrides its profile.
+    pub class: Option<String>,
+    /// The profile's name.
+    pub profile: Option<String>,
+    /// Where it stands.
+    pub area: String,
+    /// The device whose failure hides this one.
+    pub parent: Option<DeviceKey>,
+    /// Replaces the profile's interval for every group.
+    pub every: Option<Duration>,
+    /// What is left for the kind: `unit`, `topic`.
+    pub section: Section<'p>,
+}
+
+impl DeviceEntry<'_> {
+    /// The identity, with the class and profile name of the profile.
+    #[must_use]
+    pub fn identity(&self, profile: &str, class: &str) -> DeviceIdentity {
+        DeviceIdentity {
+            key: self.key.clone(),
+            label: self.label.clone().unwrap_or_else(|| self.key.to_string()),
+            class: self.class.clone().unwrap_or_else(|| class.to_owned()),
+            profile: profile.to_owned(),
+            area: self.area.clone(),
+            parent: self.parent.clone(),
+        }
+    }
+}
+
+/// Reads every `[[link]]` of `root`. Names must be unique over all links.
+pub fn read_links(root: &mut Section<'_>, profiles: &ProfileStore) -> Vec<ConfiguredLink> {
+    let mut links: Vec<ConfiguredLink> = Vec::new();
+    let mut owners: HashMap<DeviceKey, String> = HashMap::new();
+    for mut section in root.sections("link") {
+        if let Some(link) = read_link(&mut section, profiles, &mut owners) {
+            if links.iter().any(|earlier| earlier.name == link.name) {
+                section.problem("name", format!("there is already a link named \"{}\"", link.name));
+            }
+            links.push(link);
+        }
+    }
+    links
+}
+
+fn read_link(
+    section: &mut Section<'_>,
+    profiles: &ProfileStore,
+    owners: &mut HashMap<DeviceKey, String>,
+) -> Option<ConfiguredLink> {
+    let name = section.string_required("name", "the link's name, such as name = \"line-1\"");
+    let kinds: Vec<_> = registry::KINDS.iter().map(|kind| (kind.name(), *kind)).collect();
+    section.require("kind", "the protocol that is spoken, such as kind = \"modbus\"");
+    let kind = section.choice("kind", &kinds);
+    let mut devices = Vec::new();
+    for mut device in section.sections("device") {
+        let Some(key) = device.parse_required::<DeviceKey>("name", "the device's name, such as name = \"ups-1\"")
+        else {
+            device.ignore_rest();
+            continue;
+        };
+        if let Some(other) = owners.insert(key.clone(), device.path().to_owned()) {
+            device.problem("name", format!("\"{key}\" is already the name of {other}"));
+        }
+        devices.push(DeviceEntry {
+            label: device.string("label"),
+            class: device.string("class"),
+            profile: device.string("profile"),
+            area: device.string("area").unwrap_or_default(),
+            parent: device.parse("parent"),
+            every: device.duration("every"),
+            key,
+            section: device,
+        });
+    }
+    if devices.is_empty() && kind.is_some() {
+        section.problem("device", "this link has no device; add one as [[link.device]]");
+    }
+    let (Some(name), Some(kind)) = (name, kind) else {
+        for mut device in devices {
+            device.section.ignore_rest();
+        }
+        section.ignore_rest();
+        return None;
+    };
+    let mut link = kind.configure(section, devices, profiles)?;
+    link.name = name.into();
+    Some(link)
+}
+
+/// The catalogue of all links. Group indices follow the order of links, devices and groups.
+#[must_use]
+pub fn catalogue(links: &[ConfiguredLink]) -> Catalogue {
+    let devices = links.iter().flat_map(|link| {
+        link.devices.iter().map(|device| DeviceSpec {
+            key: device.identity.key.clone(),
+            label: device.identity.label.clone(),
+            class: device.identity.class.clone(),
+            profile: device.identity.profile.clone(),
+            area: device.identity.area.clone(),
+            link: link.name.to_string(),
+            parent: device.identity.parent.clone(),
+            groups: device.groups.iter().map(group_spec).collect(),
+            actions: device.actions.clone(),
+        })
+    });
+    Catalogue { devices: devices.collect() }
+}
+
+fn group_spec(group: &GroupProfile) -> GroupSpec {
+    let milliseconds = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+    GroupSpec {
+        name: group.name.clone(),
+        every_ms: milliseconds(group.every),
+        heartbeat_ms: milliseconds(group.heartbeat),
+        points: group.points.iter().map(|point| point.spec.clone()).collect(),
+    }
+}
+
+impl fmt::Debug for ConfiguredLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfiguredLink")
+            .field("name", &self.name)
+            .field("devices", &self.devices)
+            .finish_non_exhaustive()
+    }
+}

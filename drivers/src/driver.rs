@@ -1,0 +1,183 @@
+//! What a driver is, and everything it gets and gives.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use kouan_protocol::{BootTime, Clock, DeviceKey, Field, HealthLevel, QualityReason};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// A running driver: one link with its devices.
+pub trait Driver: Send {
+    /// Talks to the devices until [`DriverCx::shutdown`] is cancelled.
+    ///
+    /// # Errors
+    /// When it cannot go on by itself. The error's [`Fault`] decides whether it is started again.
+    fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture;
+}
+
+/// What [`Driver::run`] returns.
+pub type DriverFuture = Pin<Box<dyn Future<Output = Result<(), DriverError>> + Send>>;
+
+/// Everything a driver gets. Nothing else reaches it: no globals, no system clock.
+pub struct DriverCx {
+    /// The link's name, for logs.
+    pub link: Arc<str>,
+    /// Where observations go. A full channel makes the driver wait, which is the back-pressure.
+    pub observations: mpsc::Sender<Observation>,
+    /// Commands and reads on demand. They overtake polls.
+    pub requests: mpsc::Receiver<Request>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Cancelled when the driver is to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// Something a driver learned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// A read group was read.
+    Row(RawRow),
+    /// The device said that something happened.
+    Event(RawEvent),
+    /// The device's health, told whenever it may have changed; the receiver drops repetitions.
+    Health(RawHealth),
+}
+
+/// What one poll of a group found, before scale, range and dead-band.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawRow {
+    /// Whose readings they are.
+    pub device: DeviceKey,
+    /// Index of the group in [`crate::configure::ConfiguredDevice::groups`].
+    pub group: usize,
+    /// When the answer was complete.
+    pub boot_time: BootTime,
+    /// The cells that were read, by ascending column. A column left out was not read and is not touched.
+    pub cells: Vec<(u16, Result<RawValue, QualityReason>)>,
+}
+
+/// A value as the device said it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawValue {
+    /// A register, a bit (0 or 1), a count.
+    Integer(i64),
+    /// A floating-point number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+/// A thing that happened once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawEvent {
+    /// Whose event it is.
+    pub device: DeviceKey,
+    /// When it happened, as far as the driver knows.
+    pub boot_time: BootTime,
+    /// What happened: `ticket-issued`.
+    pub kind: String,
+    /// Details.
+    pub fields: Vec<Field>,
+}
+
+/// How far a device can be used right now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawHealth {
+    /// Whose health it is.
+    pub device: DeviceKey,
+    /// When it was found.
+    pub boot_time: BootTime,
+    /// `Unreachable` to `Working`.
+    pub level: HealthLevel,
+    /// Why, as a code: `timeout`, `bad-checksum`, `link-closed`; empty when working.
+    pub reason: &'static str,
+    /// Why, for a person.
+    pub text: String,
+}
+
+/// Something asked of a driver.
+pub enum Request {
+    /// Do something with a device.
+    Act(ActRequest),
+    /// Read all groups of a device now; the rows also go out as observations.
+    Read {
+        /// The device.
+        device: DeviceKey,
+        /// Gets the rows, or why there are none.
+        reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
+    },
+}
+
+/// A command on its way to a device.
+pub struct ActRequest {
+    /// The device.
+    pub device: DeviceKey,
+    /// The action; one that the device's profile has, with checked arguments.
+    pub action: String,
+    /// Its arguments.
+    pub arguments: Vec<Field>,
+    /// Must be obtained immediately before the first byte goes out, and only once.
+    pub permit: Box<dyn StartPermit>,
+    /// Gets the outcome. If it is dropped unanswered, the outcome is unknown.
+    pub reply: oneshot::Sender<ActOutcome>,
+}
+
+/// The agent's word that a command may start now: not expired, interlocks fine, "started" on disk.
+pub trait StartPermit: Send {
+    /// Writes "started" into the journal and waits until it is on disk.
+    ///
+    /// # Errors
+    /// Why the command must not start. Nothing may then be sent to the device.
+    fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>>;
+}
+
+/// The command must not start; the agent has already recorded why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the command may not start: {0}")]
+pub struct PermitRefused(pub String);
+
+/// What became of an action. Nothing is ever tried twice.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActOutcome {
+    /// The device confirmed it.
+    Succeeded(Vec<Field>),
+    /// The device refused, or the action was certainly not carried out.
+    Failed(String),
+    /// It may or may not have been carried out: no answer, or one that makes no sense.
+    Unknown(String),
+    /// The permit was refused; nothing was sent.
+    NotStarted(String),
+}
+
+/// What an error says about what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The link is closed or broken: close it, wait, open it again.
+    Link,
+    /// One device does not answer properly: mark it, go on with the others.
+    Device,
+    /// The settings cannot work: park until they change.
+    Config,
+}
+
+/// Why a driver stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed: {cause}")]
+pub struct DriverError {
+    /// What to do next.
+    pub fault: Fault,
+    /// What was being done, with the place: `open serial port /dev/ttyUSB0`.
+    pub operation: String,
+    /// Why it failed.
+    #[source]
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Debug for DriverCx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverCx").field("link", &self.link).finish_non_exhaustive()
+    }
+}

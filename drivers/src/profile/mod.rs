@@ -1,0 +1,13 @@
+//! Device models as data: what one model's points, events and actions are.
+//!
+//! Every profile is a TOML file. The common part (names, units, scale, range, states) is read here; where a point
+//! lives in the protocol (a register, an offset in a frame, a field of a message) is read by the kind's
+//! [`Dialect`]. `docs/profiles.md` describes the keys.
+
+mod point;
+mod read;
+mod store;
+
+pub use point::{CounterEvent, GroupProfile, PointProfile, Scale};
+pub use read::{Action, Dialect, Group, Point, Profile};
+pub use store::{ProfileSource, ProfileStore};

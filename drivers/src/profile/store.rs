@@ -1,0 +1,74 @@
+//! Where profiles come from: those built in, and a folder of the site's own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A profile's text and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileSource {
+    /// File name for messages.
+    pub file: String,
+    /// The TOML text.
+    pub text: String,
+}
+
+/// Profiles by name. A file of the site's own replaces a built-in one of the same name.
+#[derive(Debug, Clone, Default)]
+pub struct ProfileStore {
+    profiles: BTreeMap<String, ProfileSource>,
+}
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../configs/profiles/", $name, ".toml")))),*]
+    };
+}
+
+/// The profiles in this program: name and text.
+pub const BUILT_IN: &[(&str, &str)] = built_in![];
+
+impl ProfileStore {
+    /// The built-in profiles.
+    #[must_use]
+    pub fn built_in() -> Self {
+        let profiles = BUILT_IN.iter().map(|(name, text)| {
+            let file = format!("built-in profile {name}.toml");
+            ((*name).to_owned(), ProfileSource { file, text: (*text).to_owned() })
+        });
+        Self { profiles: profiles.collect() }
+    }
+
+    /// Adds every `*.toml` of `folder`; the file name is the profile's name.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be read.
+    pub fn add_folder(&mut self, folder: &Path) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let (Some("toml"), Some(name)) =
+                (path.extension().and_then(|e| e.to_str()), path.file_stem().and_then(|name| name.to_str()))
+            else {
+                continue;
+            };
+            let text = std::fs::read_to_string(&path)?;
+            self.insert(name, ProfileSource { file: path.display().to_string(), text });
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces one profile.
+    pub fn insert(&mut self, name: &str, source: ProfileSource) {
+        self.profiles.insert(name.to_owned(), source);
+    }
+
+    /// The profile of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&ProfileSource> {
+        self.profiles.get(name)
+    }
+
+    /// Every name, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
+    }
+}

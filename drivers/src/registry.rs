@@ -1,0 +1,33 @@
+//! The driver kinds. Adding one is one folder and one line in [`KINDS`].
+
+use kouan_settings::Section;
+
+use crate::configure::{ConfiguredLink, DeviceEntry};
+use crate::profile::ProfileStore;
+
+/// A driver kind: how its settings are read and its profiles checked.
+pub trait DriverKind: Sync {
+    /// The word in `kind = "…"` of links and profiles.
+    fn name(&self) -> &'static str;
+
+    /// Reads a profile of this kind and reports every problem; for `profile check` and the test over shipped files.
+    fn check_profile(&self, profile: &mut Section<'_>);
+
+    /// Reads the link's own settings and each device's, with its profile. Problems are reported; what can be built
+    /// despite them is returned so that everything is checked in one go.
+    fn configure(
+        &self,
+        link: &mut Section<'_>,
+        devices: Vec<DeviceEntry<'_>>,
+        profiles: &ProfileStore,
+    ) -> Option<ConfiguredLink>;
+}
+
+/// Every kind of this build.
+pub static KINDS: &[&dyn DriverKind] = &[];
+
+/// The kind of that name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static dyn DriverKind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}
