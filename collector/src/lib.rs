@@ -1,1 +1,17 @@
-//! kouan-collector
+//! The central collector: it stores what agents upload, keeps the state of every device and its history, carries
+//! commands to the agents, and serves people and systems over HTTP.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`app`], [`config`], [`cli`] | wiring, settings, the tool |
+//! | [`ingest`] | from a request body to the log: checks, time, sessions, group commit |
+//! | [`store`] | files, connections, writer threads, the ingest log |
+//! | [`telemetry`] | the history: a reader of the log, one file for each day |
+//! | [`state`] | latest values, health and devices: a reader of the log, and memory |
+//! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
+//! | [`auth`], [`http`] | who may do what, and the API |
+//! | [`verify`] | the proof that nothing was lost or doubled |
+
+pub mod counters;
+pub mod ingest;
+pub mod store;

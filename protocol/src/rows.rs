@@ -10,6 +10,7 @@ use crate::limits;
 use crate::record::{apply_time_step, time_step};
 use crate::value::{PointKind, Quality, QualityReason, Value};
 use crate::wire;
+use prost::Message as _;
 
 /// The number of a read group within a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +104,21 @@ impl GroupRows {
             encode_column(&mut wire, column, point, &values);
         }
         Self(wire)
+    }
+
+    /// The rows as they stand in an encoded batch, for keeping them apart from it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    /// Reads what [`GroupRows::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are too many or not readable.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        DecodeError::check_size("rows bytes", bytes.len(), limits::BATCH_BYTES)?;
+        wire::GroupRows::decode(bytes).map(Self).map_err(DecodeError::malformed("rows"))
     }
 
     /// The group that the rows belong to.

@@ -1,0 +1,43 @@
+//! What the collector counts about itself; `/metrics` shows it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `amount`.
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// All counters of one running collector.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Uploads appended.
+    pub uploads: Counter,
+    /// Uploads refused because the queue was full.
+    pub uploads_pushed_back: Counter,
+    /// Batches stored.
+    pub batches: Counter,
+    /// Batches that had been stored before.
+    pub duplicate_batches: Counter,
+    /// Batches put into quarantine.
+    pub quarantined_batches: Counter,
+    /// Commits of the ingest log.
+    pub commits: Counter,
+    /// Time spent in those commits, in microseconds.
+    pub commit_micros: Counter,
+    /// Times that a reader or writer failed and went on later.
+    pub store_failures: Counter,
+    /// Answers by first digit of the status code, 1 to 5.
+    pub answers: [Counter; 5],
+}

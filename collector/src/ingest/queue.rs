@@ -1,0 +1,269 @@
+//! The thread that owns the log: it takes every waiting upload into one commit, then answers them all.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use kouan_protocol::session::Hello;
+use kouan_protocol::{AgentId, Clock, Incarnation, SessionId, Timestamp};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::error;
+
+use super::{Session, SessionProblem, Sessions};
+use crate::counters::Counters;
+use crate::store::StoreError;
+use crate::store::log::{Appended, Arrival, IngestLog, Reconciled};
+
+/// Uploads that may wait; beyond it agents are asked to come again.
+const QUEUE: usize = 64;
+/// Bytes of batches that one commit takes at most, so that a commit stays short.
+const COMMIT_BYTES: usize = 16 << 20;
+
+/// Why an upload or a hello was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Too many uploads wait.
+    #[error("too many uploads wait to be stored")]
+    Busy,
+    /// The session has ended.
+    #[error(transparent)]
+    Session(#[from] SessionProblem),
+    /// The log could not be written; nothing of this commit was stored.
+    #[error("{0}")]
+    Store(Arc<StoreError>),
+}
+
+/// Follows the id of the newest entry of the log; a wake-up that carries no data.
+pub type Head = watch::Receiver<i64>;
+
+type Answer<T> = oneshot::Sender<Result<T, IngestError>>;
+
+enum Request {
+    Append { session: SessionId, arrival: Box<Arrival>, answer: Answer<Appended> },
+    Hello { agent: AgentId, site: String, hello: Box<Hello>, now: Timestamp, session: Session, answer: Answer<Greeted> },
+    Prune { through: i64, before: Timestamp, answer: Answer<usize> },
+}
+
+/// What a hello led to.
+#[derive(Debug)]
+pub struct Greeted {
+    /// Lanes and catalogues.
+    pub reconciled: Reconciled,
+    /// The session that the hello ended.
+    pub ended: Option<Session>,
+}
+
+/// Hands uploads and hellos to the log's thread.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    requests: mpsc::Sender<Request>,
+    head: Head,
+    incarnation: Incarnation,
+}
+
+impl Ingest {
+    /// Gives the log to its thread, which ends when the last [`Ingest`] is dropped.
+    ///
+    /// # Errors
+    /// When the log cannot be read or the thread cannot be started.
+    pub fn spawn(
+        log: Box<dyn IngestLog>,
+        sessions: Arc<Sessions>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let incarnation = log.incarnation()?;
+        let (head_sender, head) = watch::channel(log.head()?);
+        let (requests, waiting) = mpsc::channel(QUEUE);
+        let thread = Thread { log, sessions, clock, counters, head: head_sender };
+        let thread = std::thread::Builder::new()
+            .name("ingest".to_owned())
+            .spawn(move || thread.run(waiting))
+            .map_err(StoreError::io("start the thread of", std::path::Path::new("ingest.db")))?;
+        Ok((Self { requests, head, incarnation }, thread))
+    }
+
+    /// The life of the data folder.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Follows the newest entry.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    /// Stores an upload; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When it was not stored.
+    pub async fn append(&self, session: SessionId, arrival: Arrival) -> Result<Appended, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Append { session, arrival: Box::new(arrival), answer };
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => IngestError::Busy,
+            TrySendError::Closed(_) => closed(),
+        })?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Settles the lanes and begins the session, in one step with respect to appends.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn hello(
+        &self,
+        agent: AgentId,
+        site: String,
+        hello: Hello,
+        now: Timestamp,
+        session: Session,
+    ) -> Result<Greeted, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Hello { agent, site, hello: Box::new(hello), now, session, answer };
+        self.requests.send(request).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Drops some entries up to `through` that are older than `before`. Returns how many.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn prune(&self, through: i64, before: Timestamp) -> Result<usize, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::Prune { through, before, answer }).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> IngestError {
+    IngestError::Store(Arc::new(StoreError::Closed))
+}
+
+struct Thread {
+    log: Box<dyn IngestLog>,
+    sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    head: watch::Sender<i64>,
+}
+
+impl Thread {
+    fn run(mut self, mut waiting: mpsc::Receiver<Request>) {
+        let mut next = waiting.blocking_recv();
+        while let Some(request) = next.take() {
+            match request {
+                Request::Append { session, arrival, answer } => {
+                    next = self.append(session, *arrival, answer, &mut waiting);
+                }
+                Request::Hello { agent, site, hello, now, session, answer } => {
+                    let result = self.log.reconcile(&agent, &site, &hello, now).map_err(store_error);
+                    // The old session ends only when the new one is certain.
+                    let result = result.map(|reconciled| Greeted { reconciled, ended: self.sessions.begin(&agent, session) });
+                    self.publish_head();
+                    let _ = answer.send(result);
+                }
+                Request::Prune { through, before, answer } => {
+                    let _ = answer.send(self.log.prune(through, before).map_err(store_error));
+                }
+            }
+            if next.is_none() {
+                next = waiting.blocking_recv();
+            }
+        }
+    }
+
+    /// Appends this upload and all that wait behind it; returns a request of another kind that ended the group.
+    fn append(
+        &mut self,
+        session: SessionId,
+        arrival: Arrival,
+        answer: Answer<Appended>,
+        waiting: &mut mpsc::Receiver<Request>,
+    ) -> Option<Request> {
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        self.admit(session, arrival, answer, &mut group, &mut bytes);
+        let mut other = None;
+        while bytes < COMMIT_BYTES {
+            match waiting.try_recv() {
+                Ok(Request::Append { session, arrival, answer }) => {
+                    self.admit(session, *arrival, answer, &mut group, &mut bytes);
+                }
+                Ok(request) => {
+                    other = Some(request);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let (arrivals, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        if !arrivals.is_empty() {
+            self.commit(&arrivals, answers);
+        }
+        other
+    }
+
+    /// Lets an upload into the commit, unless a hello has ended its session while it waited.
+    fn admit(
+        &self,
+        session: SessionId,
+        arrival: Arrival,
+        answer: Answer<Appended>,
+        group: &mut Vec<(Arrival, Answer<Appended>)>,
+        bytes: &mut usize,
+    ) {
+        match self.sessions.touch(&arrival.agent, session, self.clock.boot_time()) {
+            Ok(_) => {
+                *bytes += arrival.batches.iter().map(|batch| batch.body.len()).sum::<usize>();
+                group.push((arrival, answer));
+            }
+            Err(problem) => {
+                let _ = answer.send(Err(problem.into()));
+            }
+        }
+    }
+
+    fn commit(&mut self, arrivals: &[Arrival], answers: Vec<Answer<Appended>>) {
+        let started = std::time::Instant::now();
+        let result = self.log.append(arrivals);
+        self.counters.commits.add(1);
+        self.counters.commit_micros.add(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        match result {
+            Ok(appended) => {
+                self.publish_head();
+                for (appended, answer) in appended.into_iter().zip(answers) {
+                    self.counters.uploads.add(1);
+                    self.counters.batches.add(appended.batches);
+                    self.counters.duplicate_batches.add(appended.duplicates);
+                    self.counters.quarantined_batches.add(appended.quarantined);
+                    let _ = answer.send(Ok(appended));
+                }
+            }
+            Err(error) => {
+                self.counters.store_failures.add(1);
+                error!(%error, uploads = arrivals.len(), "Uploads could not be stored; the agents keep them.");
+                let error = Arc::new(error);
+                for answer in answers {
+                    let _ = answer.send(Err(IngestError::Store(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+
+    fn publish_head(&self) {
+        match self.log.head() {
+            Ok(head) => {
+                self.head.send_replace(head);
+            }
+            Err(error) => error!(%error, "The head of the log could not be read; readers wake up later."),
+        }
+    }
+}
+
+fn store_error(error: StoreError) -> IngestError {
+    error!(%error, "The log could not be written.");
+    IngestError::Store(Arc::new(error))
+}

@@ -1,0 +1,78 @@
+//! When something happened, judged once, as it arrives.
+
+use kouan_protocol::{Anchor, Timestamp};
+
+use crate::store::log::{Correction, EARLIEST, FUTURE_MS, TimeStatus};
+
+/// A clock that differs by less is taken as right; it is about the latency of a bad line.
+const TOLERANCE_MS: u64 = 2_000;
+
+/// What must be added to the wall times of a batch with that anchor, when the agent's clocks showed `sent` as the
+/// upload left and it arrived at `received`.
+///
+/// The boot clock ties the batch to the moment of sending, if the machine has not been started again in between;
+/// then even records of a clock that was never set get a right time.
+#[must_use]
+pub fn correct(received: Timestamp, sent: &Anchor, batch: &Anchor) -> Correction {
+    let offset = received.0.abs_diff(sent.wall.0);
+    if batch.boot == sent.boot && (!batch.trusted || offset > TOLERANCE_MS) {
+        let age = i128::from(sent.boot_time.0) - i128::from(batch.boot_time.0);
+        let shift = i128::from(received.0) - (i128::from(batch.wall.0) + age);
+        let shift_ms = shift.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+        return believable(Correction { received, shift_ms, status: TimeStatus::Corrected }, batch);
+    }
+    let status = if batch.trusted { TimeStatus::Trusted } else { TimeStatus::Uncertain };
+    believable(Correction { received, shift_ms: 0, status }, batch)
+}
+
+/// A time past belief is placed where the batch arrived and marked; both times can still be told from the shift.
+fn believable(correction: Correction, batch: &Anchor) -> Correction {
+    let Correction { received, shift_ms, .. } = correction;
+    let time = batch.wall.plus_ms(shift_ms);
+    if time >= EARLIEST && time <= received.plus_ms(FUTURE_MS) {
+        return correction;
+    }
+    let shift_ms = received.0.saturating_sub(batch.wall.0);
+    Correction { received, shift_ms, status: TimeStatus::Uncertain }
+}
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::{BootId, BootTime};
+    use rstest::rstest;
+
+    use super::*;
+
+    const NOW: i64 = 1_795_000_000_000;
+
+    fn anchor(boot: u64, boot_ms: u64, wall: i64, trusted: bool) -> Anchor {
+        Anchor { boot: BootId(boot), boot_time: BootTime(boot_ms), wall: Timestamp(wall), trusted }
+    }
+
+    #[rstest]
+    #[case::right_clock(anchor(1, 90_000, NOW - 50, true), anchor(1, 80_000, NOW - 10_050, true), 0, "trusted")]
+    #[case::never_set(anchor(1, 90_000, 90_000, false), anchor(1, 80_000, 80_000, false), NOW - 90_000, "corrected")]
+    #[case::set_in_between(anchor(1, 90_000, NOW, true), anchor(1, 80_000, 80_000, false), NOW - 90_000, "corrected")]
+    #[case::wrong_by_an_hour(
+        anchor(1, 90_000, NOW - 3_600_000, true), anchor(1, 80_000, NOW - 3_610_000, true), 3_600_000, "corrected")]
+    #[case::before_a_reboot(
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW - 600_000, false), 0, "uncertain")]
+    #[case::trusted_before_a_reboot(
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW - 600_000, true), 0, "trusted")]
+    #[case::never_set_before_a_reboot(
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, 80_000, false), NOW - 80_000, "uncertain")]
+    #[case::years_ahead(
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW * 2, true), -NOW, "uncertain")]
+    fn the_table(#[case] sent: Anchor, #[case] batch: Anchor, #[case] shift_ms: i64, #[case] status: &str) {
+        let correction = correct(Timestamp(NOW), &sent, &batch);
+        assert_eq!((correction.shift_ms, correction.status.as_str()), (shift_ms, status));
+    }
+
+    #[test]
+    fn no_record_leaves_the_time_that_can_be_believed() {
+        let batch = anchor(1, 80_000, NOW, true);
+        let correction = correct(Timestamp(NOW), &batch, &batch);
+        assert_eq!(correction.time_of(&batch, BootTime(u64::MAX)), Timestamp(NOW + FUTURE_MS));
+        assert_eq!(correction.time_of(&batch, BootTime(79_000)), Timestamp(NOW - 1_000));
+    }
+}

@@ -1,0 +1,118 @@
+//! The data folder and the lock that keeps two collectors from sharing it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::StoreError;
+
+/// Where the collector keeps everything.
+#[derive(Debug, Clone)]
+pub struct DataFolder(PathBuf);
+
+/// Held while a collector runs on the folder; released when dropped, also by a crash.
+#[derive(Debug)]
+pub struct FolderLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+
+impl DataFolder {
+    /// The folder at `path`, which need not exist.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The ingest log.
+    #[must_use]
+    pub fn ingest(&self) -> PathBuf {
+        self.0.join("ingest.db")
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.0.join("state.db")
+    }
+
+    /// The folder of history partitions.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.0.join("history")
+    }
+
+    /// Makes the folder, readable by its owner only.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self) -> Result<(), StoreError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(self.history())
+            .map_err(StoreError::io("make the data folder", &self.0))
+    }
+
+    /// Takes the lock of a running collector.
+    ///
+    /// # Errors
+    /// When another collector holds it.
+    pub fn lock(&self) -> Result<FolderLock, StoreError> {
+        let path = self.0.join("collector.lock");
+        let mut file = open_lock(&path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            // The process id is a courtesy to the reader of the message.
+            let _ = std::io::Read::by_ref(&mut file).take(32).read_to_string(&mut holder);
+            return Err(StoreError::InUse { path: self.0.clone(), holder: holder.trim().to_owned() });
+        }
+        file.set_len(0).map_err(StoreError::io("write", &path))?;
+        file.write_all(std::process::id().to_string().as_bytes()).map_err(StoreError::io("write", &path))?;
+        Ok(FolderLock(file))
+    }
+
+    /// Waits until nobody else opens or migrates files of the folder, and keeps it so while the lock is held.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used.
+    pub fn lock_setup(&self) -> Result<FolderLock, StoreError> {
+        let path = self.0.join("setup.lock");
+        let file = open_lock(&path)?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|error| StoreError::io("lock", &path)(std::io::Error::from(error)))?;
+        Ok(FolderLock(file))
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(StoreError::io("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_collector_is_refused_and_told_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path());
+        let lock = data.lock().unwrap();
+        let refused = data.lock().unwrap_err().to_string();
+        assert!(refused.contains("in use") && refused.contains(&std::process::id().to_string()), "{refused}");
+        drop(lock);
+        data.lock().unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! Following the log with a read connection.
+
+use std::path::Path;
+
+use kouan_protocol::{AgentId, CatalogueHash, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{Correction, Entry, EntryKind, FollowLog, TimeStatus};
+use crate::store::{During as _, StoreError, open_read_only};
+
+/// Most entries in one step.
+const ENTRIES: usize = 512;
+
+/// A reader's own connection to `ingest.db`.
+#[derive(Debug)]
+pub struct SqliteFollower {
+    conn: Connection,
+}
+
+impl SqliteFollower {
+    /// Opens the log at `path`, which its writer has made.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { conn: open_read_only(path)? })
+    }
+}
+
+impl FollowLog for SqliteFollower {
+    fn after(&mut self, id: i64, bytes: usize) -> Result<Vec<Entry>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare_cached(
+                "SELECT id, kind, agent, site, lane, epoch, first_seq, last_seq, from_seq, received_ms, shift_ms,
+                     time_status, reason, body
+                 FROM log WHERE id > ?1 ORDER BY id",
+            )
+            .during("follow the log")?;
+        let mut rows = statement.query([id]).during("follow the log")?;
+        let (mut entries, mut size) = (Vec::new(), 0);
+        while let Some(row) = rows.next().during("follow the log")? {
+            let entry = read_entry(row)?;
+            size += entry.body.len();
+            entries.push(entry);
+            if size >= bytes || entries.len() >= ENTRIES {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    fn catalogue(&mut self, agent: &AgentId, hash: CatalogueHash) -> Result<Option<Vec<u8>>, StoreError> {
+        self.conn
+            .prepare_cached("SELECT body FROM catalogues WHERE agent = ?1 AND hash = ?2")
+            .and_then(|mut statement| {
+                statement.query_row(params![agent.as_str(), hash.to_string()], |row| row.get(0)).optional()
+            })
+            .during("read a catalogue")
+    }
+}
+
+fn read_entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+    let kind: String = row.get(1).during("read the log")?;
+    let agent: String = row.get(2).during("read the log")?;
+    let epoch: String = row.get(5).during("read the log")?;
+    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs).during("read the log");
+    let status: String = row.get(11).during("read the log")?;
+    Ok(Entry {
+        id: row.get(0).during("read the log")?,
+        kind: EntryKind::from_name(&kind).ok_or(kind).map_err(StoreError::damaged("the kind of a log entry"))?,
+        agent: agent.parse().map_err(StoreError::damaged("the agent of a log entry"))?,
+        site: row.get(3).during("read the log")?,
+        lane: row.get(4).during("read the log")?,
+        epoch: epoch.parse().map_err(StoreError::damaged("the epoch of a log entry"))?,
+        first_seq: number(6)?,
+        last_seq: number(7)?,
+        from_seq: number(8)?,
+        correction: Correction {
+            received: Timestamp(row.get(9).during("read the log")?),
+            shift_ms: row.get(10).during("read the log")?,
+            status: TimeStatus::from_name(&status),
+        },
+        reason: row.get(12).during("read the log")?,
+        body: row.get(13).during("read the log")?,
+    })
+}

@@ -1,0 +1,72 @@
+//! Opening SQLite files with the settings that everything else relies on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{During as _, StoreError};
+
+/// The kinds of SQLite files, each with its own schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    /// `ingest.db`
+    Ingest,
+    /// `state.db`
+    State,
+    /// `history/index.db`
+    HistoryIndex,
+    /// `history/YYYY-MM-DD.db`
+    Partition,
+}
+
+mod ingest {
+    refinery::embed_migrations!("migrations/ingest");
+}
+mod state {
+    refinery::embed_migrations!("migrations/state");
+}
+mod history {
+    refinery::embed_migrations!("migrations/history");
+}
+mod partition {
+    refinery::embed_migrations!("migrations/partition");
+}
+
+/// How long a connection waits for another process (`agent add` beside a running collector) before it gives up.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens `path` for its writer, made and migrated if needed.
+///
+/// # Errors
+/// When the file cannot be opened, is damaged, or comes from a newer version.
+pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> {
+    let mut conn = Connection::open(path).during("open a database file")?;
+    conn.busy_timeout(BUSY).during("set the busy timeout")?;
+    conn.pragma_update(None, "journal_mode", "wal").during("switch a database to WAL")?;
+    // FULL fsyncs every commit: an acknowledgement may leave only after it (SQLite documentation, PRAGMA synchronous).
+    conn.pragma_update(None, "synchronous", "full").during("set synchronous")?;
+    conn.pragma_update(None, "foreign_keys", true).during("set foreign_keys")?;
+    conn.pragma_update(None, "journal_size_limit", 64 << 20).during("set journal_size_limit")?;
+    let runner = match file {
+        File::Ingest => ingest::migrations::runner(),
+        File::State => state::migrations::runner(),
+        File::HistoryIndex => history::migrations::runner(),
+        File::Partition => partition::migrations::runner(),
+    };
+    runner
+        .run(&mut conn)
+        .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+    Ok(conn)
+}
+
+/// Opens `path` for reading only.
+///
+/// # Errors
+/// When the file does not exist or cannot be opened.
+pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).during("open a database file for reading")?;
+    conn.busy_timeout(BUSY).during("set the busy timeout")?;
+    Ok(conn)
+}
