@@ -10,8 +10,13 @@
 //! | [`registry`] | one line per driver kind |
 //! | [`configure`] | `[[link]]` and `[[link.device]]` of an agent's configuration, checked |
 //! | [`profile`] | device models as data, and their checker |
+//! | [`mqtt`] | devices that publish to a broker |
+//! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
 pub mod driver;
+pub mod mqtt;
 pub mod profile;
 pub mod registry;
+#[cfg(feature = "simulators")]
+pub mod simulator;

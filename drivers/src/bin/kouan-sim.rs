@@ -1,0 +1,125 @@
+//! Runs one simulated device and takes control lines on standard input.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use kouan_drivers::simulator::{Controlled, Gate, Kiosk, KioskSettings};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio_util::sync::CancellationToken;
+
+/// A simulated device. Prints {"ready":true,"address":"…"} when it can be spoken to, then answers each control line
+/// on standard input with one line of JSON; the line "help" lists them. Ends when standard input does.
+#[derive(Debug, Parser)]
+#[command(name = "kouan-sim", version)]
+struct Arguments {
+    /// Go on when standard input ends.
+    #[arg(long, global = true)]
+    stay: bool,
+    #[command(subcommand)]
+    device: Device,
+}
+
+#[derive(Debug, Subcommand)]
+enum Device {
+    /// A passenger gate (DS205A) on a pseudo-terminal.
+    Gate {
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: PathBuf,
+        /// The gate's number on the line.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// A kiosk that publishes over MQTT.
+    Kiosk {
+        /// The broker, as HOST:PORT.
+        #[arg(long)]
+        broker: String,
+        /// What its topics begin with.
+        #[arg(long, default_value = "site/kiosk-1")]
+        topic: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let stop = CancellationToken::new();
+    let (device, task) = start(arguments.device, &stop).await?;
+    let stay = arguments.stay || std::io::stdin().is_terminal();
+    let talk = tokio::spawn(talk(device, stay, stop.clone()));
+    tokio::select! {
+        ended = task => ended??,
+        talked = talk => talked??,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    stop.cancel();
+    Ok(())
+}
+
+type Running = tokio::task::JoinHandle<anyhow::Result<()>>;
+
+async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<dyn Controlled>, Running)> {
+    let stop = stop.clone();
+    Ok(match device {
+        Device::Gate { pty, unit } => {
+            let gate = Gate::new(unit);
+            let running = Arc::clone(&gate);
+            let task = tokio::spawn(async move {
+                let address = pty.display().to_string();
+                Ok(running.run(&pty, || ready(&address), stop).await?)
+            });
+            (gate, task)
+        }
+        Device::Kiosk { broker, topic } => {
+            let (host, port) = broker.rsplit_once(':').context("the broker must be written as HOST:PORT")?;
+            let port = port.parse().with_context(|| format!("the port of {broker} cannot be read"))?;
+            let kiosk = Kiosk::new(KioskSettings { host: host.to_owned(), port, topic: topic.clone() });
+            let running = Arc::clone(&kiosk);
+            let task = tokio::spawn(async move {
+                running.run(|| ready(&topic), stop).await;
+                Ok(())
+            });
+            (kiosk, task)
+        }
+    })
+}
+
+async fn talk(device: Arc<dyn Controlled>, stay: bool, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await.context("reading a control line failed")? {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let answer = match words.as_slice() {
+            [] => continue,
+            ["quit"] => return Ok(()),
+            ["help"] => {
+                json!({ "ok": true, "help": device.help().lines().chain(["show", "quit"]).collect::<Vec<_>>() })
+            }
+            ["show"] => json!({ "ok": true, "state": device.show() }),
+            words => match device.control(words) {
+                Ok(()) => json!({ "ok": true }),
+                Err(error) => json!({ "ok": false, "error": error }),
+            },
+        };
+        say(&answer);
+    }
+    if stay {
+        stop.cancelled().await;
+    }
+    Ok(())
+}
+
+fn ready(address: &str) {
+    say(&json!({ "ready": true, "address": address }));
+}
+
+/// One line of JSON on standard output, which is this program's interface.
+#[allow(clippy::print_stdout)]
+fn say(answer: &Value) {
+    println!("{answer}");
+}

@@ -1,0 +1,238 @@
+//! One MQTT session. The only file that knows the MQTT library.
+//!
+//! A connection that fails is thrown away with everything that was in flight, and a new one begins with empty hands:
+//! the library never publishes a message again after a reconnect, so that a command is sent at most once. The broker
+//! may still keep what others publish for us meanwhile (`clean_session = false`).
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumqttc::{
+    AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet, Publish, PublishOptions,
+    QoS, SubscribeReasonCode,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// How to reach a broker and who to be there.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionSettings {
+    /// Host name or address.
+    pub(crate) host: String,
+    /// TCP port.
+    pub(crate) port: u16,
+    /// The name under which the broker knows us; it throws out an older session of the same name.
+    pub(crate) client_id: String,
+    /// User name and password.
+    pub(crate) login: Option<(String, SecretString)>,
+    /// A sign of life at least this often.
+    pub(crate) keep_alive: Duration,
+    /// Whether the broker forgets us when we go.
+    pub(crate) clean_session: bool,
+    /// What the broker publishes when we are lost.
+    pub(crate) last_will: Option<Message>,
+}
+
+/// A message, in or out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Where.
+    pub(crate) topic: String,
+    /// What.
+    pub(crate) payload: Bytes,
+    /// Kept by the broker for later subscribers; of a received message: it was kept, and nobody knows since when.
+    pub(crate) retained: bool,
+}
+
+/// A received message. The broker sends it again to a kept session until it is acknowledged.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// The message.
+    pub(crate) message: Message,
+    /// The broker may have sent it before.
+    pub(crate) again: bool,
+    raw: Publish,
+}
+
+/// An open, subscribed session.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    client: AsyncClient,
+    incoming: mpsc::Receiver<Result<Received, MqttError>>,
+    task: AbortHandle,
+}
+
+/// The session cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MqttError {
+    #[error("connect to {broker} failed: {cause}")]
+    Connect { broker: String, cause: Box<rumqttc::ConnectionError> },
+    #[error("the broker {broker} did not answer within {} s", CONNECT_WITHIN.as_secs())]
+    ConnectTimeout { broker: String },
+    #[error("the broker {broker} does not let this client subscribe to {topic}")]
+    NotAllowed { broker: String, topic: String },
+    #[error("the connection to {broker} was lost: {cause}")]
+    Lost { broker: String, cause: Box<rumqttc::ConnectionError> },
+    #[error("the session ended")]
+    Ended,
+    #[error("the settings cannot be used: {0}")]
+    Settings(String),
+}
+
+/// Messages that wait between the socket and the driver. When it is full the socket is not read.
+const WAITING_MESSAGES: usize = 64;
+/// Requests that wait for the socket.
+const WAITING_REQUESTS: usize = 64;
+/// A packet beyond this breaks the connection; messages far below it are refused one by one.
+const PACKET_BYTES: usize = 1024 * 1024;
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+impl Connection {
+    /// Connects, subscribes to `topics` with QoS 1 and waits until the broker has granted all of them.
+    pub(crate) async fn open(settings: &ConnectionSettings, topics: &[String]) -> Result<Self, MqttError> {
+        let broker = settings.broker();
+        let (client, events) = AsyncClient::builder(settings.options()?)
+            .capacity(WAITING_REQUESTS)
+            .try_build()
+            .map_err(|error| MqttError::Settings(error.to_string()))?;
+        let (connected_tx, connected) = tokio::sync::oneshot::channel();
+        let (tx, incoming) = mpsc::channel(WAITING_MESSAGES);
+        let task = tokio::spawn(pump(events, broker.clone(), connected_tx, tx)).abort_handle();
+        let mut connection = Self { client, incoming, task };
+        let open = async {
+            if connected.await.is_err() {
+                return Err(match connection.incoming.recv().await {
+                    Some(Err(error)) => error,
+                    _ => MqttError::Ended,
+                });
+            }
+            connection.subscribe(&broker, topics).await
+        };
+        match tokio::time::timeout(CONNECT_WITHIN, open).await {
+            Ok(opened) => opened.map(|()| connection),
+            Err(_) => Err(MqttError::ConnectTimeout { broker }),
+        }
+    }
+
+    async fn subscribe(&self, broker: &str, topics: &[String]) -> Result<(), MqttError> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let filters = topics.iter().map(|topic| rumqttc::SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+        let asked = self.client.subscribe_many_tracked(filters).await;
+        let notice = asked.map_err(|error| MqttError::Settings(error.to_string()))?;
+        let granted = notice.wait_async().await.map_err(|_| MqttError::Ended)?;
+        for (topic, code) in topics.iter().zip(&granted.return_codes) {
+            if *code == SubscribeReasonCode::Failure {
+                return Err(MqttError::NotAllowed { broker: broker.to_owned(), topic: topic.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Received, MqttError> {
+        self.incoming.recv().await.unwrap_or(Err(MqttError::Ended))
+    }
+
+    /// Tells the broker that it may forget a message.
+    pub(crate) async fn acknowledge(&self, received: &Received) -> Result<(), MqttError> {
+        self.client.ack(&received.raw).await.map_err(|_| MqttError::Ended)
+    }
+
+    /// Hands a message to the session with QoS 1. Whether the broker has it is not known.
+    pub(crate) async fn publish(&self, message: Message) -> Result<(), MqttError> {
+        let options = PublishOptions::at_least_once().retain(message.retained);
+        self.client.publish(message.topic, message.payload, options).await.map_err(|_| MqttError::Ended)
+    }
+
+    /// Says good-bye, so that the broker does not publish the last will.
+    pub(crate) async fn close(mut self) {
+        if self.client.disconnect().await.is_ok() {
+            let drained = async { while self.incoming.recv().await.is_some() {} };
+            // A broker that does not let us go is left all the same.
+            let _ = tokio::time::timeout(Duration::from_millis(500), drained).await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Moves the session along until it fails, and never connects a second time.
+async fn pump(
+    mut events: EventLoop,
+    broker: String,
+    connected: tokio::sync::oneshot::Sender<()>,
+    incoming: mpsc::Sender<Result<Received, MqttError>>,
+) {
+    let mut network = NetworkOptions::new();
+    network.set_connection_timeout(CONNECT_WITHIN.as_secs()).set_tcp_nodelay(true);
+    events.set_network_options(network);
+    let mut connected = Some(connected);
+    loop {
+        let said = match events.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                // Nobody waits any more when the opening was given up.
+                let _ = connected.take().map(|connected| connected.send(()));
+                continue;
+            }
+            Ok(Event::Incoming(Packet::Publish(publish))) => Ok(received(publish)),
+            Ok(_) => continue,
+            Err(cause) => {
+                let (broker, cause) = (broker.clone(), Box::new(cause));
+                Err(match connected {
+                    Some(_) => MqttError::Connect { broker, cause },
+                    None => MqttError::Lost { broker, cause },
+                })
+            }
+        };
+        let failed = said.is_err();
+        if incoming.send(said).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn received(publish: Publish) -> Received {
+    let message = Message {
+        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+        payload: publish.payload.clone(),
+        retained: publish.retain,
+    };
+    Received { message, again: publish.dup, raw: publish }
+}
+
+impl ConnectionSettings {
+    /// `host:port`, for messages.
+    pub(crate) fn broker(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    fn options(&self) -> Result<MqttOptions, MqttError> {
+        let mut options = MqttOptions::new(self.client_id.clone(), (self.host.clone(), self.port));
+        options.set_keep_alive(u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX));
+        options.set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
+        options.set_ack_mode(AckMode::Manual);
+        options.try_set_clean_session(self.clean_session).map_err(|error| MqttError::Settings(error.to_string()))?;
+        if let Some((user, password)) = &self.login {
+            options.set_credentials(user.clone(), password.expose_secret().to_owned().into_bytes());
+        }
+        if let Some(will) = &self.last_will {
+            let payload = will.payload.to_vec();
+            options.set_last_will(LastWill::new(&will.topic, payload, QoS::AtLeastOnce, will.retained));
+        }
+        Ok(options)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.topic, self.payload.len())
+    }
+}

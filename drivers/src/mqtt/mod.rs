@@ -1,0 +1,3 @@
+//! Devices that publish to an MQTT broker.
+
+pub(crate) mod connection;

@@ -1,0 +1,32 @@
+//! Simulated devices that people and tests use, and that misbehave when told.
+//!
+//! A simulated device answers over its real transport: a TCP port, a pseudo-terminal, an MQTT broker. The program
+//! `kouan-sim` runs one and takes control lines on standard input. A simulator never proves a protocol by itself: the
+//! codecs are also tested against published frames and programs of others.
+
+mod faults;
+mod gate;
+mod kiosk;
+mod pseudo_terminal;
+
+pub use faults::Faults;
+pub use gate::{Direction, Gate, GateState};
+pub use kiosk::{Kiosk, KioskSettings};
+pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
+
+use serde_json::Value;
+
+/// A simulated device that takes control lines.
+pub trait Controlled: Send + Sync {
+    /// The control lines it takes besides `help`, `show` and `quit`, one a line.
+    fn help(&self) -> &'static str;
+
+    /// Carries out one control line, split into words.
+    ///
+    /// # Errors
+    /// What was wrong with the line, for a person.
+    fn control(&self, words: &[&str]) -> Result<(), String>;
+
+    /// Its state, with what it was asked and what it carried out.
+    fn show(&self) -> Value;
+}
