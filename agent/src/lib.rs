@@ -1,1 +1,16 @@
-//! kouan-agent
+//! The edge agent: speaks to devices, keeps what it learned until the collector has it, carries commands.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`cli`] | the `kouan-agent` program's commands |
+//! | [`config`] | the configuration file, checked |
+//! | [`app`] | all wiring: build, run, stop |
+//! | [`supervisor`] | one task per link |
+//! | [`pipeline`] | from raw rows to readings worth keeping, events and health |
+//! | [`buffer`] | what the collector has not confirmed, on disk |
+//! | [`uplink`] | the conversation with the collector |
+//! | [`commands`] | the journal, and carrying commands out at most once |
+//! | [`local`] | the socket through which tools talk to the running agent |
+
+pub mod buffer;
+pub mod pipeline;

@@ -1,0 +1,141 @@
+//! One device: its rows, events and health.
+
+use std::collections::HashMap;
+
+use kouan_drivers::configure::ConfiguredDevice;
+use kouan_drivers::driver::{RawEvent, RawHealth, RawRow};
+use kouan_protocol::{
+    BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, RecordBody, Row, Value,
+};
+use tracing::{info, warn};
+
+use super::counter::{Step, step};
+use super::current::Current;
+use super::point::PointState;
+use crate::buffer::{Baseline, NewRecord};
+
+/// More steps than this in one poll become one event with a count, so that a reset device cannot flood the lane.
+const EVENTS_PER_POLL: u64 = 50;
+
+/// What the pipeline remembers of a device.
+#[derive(Debug)]
+pub(super) struct DevicePipeline {
+    device: ConfiguredDevice,
+    first_group: u32,
+    points: Vec<Vec<PointState>>,
+    baselines: HashMap<(usize, u16), i64>,
+    health: Option<(kouan_protocol::HealthLevel, &'static str)>,
+}
+
+/// What came of a raw row.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// The row to keep, if anything in it is worth it.
+    pub(super) row: Option<(GroupIndex, Row)>,
+    /// Events that counter steps stand for.
+    pub(super) events: Vec<NewRecord>,
+    /// Counter values that move with the events.
+    pub(super) baselines: Vec<Baseline>,
+}
+
+impl DevicePipeline {
+    /// `first_group` is the catalogue index of the device's first group.
+    pub(super) fn new(device: ConfiguredDevice, first_group: u32, baselines: &[Baseline]) -> Self {
+        let points =
+            device.groups.iter().map(|group| group.points.iter().map(PointState::new).collect()).collect::<Vec<_>>();
+        let mut known = HashMap::new();
+        for (at, group) in device.groups.iter().enumerate() {
+            for (column, point) in (0_u16..).zip(&group.points) {
+                let stored = baselines
+                    .iter()
+                    .find(|baseline| baseline.device == device.identity.key && baseline.point == point.spec.name);
+                known.extend(stored.map(|baseline| ((at, column), baseline.value)));
+            }
+        }
+        Self { device, first_group, points, baselines: known, health: None }
+    }
+
+    pub(super) fn key(&self) -> &DeviceKey {
+        &self.device.identity.key
+    }
+
+    pub(super) fn row(&mut self, raw: RawRow, current: &Current) -> Judged {
+        let mut judged = Judged::default();
+        let Some(group) = self.device.groups.get(raw.group) else { return judged };
+        let heartbeat_ms = u64::try_from(group.heartbeat.as_millis()).unwrap_or(u64::MAX);
+        let mut cells: Vec<(u16, Cell)> = Vec::new();
+        for (column, value) in raw.cells {
+            let at = usize::from(column);
+            let (Some(profile), Some(state)) = (group.points.get(at), self.points[raw.group].get_mut(at)) else {
+                continue;
+            };
+            let cell = state.judge(profile, value);
+            current.set_cell(&self.device.identity.key, raw.group, column, &cell, raw.boot_time);
+            if let (Some(counts), Some(Value::Integer(now))) = (&profile.counts, &cell.value) {
+                let previous = self.baselines.insert((raw.group, column), *now);
+                if previous != Some(*now) {
+                    let device = &self.device.identity.key;
+                    let point = profile.spec.name.clone();
+                    judged.baselines.push(Baseline { device: device.clone(), point, value: *now });
+                    let steps = previous.map_or(0, |previous| match step(previous, *now, profile.wraps_at) {
+                        Step::Forward(steps) => steps,
+                        Step::Reset(steps) => {
+                            info!(%device, point = %profile.spec.name, previous, now, "A counter was reset.");
+                            steps
+                        }
+                    });
+                    judged.events.extend(step_events(device, counts, steps, raw.boot_time));
+                }
+            }
+            if state.keep(profile, heartbeat_ms, raw.boot_time, &cell) {
+                cells.push((column, cell));
+            }
+        }
+        if !cells.is_empty() {
+            let index = GroupIndex(self.first_group + raw.group as u32);
+            judged.row = Some((index, Row { seq: 0, boot_time: raw.boot_time, cells }));
+        }
+        judged
+    }
+
+    pub(super) fn event(&self, raw: RawEvent) -> NewRecord {
+        let event = Event { device: raw.device, kind: raw.kind, fields: raw.fields, blobs: Vec::new() };
+        NewRecord { boot_time: raw.boot_time, body: RecordBody::Event(event) }
+    }
+
+    /// A record if the health changed.
+    pub(super) fn health(&mut self, raw: RawHealth, current: &Current) -> Option<NewRecord> {
+        let now = (raw.level, raw.reason);
+        let before = self.health.replace(now);
+        if before == Some(now) {
+            return None;
+        }
+        let device = raw.device;
+        if raw.level == kouan_protocol::HealthLevel::Working {
+            info!(%device, "Device works.");
+        } else {
+            warn!(%device, level = %raw.level, reason = raw.reason, text = raw.text, "Device does not work fully.");
+        }
+        let health = DeviceHealth { device, level: raw.level, reason: raw.reason.to_owned(), text: raw.text };
+        current.set_health(&health, raw.boot_time);
+        Some(NewRecord { boot_time: raw.boot_time, body: RecordBody::Health(health) })
+    }
+}
+
+fn step_events(
+    device: &DeviceKey,
+    counts: &kouan_drivers::profile::CounterEvent,
+    steps: u64,
+    boot_time: BootTime,
+) -> Vec<NewRecord> {
+    let event = |fields: Vec<Field>| NewRecord {
+        boot_time,
+        body: RecordBody::Event(Event { device: device.clone(), kind: counts.kind.clone(), fields, blobs: Vec::new() }),
+    };
+    if steps <= EVENTS_PER_POLL {
+        return (0..steps).map(|_| event(counts.fields.clone())).collect();
+    }
+    let mut fields = counts.fields.clone();
+    fields.push(Field::new("count", FieldValue::Integer(i64::try_from(steps).unwrap_or(i64::MAX))));
+    vec![event(fields)]
+}

@@ -1,0 +1,19 @@
+//! From what a driver said to what is worth keeping: scale and unit, plausible range, quality, counter steps,
+//! dead-band and heartbeat. A value that was not read again is never stamped as fresh.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `point.rs` | one value: raw to reading, and whether it is worth sending |
+//! | `counter.rs` | steps of a counter, through wraps and resets |
+//! | `device.rs` | one device: rows, events, health |
+//! | `current.rs` | what is known now, for the snapshot and the local face |
+//! | `run.rs` | the task that takes observations and fills the buffer |
+
+mod counter;
+mod current;
+mod device;
+mod point;
+mod run;
+
+pub use current::{Current, CurrentCell, DeviceNow};
+pub use run::{PipelineError, PipelineSettings, run};

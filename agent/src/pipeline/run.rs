@@ -1,0 +1,88 @@
+//! The task that takes observations and fills the buffer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kouan_drivers::configure::ConfiguredLink;
+use kouan_drivers::driver::Observation;
+use kouan_protocol::{DeviceKey, Lane};
+use tokio::sync::mpsc;
+use tracing::error;
+
+use super::current::Current;
+use super::device::DevicePipeline;
+use crate::buffer::{Buffer, BufferError};
+
+/// Observations that are judged together, so that their urgent records share an fsync.
+const TOGETHER: usize = 256;
+
+/// The pipeline could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The buffer refused.
+    #[error("keeping what the devices said failed: {0}")]
+    Buffer(#[from] BufferError),
+}
+
+/// What the pipeline needs.
+pub struct PipelineSettings {
+    /// Where readings, events and health go.
+    pub buffer: Arc<Buffer>,
+    /// What is known now.
+    pub current: Arc<Current>,
+}
+
+/// Takes observations until every driver is gone. All of them have then been handed to the buffer.
+///
+/// # Errors
+/// When the buffer's writers have stopped.
+pub async fn run(
+    settings: PipelineSettings,
+    links: &[ConfiguredLink],
+    mut observations: mpsc::Receiver<Observation>,
+) -> Result<(), PipelineError> {
+    let PipelineSettings { buffer, current } = settings;
+    let baselines = buffer.baselines().await?;
+    let mut devices: HashMap<DeviceKey, DevicePipeline> = HashMap::new();
+    let mut first_group = 0;
+    for device in links.iter().flat_map(|link| &link.devices) {
+        let groups = device.groups.len() as u32;
+        let pipeline = DevicePipeline::new(device.clone(), first_group, &baselines);
+        devices.insert(pipeline.key().clone(), pipeline);
+        first_group += groups;
+    }
+    let mut waiting = Vec::with_capacity(TOGETHER);
+    while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
+        let (mut urgent, mut events, mut counters) = (Vec::new(), Vec::new(), Vec::new());
+        for observation in waiting.drain(..) {
+            let key = match &observation {
+                Observation::Row(row) => &row.device,
+                Observation::Event(event) => &event.device,
+                Observation::Health(health) => &health.device,
+            };
+            let Some(device) = devices.get_mut(key) else {
+                error!(device = %key, "A driver spoke of a device that is not configured; it was ignored.");
+                continue;
+            };
+            match observation {
+                Observation::Row(row) => {
+                    let judged = device.row(row, &current);
+                    events.extend(judged.events);
+                    counters.extend(judged.baselines);
+                    if let Some((group, row)) = judged.row {
+                        buffer.push(group, row).await?;
+                    }
+                }
+                Observation::Event(event) => events.push(device.event(event)),
+                Observation::Health(health) => urgent.extend(device.health(health, &current)),
+            }
+        }
+        if !urgent.is_empty() {
+            buffer.append(Lane::Urgent, urgent, Vec::new()).await?;
+        }
+        if !events.is_empty() || !counters.is_empty() {
+            buffer.append(Lane::Events, events, counters).await?;
+        }
+    }
+    Ok(())
+}
