@@ -9,12 +9,16 @@
 //! | [`driver`] | the [`Driver`](driver::Driver) trait and everything a driver gets and gives |
 //! | [`registry`] | one line per driver kind |
 //! | [`configure`] | `[[link]]` and `[[link.device]]` of an agent's configuration, checked |
+//! | [`link`] | one talker at a time: opening, turns, back-off, health |
 //! | [`profile`] | device models as data, and their checker |
+//! | [`host`] | this very machine |
 //! | [`mqtt`] | devices that publish to a broker |
 //! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
 pub mod driver;
+pub mod host;
+pub mod link;
 pub mod mqtt;
 pub mod profile;
 pub mod registry;

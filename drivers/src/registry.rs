@@ -24,7 +24,7 @@ pub trait DriverKind: Sync {
 }
 
 /// Every kind of this build.
-pub static KINDS: &[&dyn DriverKind] = &[];
+pub static KINDS: &[&dyn DriverKind] = &[&crate::host::HostKind];
 
 /// The kind of that name.
 #[must_use]

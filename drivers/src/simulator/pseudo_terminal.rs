@@ -56,7 +56,7 @@ impl PseudoTerminal {
         };
         let (master, slave, target) = make_terminal().map_err(failed("make a pseudo-terminal"))?;
         replace_link(name, &target).map_err(failed("make the symbolic link"))?;
-        let master = AsyncFd::register(master).map_err(failed("register the pseudo-terminal"))?;
+        let master = register(master).map_err(failed("register the pseudo-terminal"))?;
         let heard = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let stop = CancellationToken::new();
         tokio::spawn(keep_unlocked(slave, Arc::clone(&heard), stop.clone()));
@@ -92,6 +92,12 @@ fn make_terminal() -> io::Result<(OwnedFd, OwnedFd, PathBuf)> {
     let flags = rustix::fs::fcntl_getfl(&master)?;
     rustix::fs::fcntl_setfl(&master, flags | OFlags::NONBLOCK)?;
     Ok((master, slave, target))
+}
+
+#[allow(unsafe_code)]
+fn register(master: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` names one open descriptor until it is dropped, and the `AsyncFd` owns it.
+    unsafe { AsyncFd::register(master) }.map_err(Into::into)
 }
 
 fn replace_link(name: &Path, target: &Path) -> io::Result<()> {

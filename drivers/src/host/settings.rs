@@ -1,0 +1,73 @@
+//! `kind = "host"` in an agent's configuration.
+
+use std::sync::Arc;
+
+use kouan_settings::Section;
+
+use super::driver::HostDriver;
+use super::inventory::{Choice, groups};
+use super::reader::HostReader;
+use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
+use crate::profile::ProfileStore;
+use crate::registry::DriverKind;
+
+/// The kind `host`.
+#[derive(Debug)]
+pub struct HostKind;
+
+impl DriverKind for HostKind {
+    fn name(&self) -> &'static str {
+        "host"
+    }
+
+    fn check_profile(&self, profile: &mut Section<'_>) {
+        profile.problem("kind", "this machine needs no profile");
+        profile.ignore_rest();
+    }
+
+    fn configure(
+        &self,
+        link: &mut Section<'_>,
+        devices: Vec<DeviceEntry<'_>>,
+        _: &ProfileStore,
+    ) -> Option<ConfiguredLink> {
+        let count = devices.len();
+        let mut devices = devices.into_iter();
+        let mut entry = devices.next()?;
+        if count > 1 {
+            link.problem("device", format!("there is one such machine, but {count} devices"));
+        }
+        for mut more in devices {
+            more.section.ignore_rest();
+        }
+        if entry.profile.is_some() {
+            entry.section.problem("profile", "this machine needs no profile; remove this");
+        }
+        let choice = Choice {
+            every: entry.every,
+            processes: entry.section.strings("processes"),
+            interfaces: entry.section.strings("interfaces"),
+            mounts: entry.section.strings("mounts"),
+        };
+        let reader = match HostReader::new() {
+            Ok(reader) => reader,
+            Err(error) => {
+                link.problem("kind", format!("this machine's figures cannot be read: {error}"));
+                return None;
+            }
+        };
+        let groups: Arc<[_]> = groups(&reader, &choice).into();
+        let identity = entry.identity("host", "server");
+        let key = identity.key.clone();
+        let device = ConfiguredDevice {
+            identity,
+            groups: groups.iter().map(|group| group.profile.clone()).collect(),
+            actions: Vec::new(),
+        };
+        let build = move || -> Box<dyn crate::driver::Driver> {
+            Box::new(HostDriver { device: key.clone(), groups: Arc::clone(&groups) })
+        };
+        // The caller knows the link's name.
+        Some(ConfiguredLink { name: "".into(), devices: vec![device], build: Box::new(build) })
+    }
+}
