@@ -1,0 +1,29 @@
+//! Links: one thing that must be used by one talker at a time, and the engine that sees to it.
+//!
+//! A protocol implements [`Talker`]: open, close, read one group, carry out one action. [`run_link`] does the rest:
+//! whose turn it is, back-off, retries of reads, the permit of an action, health, reopening, stopping.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`endpoint`] | where a link ends: a serial port or a TCP address, and how it is opened |
+//! | [`line`](mod@line) | an open byte stream that never leaves a stale frame for the next request |
+//! | [`timing`] | pauses, time-outs and retries: site beats profile beats default |
+//! | [`backoff`], [`schedule`] | who waits how long, who is next; pure |
+//! | [`talker`] | the trait a protocol implements |
+//! | [`health`] | what polls say about a device's health |
+//! | [`engine`] | the loop |
+
+pub mod backoff;
+pub mod endpoint;
+pub mod engine;
+pub mod health;
+pub mod line;
+pub mod schedule;
+pub mod talker;
+pub mod timing;
+
+pub use endpoint::{Endpoint, LinkSettings, SerialSettings};
+pub use engine::{LinkDevice, LinkGroup, run_link};
+pub use line::{Line, LineError};
+pub use talker::{ActError, Polled, TalkError, Talker, Turn};
+pub use timing::Timing;

@@ -1,0 +1,202 @@
+//! What a protocol implements to be run by the link engine.
+
+use std::fmt;
+use std::future::Future;
+
+use kouan_protocol::{Field, HealthLevel, QualityReason};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::endpoint::OpenError;
+use super::line::LineError;
+use crate::driver::{RawValue, Request};
+
+/// A protocol on one link. Devices and groups are named by their index in the configuration.
+///
+/// The engine calls one method at a time. It may drop the future of any of them when the driver is stopped.
+pub trait Talker: Send {
+    /// An action with its arguments, ready to be sent.
+    type Act: Send;
+
+    /// Opens the link. Called only while it is closed.
+    fn open(&mut self) -> impl Future<Output = Result<(), TalkError>> + Send;
+
+    /// Whether the link is open. A talker may close it itself, to shake off a late answer; the engine opens it again.
+    fn is_open(&self) -> bool;
+
+    /// Closes the link.
+    fn close(&mut self);
+
+    /// Reads a group. What was read before something failed is delivered with the failure.
+    fn poll(&mut self, device: usize, group: usize, turn: Turn<'_>) -> impl Future<Output = Polled> + Send;
+
+    /// Before this instant a read of the device could be given the late answer to an earlier one.
+    fn hold(&self, device: usize, group: usize) -> Option<Instant> {
+        let _ = (device, group);
+        None
+    }
+
+    /// Turns an action into what will be sent; nothing is sent.
+    ///
+    /// # Errors
+    /// Why the action is impossible, for a person.
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Self::Act, String>;
+
+    /// Makes the link ready for the device's next request: keeps pauses, throws away stale input. Sends nothing.
+    ///
+    /// # Errors
+    /// When the link is broken.
+    fn settle(&mut self, device: usize) -> impl Future<Output = Result<(), TalkError>> + Send;
+
+    /// Carries out an action, once. Called right after its permit was obtained; the first byte goes out at once and
+    /// **nothing is repeated**, whatever comes back.
+    ///
+    /// # Errors
+    /// What went wrong, told apart by whether the device may have done it.
+    fn act(&mut self, device: usize, act: Self::Act) -> impl Future<Output = Result<Vec<Field>, ActError>> + Send;
+}
+
+/// How patient a poll may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a> {
+    requests: Option<&'a mpsc::Receiver<Request>>,
+    may_retry: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// A turn that gives up retries when somebody wants the link for a command.
+    #[must_use]
+    pub fn new(requests: &'a mpsc::Receiver<Request>, may_retry: bool) -> Self {
+        Self { requests: Some(requests), may_retry }
+    }
+
+    /// A turn that nobody wants to cut short.
+    #[must_use]
+    pub fn undisturbed() -> Self {
+        Self { requests: None, may_retry: true }
+    }
+
+    /// Whether a read that failed may be asked again now.
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        self.may_retry && self.requests.is_none_or(mpsc::Receiver::is_empty)
+    }
+}
+
+/// What a poll of a group found.
+#[derive(Debug, Default)]
+pub struct Polled {
+    /// What was read, by ascending column, and what the device refused. Columns that were not asked are left out.
+    pub cells: Vec<(u16, Result<RawValue, QualityReason>)>,
+    /// What went wrong, if anything.
+    pub trouble: Option<TalkError>,
+}
+
+impl Polled {
+    /// A poll that failed at once.
+    #[must_use]
+    pub fn failed(trouble: TalkError) -> Self {
+        Self { cells: Vec::new(), trouble: Some(trouble) }
+    }
+}
+
+/// Why talking to a device failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TalkError {
+    /// The health of a device of which this is all that is known: `Answering` if it gave a valid answer that is a
+    /// refusal, `Reachable` if something was heard or its address accepts connections, `Unreachable` otherwise.
+    pub level: HealthLevel,
+    /// A code: `timeout`, `bad-checksum`, `wrong-unit`, `not-understood`, `refused`, `link-closed`.
+    pub reason: &'static str,
+    /// For a person.
+    pub text: String,
+    /// Whether the link broke and must be opened again.
+    pub broken: bool,
+}
+
+impl TalkError {
+    /// The device gave no valid answer.
+    #[must_use]
+    pub fn device(level: HealthLevel, reason: &'static str, text: impl Into<String>) -> Self {
+        Self { level, reason, text: text.into(), broken: false }
+    }
+
+    /// The device answered with a refusal.
+    #[must_use]
+    pub fn refused(text: impl Into<String>) -> Self {
+        Self::device(HealthLevel::Answering, "refused", text)
+    }
+
+    /// The link broke.
+    #[must_use]
+    pub fn broken(text: impl Into<String>) -> Self {
+        Self { level: HealthLevel::Unreachable, reason: "link-closed", text: text.into(), broken: true }
+    }
+
+    /// What a failure of the line says; `serial` tells whether silence means that nobody is there.
+    #[must_use]
+    pub fn of_line(error: &LineError, serial: bool) -> Self {
+        match error {
+            LineError::Broken { .. } | LineError::Ended => {
+                let level = if serial { HealthLevel::Unreachable } else { HealthLevel::Reachable };
+                Self { level, ..Self::broken(error.to_string()) }
+            }
+            LineError::Timeout { heard, .. } => {
+                let level = if serial && *heard == 0 { HealthLevel::Unreachable } else { HealthLevel::Reachable };
+                Self::device(level, if *heard == 0 { "timeout" } else { "not-understood" }, error.to_string())
+            }
+            LineError::Busy => Self::device(HealthLevel::Reachable, "line-busy", error.to_string()),
+        }
+    }
+
+    /// Whether the device gave a valid answer.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.level >= HealthLevel::Answering
+    }
+}
+
+impl From<OpenError> for TalkError {
+    fn from(error: OpenError) -> Self {
+        Self::broken(error.to_string())
+    }
+}
+
+impl fmt::Display for TalkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for TalkError {}
+
+/// Why an action did not succeed.
+#[derive(Debug)]
+pub enum ActError {
+    /// The device refused, or shows that it did not do it.
+    Refused(TalkError),
+    /// Not one byte went out.
+    NotSent(TalkError),
+    /// It went out, and nobody can tell whether it was done.
+    NotConfirmed(TalkError),
+}
+
+impl ActError {
+    /// What a failure of sending says: unknown as soon as one byte may have gone out.
+    #[must_use]
+    pub fn of_sending(error: &LineError, serial: bool) -> Self {
+        let talk = TalkError::of_line(error, serial);
+        match error {
+            LineError::Broken { written: true, .. } => Self::NotConfirmed(talk),
+            _ => Self::NotSent(talk),
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn cause(&self) -> &TalkError {
+        match self {
+            Self::Refused(cause) | Self::NotSent(cause) | Self::NotConfirmed(cause) => cause,
+        }
+    }
+}
