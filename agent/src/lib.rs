@@ -5,6 +5,7 @@
 //! | [`cli`] | the `kouan-agent` program's commands |
 //! | [`config`] | the configuration file, checked |
 //! | [`app`] | all wiring: build, run, stop |
+//! | [`data_folder`] | the folder's lock and life |
 //! | [`supervisor`] | one task per link |
 //! | [`pipeline`] | from raw rows to readings worth keeping, events and health |
 //! | [`buffer`] | what the collector has not confirmed, on disk |
@@ -12,5 +13,13 @@
 //! | [`commands`] | the journal, and carrying commands out at most once |
 //! | [`local`] | the socket through which tools talk to the running agent |
 
+pub mod app;
 pub mod buffer;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod data_folder;
+pub mod local;
 pub mod pipeline;
+pub mod supervisor;
+pub mod uplink;

@@ -16,4 +16,4 @@ mod point;
 mod run;
 
 pub use current::{Current, CurrentCell, DeviceNow};
-pub use run::{PipelineError, PipelineSettings, run};
+pub use run::{PipelineError, PipelineSettings, run, show_rows};

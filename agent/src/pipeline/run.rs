@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_drivers::configure::ConfiguredLink;
-use kouan_drivers::driver::Observation;
+use kouan_drivers::driver::{Observation, RawRow};
 use kouan_protocol::{DeviceKey, Lane};
 use tokio::sync::mpsc;
 use tracing::error;
 
 use super::current::Current;
 use super::device::DevicePipeline;
-use crate::buffer::{Buffer, BufferError};
+use crate::buffer::{Baseline, Buffer, BufferError};
 
 /// Observations that are judged together, so that their urgent records share an fsync.
 const TOGETHER: usize = 256;
@@ -42,15 +42,7 @@ pub async fn run(
     mut observations: mpsc::Receiver<Observation>,
 ) -> Result<(), PipelineError> {
     let PipelineSettings { buffer, current } = settings;
-    let baselines = buffer.baselines().await?;
-    let mut devices: HashMap<DeviceKey, DevicePipeline> = HashMap::new();
-    let mut first_group = 0;
-    for device in links.iter().flat_map(|link| &link.devices) {
-        let groups = device.groups.len() as u32;
-        let pipeline = DevicePipeline::new(device.clone(), first_group, &baselines);
-        devices.insert(pipeline.key().clone(), pipeline);
-        first_group += groups;
-    }
+    let mut devices = pipelines(links, &buffer.baselines().await?);
     let mut waiting = Vec::with_capacity(TOGETHER);
     while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
         let (mut urgent, mut events, mut counters) = (Vec::new(), Vec::new(), Vec::new());
@@ -85,4 +77,26 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// Judges rows that were read outside a running agent, so that `current` shows them; nothing is kept.
+pub fn show_rows(links: &[ConfiguredLink], current: &Current, rows: Vec<RawRow>) {
+    let mut devices = pipelines(links, &[]);
+    for row in rows {
+        if let Some(device) = devices.get_mut(&row.device) {
+            device.row(row, current);
+        }
+    }
+}
+
+fn pipelines(links: &[ConfiguredLink], baselines: &[Baseline]) -> HashMap<DeviceKey, DevicePipeline> {
+    let mut devices = HashMap::new();
+    let mut first_group = 0;
+    for device in links.iter().flat_map(|link| &link.devices) {
+        let groups = device.groups.len() as u32;
+        let pipeline = DevicePipeline::new(device.clone(), first_group, baselines);
+        devices.insert(pipeline.key().clone(), pipeline);
+        first_group += groups;
+    }
+    devices
 }

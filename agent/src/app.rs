@@ -1,0 +1,191 @@
+//! All wiring of the agent: build, run, stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kouan_drivers::configure::{ConfiguredLink, catalogue};
+use kouan_protocol::{BootTime, Clock};
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::buffer::{Buffer, BufferError, BufferThreads};
+use crate::commands::{Executor, Journal, JournalError};
+use crate::config::{CollectorConfig, Config};
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::local::{self, LocalFace};
+use crate::pipeline::{self, Current, PipelineSettings};
+use crate::supervisor::Supervisor;
+use crate::uplink::{Client, Uplink, UplinkError, UplinkState, UplinkStatus};
+
+/// Observations that may wait for the pipeline before drivers have to wait.
+const OBSERVATION_QUEUE: usize = 1024;
+/// How long drivers get to finish what they are saying.
+const DRIVER_STOP: Duration = Duration::from_millis(1200);
+
+/// The agent could not be built or run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data folder.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// The buffer.
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The connection to the collector.
+    #[error(transparent)]
+    Uplink(#[from] UplinkError),
+    /// The local socket.
+    #[error("opening the local socket {path} failed: {cause}")]
+    Socket {
+        /// The socket.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// An agent that is ready to run: everything is open, nothing talks yet.
+pub struct App {
+    folder: DataFolder,
+    clock: Arc<dyn Clock>,
+    started: BootTime,
+    links: Arc<Vec<ConfiguredLink>>,
+    buffer: Buffer,
+    threads: BufferThreads,
+    journal: Journal,
+    current: Arc<Current>,
+    listener: UnixListener,
+    collector: Option<(CollectorConfig, Client)>,
+    config_hash: String,
+}
+
+impl App {
+    /// Opens the data folder, the buffer, the journal and the local socket.
+    ///
+    /// # Errors
+    /// What could not be opened.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let folder = DataFolder::open(&config.data)?;
+        let catalogue = catalogue(&config.links);
+        let journal = Journal::open(&folder.path().join("journal.db"))?;
+        let (buffer, threads) = Buffer::open(&config.buffer, &catalogue, &clock)?;
+        let listener =
+            local::bind(&config.socket).map_err(|cause| AppError::Socket { path: config.socket.clone(), cause })?;
+        let collector = match config.collector {
+            Some(collector) => {
+                let client = Client::new(&collector)?;
+                Some((collector, client))
+            }
+            None => None,
+        };
+        Ok(Self {
+            folder,
+            started: clock.boot_time(),
+            clock,
+            links: Arc::new(config.links),
+            buffer,
+            threads,
+            journal,
+            current: Arc::new(Current::new(catalogue)),
+            listener,
+            collector,
+            config_hash: config.hash,
+        })
+    }
+
+    /// Runs until `shutdown` is cancelled; then everything that was learned is on disk.
+    ///
+    /// # Errors
+    /// When the journal cannot be brought in order.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
+        let buffer = Arc::new(self.buffer);
+        let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
+        let drivers_stop = CancellationToken::new();
+        let supervisor = Supervisor::start(&self.links, &observations, &self.clock, &drivers_stop);
+        drop(observations);
+        let (executor, reporter) = Executor::new(
+            self.journal,
+            Arc::clone(&self.clock),
+            Arc::clone(&buffer),
+            Arc::clone(&self.current),
+            supervisor.requests(),
+        );
+        let reporter = tokio::spawn(reporter.run());
+        let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
+        let pipeline_links = Arc::clone(&self.links);
+        let pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
+        executor.recover().await?;
+
+        let outside_stop = CancellationToken::new();
+        let collector = self.collector.as_ref().map(|(config, _)| config.url.clone());
+        let uplink_status = watch::Sender::new(UplinkStatus {
+            state: if collector.is_some() { UplinkState::Connecting } else { UplinkState::Off },
+            collector: collector.unwrap_or_default(),
+            since: self.clock.wall(),
+            agent: None,
+            problem: None,
+        });
+        let face = LocalFace {
+            clock: Arc::clone(&self.clock),
+            started: self.started,
+            incarnation: self.folder.incarnation(),
+            buffer: Arc::clone(&buffer),
+            current: Arc::clone(&self.current),
+            executor: executor.clone(),
+            links: supervisor.requests(),
+            uplink: uplink_status.subscribe(),
+        };
+        let mut outside = tokio::task::JoinSet::new();
+        outside.spawn(local::serve(face, self.listener, outside_stop.clone()));
+        if let Some((config, client)) = self.collector {
+            let uplink = Uplink {
+                client,
+                url: config.url,
+                incarnation: self.folder.incarnation(),
+                config_hash: self.config_hash,
+                buffer: Arc::clone(&buffer),
+                current: Arc::clone(&self.current),
+                executor: executor.clone(),
+                clock: Arc::clone(&self.clock),
+                status: uplink_status,
+            };
+            outside.spawn(uplink.run(outside_stop.clone()));
+        }
+        let (devices, _) = self.current.count();
+        info!(devices, links = self.links.len(), data = %self.folder.path().display(), "Agent is running.");
+
+        shutdown.cancelled().await;
+        info!("Agent is stopping.");
+        // From the outside in: no new commands, then the drivers, then what they said reaches the disk.
+        outside_stop.cancel();
+        while outside.join_next().await.is_some() {}
+        drivers_stop.cancel();
+        if tokio::time::timeout(DRIVER_STOP, supervisor.join()).await.is_err() {
+            error!("A driver did not stop in time; what it was saying is given up.");
+        }
+        executor.drain().await;
+        drop(executor);
+        if let Err(error) = reporter.await {
+            error!(%error, "The command reporter ended by a panic.");
+        }
+        match pipeline.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(%error, "The pipeline ended early."),
+            Err(error) => error!(%error, "The pipeline ended by a panic."),
+        }
+        buffer.flush().await?;
+        drop(buffer);
+        let threads = self.threads;
+        if tokio::task::spawn_blocking(move || threads.join()).await.is_err() {
+            error!("Waiting for the buffer's writers failed.");
+        }
+        info!("Agent has stopped.");
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! `kouan-agent run`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kouan_protocol::{Clock, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::WrongUsage;
+use crate::app::App;
+use crate::config::Config;
+
+pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(log).map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // The process-wide TLS implementation; a second call in one process is harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = Config::load(path)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the machine's clocks failed")?);
+    let app = App::build(config, clock).await?;
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM failed")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT failed")?;
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("Received SIGTERM."),
+            _ = interrupt.recv() => info!("Received SIGINT."),
+        }
+        tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+        stop.cancel();
+    });
+    tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    let watchdog = tokio::spawn(feed_watchdog(shutdown.clone()));
+    let result = app.run(shutdown.clone()).await;
+    shutdown.cancel();
+    let _ = watchdog.await;
+    Ok(result?)
+}
+
+/// Tells systemd that the agent is alive, twice per watchdog interval. The task shares the runtime with all work, so
+/// a runtime that hangs is noticed.
+async fn feed_watchdog(shutdown: CancellationToken) {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    let half = (interval / 2).max(Duration::from_millis(100));
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(half) => tell_service_manager(&[sd_notify::NotifyState::Watchdog]),
+        }
+    }
+}
+
+fn tell_service_manager(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "The service manager could not be told.");
+    }
+}

@@ -1,0 +1,395 @@
+//! From a delivered command to its outcome.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use kouan_drivers::driver::{ActOutcome, ActRequest, PermitRefused, Request, StartPermit};
+use kouan_protocol::{BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Lane, RecordBody, limits};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::journal::{Entry, Journal, JournalError};
+use crate::buffer::{Buffer, NewRecord};
+use crate::pipeline::Current;
+
+/// A command on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// Which command.
+    pub id: CommandId,
+    /// The device.
+    pub device: DeviceKey,
+    /// The action.
+    pub action: String,
+    /// Its arguments.
+    pub arguments: Vec<Field>,
+    /// The local user, for a command that was asked for here.
+    pub by: Option<String>,
+    /// When its life ends if it was not started.
+    pub deadline: BootTime,
+}
+
+impl Submission {
+    /// A command from the collector. Its deadline is on the boot clock: when the poll was sent, plus the time the
+    /// collector held it, plus the life that was left then.
+    #[must_use]
+    pub fn from_collector(command: Command, poll_sent: BootTime, held_ms: u64) -> Self {
+        Self {
+            id: command.id,
+            device: command.device,
+            action: command.action,
+            arguments: command.arguments,
+            by: None,
+            deadline: poll_sent.plus_ms(held_ms).plus_ms(command.life_left_ms),
+        }
+    }
+}
+
+/// Carries commands out. Clones share one journal.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    shared: Arc<Shared>,
+    links: Arc<HashMap<DeviceKey, mpsc::Sender<Request>>>,
+    tasks: TaskTracker,
+    reports: mpsc::Sender<Entry>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    journal: Journal,
+    clock: Arc<dyn Clock>,
+    buffer: Arc<Buffer>,
+    current: Arc<Current>,
+    changed: watch::Sender<u64>,
+}
+
+/// States on their way into the urgent lane, in the order in which the journal took them.
+#[derive(Debug)]
+pub struct Reporter {
+    shared: Arc<Shared>,
+    reports: mpsc::Receiver<Entry>,
+}
+
+/// States that may wait to be reported.
+const REPORT_QUEUE: usize = 256;
+
+impl Executor {
+    /// An executor over `journal`, and the task that reports what it does. `links` says which driver serves a device.
+    #[must_use]
+    pub fn new(
+        journal: Journal,
+        clock: Arc<dyn Clock>,
+        buffer: Arc<Buffer>,
+        current: Arc<Current>,
+        links: HashMap<DeviceKey, mpsc::Sender<Request>>,
+    ) -> (Self, Reporter) {
+        let (tasks, changed) = (TaskTracker::new(), watch::Sender::new(0));
+        let (sender, reports) = mpsc::channel(REPORT_QUEUE);
+        let shared = Shared { journal, clock, buffer, current, changed };
+        let shared = Arc::new(shared);
+        let reporter = Reporter { shared: Arc::clone(&shared), reports };
+        (Self { shared, links: Arc::new(links), tasks, reports: sender }, reporter)
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.shared.journal
+    }
+
+    /// Brings the journal in order after a start: what was started is unknown, what another boot delivered is
+    /// expired, what still lives is carried out, and every state the collector may lack is reported.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written.
+    pub async fn recover(&self) -> Result<(), JournalError> {
+        let shared = Arc::clone(&self.shared);
+        let entries = blocking(move || shared.journal.open_entries()).await?;
+        for entry in entries {
+            let id = entry.id.clone();
+            match entry.state {
+                CommandState::Started => {
+                    let reason = "the agent stopped while the command was being carried out";
+                    self.advance(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
+                }
+                CommandState::Delivered if entry.boot != self.shared.clock.anchor().boot => {
+                    let reason = "the machine was started again before the command was carried out";
+                    self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+                }
+                CommandState::Delivered => {
+                    self.report(entry.clone()).await;
+                    self.spawn(entry);
+                }
+                _ => self.report(entry).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a command and carries it out in the background. One that is already in the journal is only reported
+    /// again; it is never carried out twice.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; nothing is then carried out.
+    pub async fn submit(&self, submission: Submission) -> Result<(), JournalError> {
+        let entry = Entry {
+            id: submission.id,
+            device: submission.device,
+            action: submission.action,
+            arguments: submission.arguments,
+            by: submission.by,
+            boot: self.shared.clock.anchor().boot,
+            deadline: submission.deadline,
+            state: CommandState::Delivered,
+            reason: String::new(),
+            results: Vec::new(),
+            reported: false,
+        };
+        let (shared, recorded) = (Arc::clone(&self.shared), entry.clone());
+        let is_new = blocking(move || shared.journal.deliver(&recorded, shared.clock.as_ref())).await?;
+        if is_new {
+            info!(command = %entry.id, device = %entry.device, action = entry.action, "Command delivered.");
+            self.report(entry.clone()).await;
+            self.spawn(entry);
+        } else {
+            let (shared, id) = (Arc::clone(&self.shared), entry.id.clone());
+            if let Some(known) = blocking(move || shared.journal.entry(&id)).await? {
+                info!(command = %known.id, state = %known.state, "Command delivered again; it is not carried out twice.");
+                self.report(known).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the command is finished and returns it; `None` if the journal does not have it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn wait_final(&self, id: &CommandId) -> Result<Option<Entry>, JournalError> {
+        let mut changed = self.shared.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
+            match blocking(move || shared.journal.entry(&wanted)).await? {
+                Some(entry) if !entry.state.is_final() => {}
+                finished => return Ok(finished),
+            }
+            if changed.changed().await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for commands in progress. Drivers must have been told to stop before.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn spawn(&self, entry: Entry) {
+        let executor = self.clone();
+        self.tasks.spawn(async move {
+            let id = entry.id.clone();
+            if let Err(error) = executor.carry_out(entry).await {
+                error!(command = %id, %error, "The journal refused a command; its outcome will be reported at the next start.");
+            }
+        });
+    }
+
+    async fn carry_out(&self, entry: Entry) -> Result<(), JournalError> {
+        let id = entry.id.clone();
+        if let Some(reason) = self.refusal(&entry) {
+            return self.advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
+        }
+        let Some(link) = self.links.get(&entry.device) else {
+            let reason = format!("no driver serves the device {}", entry.device);
+            return self.advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
+        };
+        let (reply, outcome) = oneshot::channel();
+        let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline: entry.deadline });
+        let request =
+            ActRequest { device: entry.device, action: entry.action, arguments: entry.arguments, permit, reply };
+        let handed_over = async {
+            link.send(Request::Act(request)).await.map_err(|_| ())?;
+            outcome.await.map_err(|_| ())
+        };
+        tokio::pin!(handed_over);
+        // A command whose turn does not come in time expires where it waits. The journal decides: if the driver got
+        // its permit first, the command is no longer `delivered` and the driver's answer counts.
+        let outcome = tokio::select! {
+            outcome = &mut handed_over => outcome,
+            () = self.life_ended(entry.deadline) => {
+                let reason = "its turn did not come before its life ended";
+                self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+                handed_over.await
+            }
+        };
+        match outcome {
+            Ok(ActOutcome::Succeeded(results)) => {
+                self.advance(&id, CommandState::Started, CommandState::Succeeded, "", results).await
+            }
+            Ok(ActOutcome::Failed(reason)) => {
+                // A failure before the permit was asked for leaves the command `delivered`.
+                self.advance(&id, CommandState::Started, CommandState::Failed, &reason, Vec::new()).await?;
+                self.advance(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
+            }
+            Ok(ActOutcome::Unknown(reason)) => {
+                self.advance(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await
+            }
+            // The permit wrote down why.
+            Ok(ActOutcome::NotStarted(_)) => Ok(()),
+            Err(()) => {
+                let reason = "the driver stopped while the command was being carried out";
+                self.advance(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
+                let reason = "the driver stopped before the command was carried out";
+                self.advance(&id, CommandState::Delivered, CommandState::Failed, reason, Vec::new()).await
+            }
+        }
+    }
+
+    /// Why a command cannot be carried out at all.
+    fn refusal(&self, entry: &Entry) -> Option<String> {
+        let Some(device) = self.shared.current.catalogue().device(&entry.device) else {
+            return Some(format!("this agent has no device named {}", entry.device));
+        };
+        let Some(action) = device.action(&entry.action) else {
+            let known: Vec<_> = device.actions.iter().map(|action| action.name.as_str()).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Some(format!("{} has no action \"{}\"; it has {known}", entry.device, entry.action));
+        };
+        action.check(&entry.arguments).err().map(|problems| problems.join("; "))
+    }
+
+    async fn life_ended(&self, deadline: BootTime) {
+        loop {
+            let left = deadline.since_ms(self.shared.clock.boot_time());
+            if left == 0 {
+                return;
+            }
+            // The boot clock also runs while the machine sleeps, which a timer does not: look again now and then.
+            tokio::time::sleep(std::time::Duration::from_millis(left.min(1000))).await;
+        }
+    }
+
+    /// Moves a command on, on disk, and reports it if it moved.
+    async fn advance(
+        &self,
+        id: &CommandId,
+        from: CommandState,
+        to: CommandState,
+        reason: &str,
+        results: Vec<Field>,
+    ) -> Result<(), JournalError> {
+        if self.advance_only(id, from, to, reason, results).await? {
+            let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
+            if let Some(entry) = blocking(move || shared.journal.entry(&wanted)).await? {
+                self.report(entry).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance_only(
+        &self,
+        id: &CommandId,
+        from: CommandState,
+        to: CommandState,
+        reason: &str,
+        results: Vec<Field>,
+    ) -> Result<bool, JournalError> {
+        let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
+        let reason = reason.chars().take(limits::TEXT_BYTES / 4).collect::<String>();
+        let moved =
+            blocking(move || shared.journal.advance(&wanted, from, to, &reason, &results, shared.clock.as_ref()))
+                .await?;
+        if moved {
+            match to {
+                CommandState::Unknown => warn!(command = %id, "Nobody can tell whether the command was carried out."),
+                _ => info!(command = %id, state = %to, "Command moved on."),
+            }
+            self.shared.changed.send_modify(|count| *count += 1);
+        }
+        Ok(moved)
+    }
+
+    async fn report(&self, entry: Entry) {
+        // The reporter lives as long as anybody who could send to it.
+        let _ = self.reports.send(entry).await;
+    }
+}
+
+impl Reporter {
+    /// Puts states into the urgent lane and notes that in the journal, until every executor is gone. A crash in
+    /// between reports a state a second time, which the collector recognises.
+    pub async fn run(mut self) {
+        let mut waiting = Vec::new();
+        while self.reports.recv_many(&mut waiting, REPORT_QUEUE).await > 0 {
+            let incarnation = self.shared.journal.incarnation();
+            let boot_time = self.shared.clock.boot_time();
+            let record =
+                |entry: &Entry| NewRecord { boot_time, body: RecordBody::Command(entry.progress(incarnation)) };
+            let records = waiting.iter().map(record).collect();
+            if let Err(error) = self.shared.buffer.append(Lane::Urgent, records, Vec::new()).await {
+                warn!(%error, "Command states could not be reported; they will be at the next start.");
+                waiting.clear();
+                continue;
+            }
+            let (shared, reported) = (Arc::clone(&self.shared), std::mem::take(&mut waiting));
+            let note =
+                move || reported.iter().try_for_each(|entry| shared.journal.mark_reported(&entry.id, entry.state));
+            if let Err(error) = blocking(note).await {
+                warn!(%error, "Reports could not be noted; they will be repeated at the next start.");
+            }
+        }
+    }
+}
+
+/// Checks the command's life once more and writes "started" before the first byte goes out.
+struct Permit {
+    executor: Executor,
+    id: CommandId,
+    deadline: BootTime,
+}
+
+impl StartPermit for Permit {
+    fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>> {
+        Box::pin(async move {
+            let Self { executor, id, deadline } = *self;
+            let refused = |reason: String| Err(PermitRefused(reason));
+            if executor.shared.clock.boot_time() >= deadline {
+                let reason = "its life ended before it was started";
+                let _ = executor
+                    .advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new())
+                    .await
+                    .inspect_err(|error| error!(command = %id, %error, "An expiry could not be written."));
+                return refused(reason.to_owned());
+            }
+            let moved =
+                executor.advance_only(&id, CommandState::Delivered, CommandState::Started, "", Vec::new()).await;
+            match moved {
+                Ok(true) => {
+                    let (shared, wanted) = (Arc::clone(&executor.shared), id.clone());
+                    if let Ok(Some(entry)) = blocking(move || shared.journal.entry(&wanted)).await {
+                        // The device does not wait for the lane's fsync: the journal already has the truth.
+                        executor.report(entry).await;
+                    }
+                    Ok(())
+                }
+                Ok(false) => refused("it is no longer waiting to be started".to_owned()),
+                Err(error) => refused(format!("the journal cannot be written: {error}")),
+            }
+        })
+    }
+}
+
+/// Runs a journal call, which waits for the disk, off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}

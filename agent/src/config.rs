@@ -1,0 +1,256 @@
+//! The agent's configuration: raw TOML becomes checked settings, with every problem at once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kouan_drivers::configure::{ConfiguredLink, read_links};
+use kouan_drivers::profile::ProfileStore;
+use kouan_protocol::Digest;
+use kouan_settings::{Document, Problems, Section};
+use secrecy::SecretString;
+
+use crate::buffer::{BufferConfig, LaneLimit};
+
+/// The commented file that `print-config --template` shows.
+pub const TEMPLATE: &str = include_str!("../../configs/agent.toml");
+
+/// Where the agent looks when no file is named.
+pub const DEFAULT_FILE: &str = "/etc/kouan-agent/agent.toml";
+
+/// Checked settings.
+#[derive(Debug)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The local socket.
+    pub socket: PathBuf,
+    /// The collector; without one the agent keeps everything and serves its local face.
+    pub collector: Option<CollectorConfig>,
+    /// Limits and intervals of the buffer.
+    pub buffer: BufferConfig,
+    /// Links with their devices.
+    pub links: Vec<ConfiguredLink>,
+    /// Digest of the file's text, reported to the collector.
+    pub hash: String,
+}
+
+/// How the collector is reached.
+#[derive(Debug, Clone)]
+pub struct CollectorConfig {
+    /// Its address: `https://collector.example:8470`.
+    pub url: String,
+    /// Where the token comes from.
+    pub token: TokenSource,
+    /// Certificates that may sign the collector's; the built-in roots are not used.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request may take, the command poll apart.
+    pub request_timeout: Duration,
+}
+
+/// Where the agent's token is kept.
+#[derive(Debug, Clone)]
+pub enum TokenSource {
+    /// In a file that only the agent's user can read.
+    File(PathBuf),
+    /// In the configuration itself.
+    Inline(SecretString),
+}
+
+/// The configuration could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file could not be read.
+    #[error("reading {path} failed: {cause}")]
+    Read {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The text has problems.
+    #[error("{0}")]
+    Problems(Problems),
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Checks `text`, which came from `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        let document = Document::parse(file, text).map_err(ConfigError::Problems)?;
+        let problems = Problems::new(file, text);
+        let mut root = document.root(&problems);
+        let config = read_root(&mut root, Digest::of(text.as_bytes()).to_string());
+        drop(root);
+        let config = problems.into_result(()).map_err(ConfigError::Problems).and(config)?;
+        Ok(config)
+    }
+}
+
+fn read_root(root: &mut Section<'_>, hash: String) -> Result<Config, ConfigError> {
+    let data = PathBuf::from(root.string("data").unwrap_or_else(|| "/var/lib/kouan-agent".to_owned()));
+    let socket = root.string("socket").map_or_else(|| data.join("agent.sock"), PathBuf::from);
+    let collector = root.section("collector").and_then(|mut section| read_collector(&mut section, &data));
+    let buffer = read_buffer(&mut root.section_or_empty("buffer"), &data);
+    let mut profiles = ProfileStore::built_in();
+    if let Some(folder) = root.string("profiles") {
+        if let Err(cause) = profiles.add_folder(Path::new(&folder)) {
+            root.problem("profiles", format!("reading the folder {folder} failed: {cause}"));
+        }
+    }
+    let links = read_links(root, &profiles);
+    Ok(Config { data, socket, collector, buffer, links, hash })
+}
+
+fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorConfig> {
+    let url =
+        section.string_required("url", "the collector's address, such as url = \"https://collector.example:8470\"");
+    if let Some(url) = &url {
+        check_url(section, url);
+    }
+    let inline = section.secret("token");
+    let file = section.string("token_file").map(PathBuf::from);
+    if inline.is_some() && file.is_some() {
+        section.problem("token", "give either token or token_file, not both");
+    }
+    let token = match inline {
+        Some(token) => TokenSource::Inline(token),
+        None => TokenSource::File(file.unwrap_or_else(|| data.join("token"))),
+    };
+    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let seconds = Duration::from_secs;
+    let request_timeout = section.duration_within("request_timeout", seconds(1)..=seconds(300), seconds(20));
+    Some(CollectorConfig { url: url?.trim_end_matches('/').to_owned(), token, ca_file, request_timeout })
+}
+
+/// Plain HTTP is for this machine only: elsewhere the token would travel in clear.
+fn check_url(section: &Section<'_>, url: &str) {
+    let parsed = match reqwest::Url::parse(url) {
+        Ok(parsed) => parsed,
+        Err(error) => return section.problem("url", format!("\"{url}\" is not an address: {error}")),
+    };
+    let host = parsed.host_str().unwrap_or_default();
+    let loopback = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match parsed.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => section.problem("url", "plain http is accepted for this machine only; use https"),
+        other => section.problem("url", format!("\"{other}\" is not spoken; use https")),
+    }
+}
+
+fn read_buffer(section: &mut Section<'_>, data: &Path) -> BufferConfig {
+    let day = Duration::from_secs(86_400);
+    let mut limit = |lane: &str, bytes: u64, days: u32| LaneLimit {
+        bytes: section.bytes_or(&format!("{lane}_bytes"), bytes),
+        age: section.duration_within(&format!("{lane}_age"), Duration::from_secs(60)..=day * 3650, day * days),
+    };
+    let (urgent, events, readings) =
+        (limit("urgent", 64 << 20, 365), limit("events", 512 << 20, 365), limit("readings", 2 << 30, 90));
+    let millisecond = Duration::from_millis(1);
+    let commit_every =
+        section.duration_within("commit_every", millisecond * 10..=millisecond * 60_000, millisecond * 1000);
+    BufferConfig { folder: data.to_owned(), urgent, events, readings, commit_every }
+}
+
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })
+}
+
+/// The file's settings with defaults filled in and every secret replaced, as TOML.
+///
+/// # Errors
+/// When the file cannot be read or has problems.
+pub fn effective(path: &Path) -> Result<String, ConfigError> {
+    let config = Config::load(path)?;
+    let text = read(path)?;
+    let mut table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    hide_secrets(&mut table);
+    let mut set = |key: &str, value: String| table.insert(key.to_owned(), toml::Value::String(value));
+    set("data", config.data.display().to_string());
+    set("socket", config.socket.display().to_string());
+    let duration = |value: Duration| humantime::format_duration(value).to_string();
+    let mut buffer = toml::Table::new();
+    for (lane, limit) in
+        [("urgent", config.buffer.urgent), ("events", config.buffer.events), ("readings", config.buffer.readings)]
+    {
+        buffer.insert(format!("{lane}_bytes"), i64::try_from(limit.bytes).unwrap_or(i64::MAX).into());
+        buffer.insert(format!("{lane}_age"), duration(limit.age).into());
+    }
+    buffer.insert("commit_every".to_owned(), duration(config.buffer.commit_every).into());
+    table.insert("buffer".to_owned(), buffer.into());
+    if let (Some(collector), Some(toml::Value::Table(section))) = (&config.collector, table.get_mut("collector")) {
+        section.insert("request_timeout".to_owned(), duration(collector.request_timeout).into());
+        if let TokenSource::File(file) = &collector.token {
+            section.insert("token_file".to_owned(), file.display().to_string().into());
+        }
+    }
+    Ok(toml::to_string_pretty(&table).unwrap_or_default())
+}
+
+/// Keys whose values are secret, wherever they stand.
+const SECRET_KEYS: [&str; 6] = ["token", "password", "secret", "community", "key", "passphrase"];
+
+fn hide_secrets(table: &mut toml::Table) {
+    for (key, value) in table.iter_mut() {
+        hide_in_value(key, value);
+    }
+}
+
+fn hide_in_value(key: &str, value: &mut toml::Value) {
+    match value {
+        toml::Value::Table(table) => hide_secrets(table),
+        toml::Value::Array(items) => items.iter_mut().for_each(|item| hide_in_value(key, item)),
+        other if SECRET_KEYS.contains(&key) => *other = toml::Value::String("(hidden)".to_owned()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> String {
+        Config::parse("agent.toml", text).expect_err("the text has problems").to_string()
+    }
+
+    #[test]
+    fn the_template_is_valid() {
+        let config = Config::parse("configs/agent.toml", TEMPLATE).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!config.links.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_line() {
+        let said = problems("dta = \"/x\"\n[collector]\nurl = \"http://10.0.0.1\"\n[buffer]\ncommit_every = 5\n");
+        assert_eq!(
+            said,
+            "agent.toml:1: dta: this key is not known here; did you mean \"data\"?\n\
+             agent.toml:3: collector.url: plain http is accepted for this machine only; use https\n\
+             agent.toml:5: buffer.commit_every: this must be a length of time in quotes, such as \"5s\" or \"250ms\", \
+             not this integer"
+        );
+    }
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        std::fs::write(&path, "[collector]\nurl = \"http://localhost:1\"\ntoken = \"ka_topsecret\"\n").unwrap();
+        let shown = effective(&path).unwrap();
+        assert!(!shown.contains("topsecret"), "{shown}");
+        assert!(shown.contains("commit_every = \"1s\""), "{shown}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What is asked and answered over the local socket.
+
+use kouan_protocol::{Field, Quality, QualityReason, Timestamp, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::buffer::LaneStatus;
+use crate::uplink::UplinkStatus;
+
+/// A question to the running agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Question {
+    /// How the agent stands.
+    Status,
+    /// Every device with its latest values.
+    Devices,
+    /// Talk to a device now.
+    Read {
+        /// Which device.
+        device: String,
+    },
+    /// Do something with a device and wait for the outcome.
+    Command {
+        /// Which device.
+        device: String,
+        /// Which action.
+        action: String,
+        /// Its arguments.
+        arguments: Vec<Field>,
+        /// Who asks.
+        by: String,
+        /// How long the command may wait to be started, in milliseconds.
+        life_ms: u64,
+    },
+}
+
+/// The agent's answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// How the agent stands.
+    Status(StatusReport),
+    /// Devices with their latest values.
+    Devices {
+        /// In the order of the configuration.
+        devices: Vec<DeviceReport>,
+    },
+    /// What became of a command.
+    Command {
+        /// Its id.
+        id: String,
+        /// Its state.
+        state: String,
+        /// Why.
+        reason: String,
+        /// What the device answered.
+        results: Vec<Field>,
+    },
+    /// The question could not be answered.
+    Problem {
+        /// Why, and what to do.
+        text: String,
+    },
+}
+
+/// How the agent stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Name and version.
+    pub software: String,
+    /// The life of the data folder.
+    pub incarnation: String,
+    /// The life of the command journal.
+    pub journal: String,
+    /// How long the agent has been running, in milliseconds.
+    pub up_ms: u64,
+    /// The conversation with the collector.
+    pub uplink: UplinkStatus,
+    /// The buffer's lanes.
+    pub lanes: Vec<LaneStatus>,
+    /// Configured devices.
+    pub devices: usize,
+    /// Devices that work.
+    pub working: usize,
+}
+
+/// A device with its latest values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceReport {
+    /// Name within the agent.
+    pub device: String,
+    /// Name for people.
+    pub label: String,
+    /// What it is for.
+    pub class: String,
+    /// The link it hangs on.
+    pub link: String,
+    /// Its health: `working`, or `unknown` before anything was heard.
+    pub health: String,
+    /// Why it does not work fully.
+    pub reason: String,
+    /// Why, for a person.
+    pub text: String,
+    /// Its points.
+    pub points: Vec<PointReport>,
+    /// What it can be told to do.
+    pub actions: Vec<String>,
+}
+
+/// A point with its latest value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PointReport {
+    /// Its name.
+    pub point: String,
+    /// Its value; `None` if there is no usable one.
+    pub value: Option<Value>,
+    /// Its unit.
+    pub unit: String,
+    /// How far it may be believed.
+    pub quality: Quality,
+    /// Why it is not good.
+    pub reason: QualityReason,
+    /// When it was read, by the agent's wall clock.
+    pub time: Timestamp,
+    /// How long ago that is, in milliseconds.
+    pub age_ms: u64,
+}

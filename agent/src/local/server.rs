@@ -1,0 +1,209 @@
+//! The agent's side of the local socket.
+
+use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kouan_drivers::driver::Request;
+use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, Incarnation};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::message::{Answer, DeviceReport, Question, StatusReport};
+use super::report::reports;
+use crate::buffer::Buffer;
+use crate::commands::{Executor, Submission};
+use crate::pipeline::Current;
+use crate::uplink::UplinkStatus;
+
+/// Longest question in bytes.
+const QUESTION_BYTES: u64 = 64 * 1024;
+/// How long a device may take to be read.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest life of a local command.
+const LONGEST_LIFE_MS: u64 = 300_000;
+
+/// What the local face shows and reaches.
+#[derive(Debug)]
+pub struct LocalFace {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// When the agent started.
+    pub started: BootTime,
+    /// The life of the data folder.
+    pub incarnation: Incarnation,
+    /// The buffer.
+    pub buffer: Arc<Buffer>,
+    /// What is known now.
+    pub current: Arc<Current>,
+    /// Carries commands out.
+    pub executor: Executor,
+    /// Which link serves a device.
+    pub links: HashMap<DeviceKey, mpsc::Sender<Request>>,
+    /// The conversation with the collector.
+    pub uplink: watch::Receiver<UplinkStatus>,
+}
+
+/// Opens the socket, replacing what an earlier run left. The data folder's lock proves that nobody uses it.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Answers questions until `shutdown` is cancelled.
+pub async fn serve(face: LocalFace, listener: UnixListener, shutdown: CancellationToken) {
+    let face = Arc::new(face);
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (face, shutdown) = (Arc::clone(&face), shutdown.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        ended = converse(&face, stream) => {
+                            if let Err(error) = ended {
+                                info!(%error, "A local conversation ended early.");
+                            }
+                        }
+                    }
+                });
+            }
+            Err(error) => {
+                warn!(%error, "The local socket could not accept a connection.");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn converse(face: &LocalFace, stream: UnixStream) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read);
+    loop {
+        let mut line = String::new();
+        if (&mut lines).take(QUESTION_BYTES).read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let answer = match serde_json::from_str(&line) {
+            Ok(question) => face.answer(question).await,
+            Err(error) => Answer::Problem { text: format!("the question cannot be read: {error}") },
+        };
+        let mut bytes = serde_json::to_vec(&answer)?;
+        bytes.push(b'\n');
+        write.write_all(&bytes).await?;
+    }
+}
+
+impl LocalFace {
+    async fn answer(&self, question: Question) -> Answer {
+        let answered = match question {
+            Question::Status => self.status().await,
+            Question::Devices => Ok(Answer::Devices { devices: self.devices(|_| true) }),
+            Question::Read { device } => self.read(&device).await,
+            Question::Command { device, action, arguments, by, life_ms } => {
+                self.command(&device, action, arguments, by, life_ms).await
+            }
+        };
+        answered.unwrap_or_else(|text| Answer::Problem { text })
+    }
+
+    async fn status(&self) -> Result<Answer, String> {
+        let (devices, working) = self.current.count();
+        Ok(Answer::Status(StatusReport {
+            software: concat!("kouan-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
+            incarnation: self.incarnation.to_string(),
+            journal: self.executor.journal().incarnation().to_string(),
+            up_ms: self.clock.boot_time().since_ms(self.started),
+            uplink: self.uplink.borrow().clone(),
+            lanes: self.buffer.status().await.map_err(|error| error.to_string())?,
+            devices,
+            working,
+        }))
+    }
+
+    fn devices(&self, wanted: impl Fn(&DeviceSpec) -> bool) -> Vec<DeviceReport> {
+        reports(&self.current, self.clock.as_ref(), wanted)
+    }
+
+    fn known(&self, device: &str) -> Result<DeviceKey, String> {
+        let key = device.parse::<DeviceKey>().map_err(|error| error.to_string())?;
+        if self.links.contains_key(&key) {
+            return Ok(key);
+        }
+        let known: Vec<_> = self.current.catalogue().devices.iter().map(|device| device.key.as_str()).collect();
+        Err(format!("there is no device named {device}; known are {}", known.join(", ")))
+    }
+
+    async fn read(&self, device: &str) -> Result<Answer, String> {
+        let key = self.known(device)?;
+        let (reply, rows) = oneshot::channel();
+        let request = Request::Read { device: key.clone(), reply };
+        let link = self.links.get(&key).ok_or("no driver serves the device")?;
+        let asked = async {
+            link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
+            rows.await.map_err(|_| "the driver has stopped".to_owned())?
+        };
+        let rows = tokio::time::timeout(READ_TIMEOUT, asked)
+            .await
+            .map_err(|_| format!("{device} was not read within {} s", READ_TIMEOUT.as_secs()))??;
+        // The rows also pass the pipeline, which scales them; wait until it has shown every one of them.
+        let newest = rows.iter().map(|row| row.boot_time).max();
+        let shown = async {
+            loop {
+                let reports = self.devices(|spec| spec.key == key);
+                let fresh = self.current.device(&key).is_some_and(|now| {
+                    let mut times = now.groups.iter().flatten().flatten().map(|cell| cell.boot_time);
+                    newest.is_none_or(|newest| times.any(|time| time >= newest))
+                });
+                if fresh {
+                    return reports;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let devices = tokio::time::timeout(READ_TIMEOUT, shown).await.map_err(|_| "the pipeline is busy".to_owned())?;
+        Ok(Answer::Devices { devices })
+    }
+
+    async fn command(
+        &self,
+        device: &str,
+        action: String,
+        arguments: Vec<Field>,
+        by: String,
+        life_ms: u64,
+    ) -> Result<Answer, String> {
+        let device = self.known(device)?;
+        let id: CommandId =
+            format!("local-{:016x}", rand::random::<u64>()).parse().map_err(|error| format!("{error}"))?;
+        let deadline = self.clock.boot_time().plus_ms(life_ms.min(LONGEST_LIFE_MS));
+        let by = by.chars().take(32).collect();
+        let submission = Submission { id: id.clone(), device, action, arguments, by: Some(by), deadline };
+        self.executor.submit(submission).await.map_err(|error| error.to_string())?;
+        let entry = self.executor.wait_final(&id).await.map_err(|error| error.to_string())?;
+        let entry = entry.ok_or("the journal lost the command")?;
+        Ok(Answer::Command {
+            id: id.to_string(),
+            state: entry.state.to_string(),
+            reason: entry.reason,
+            results: entry.results,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! The `kouan-agent` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kouan_agent::cli::main()
+}
