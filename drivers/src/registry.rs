@@ -24,7 +24,7 @@ pub trait DriverKind: Sync {
 }
 
 /// Every kind of this build.
-pub static KINDS: &[&dyn DriverKind] = &[&crate::host::HostKind];
+pub static KINDS: &[&dyn DriverKind] = &[&crate::host::HostKind, &crate::mqtt::MqttKind];
 
 /// The kind of that name.
 #[must_use]

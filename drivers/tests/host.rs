@@ -1,26 +1,18 @@
 //! The kind `host` on the machine that runs the test.
 #![allow(clippy::unwrap_used)]
 
+mod running;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_drivers::configure::{ConfiguredLink, read_links};
+use kouan_drivers::configure::ConfiguredLink;
 use kouan_drivers::driver::{DriverCx, Observation, RawRow, RawValue, Request};
-use kouan_drivers::profile::ProfileStore;
 use kouan_protocol::{ManualClock, QualityReason};
-use kouan_settings::{Document, Problems};
+use running::configure;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-
-fn configure(text: &str) -> (Vec<ConfiguredLink>, String) {
-    let problems = Problems::new("agent.toml", text);
-    let document = Document::parse("agent.toml", text).unwrap();
-    let mut root = document.root(&problems);
-    let links = read_links(&mut root, &ProfileStore::built_in());
-    drop(root);
-    (links, problems.to_string())
-}
 
 /// Point names with their values, over all groups.
 fn named(link: &ConfiguredLink, rows: &[RawRow]) -> HashMap<String, Result<RawValue, QualityReason>> {

@@ -1,10 +1,11 @@
 //! One MQTT session. The only file that knows the MQTT library.
 //!
 //! A connection that fails is thrown away with everything that was in flight, and a new one begins with empty hands:
-//! the library never publishes a message again after a reconnect, so that a command is sent at most once. The broker
-//! may still keep what others publish for us meanwhile (`clean_session = false`).
+//! the library never publishes a message again after a reconnect. The broker may still keep what others publish for us
+//! meanwhile (`clean_session = false`).
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +47,15 @@ pub(crate) struct Message {
     pub(crate) retained: bool,
 }
 
+/// What brokers do for a message when somebody is away (MQTT 3.1.1, section 4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Never twice, and not at all to somebody who is away.
+    AtMostOnce,
+    /// Again until it is acknowledged, also later.
+    AtLeastOnce,
+}
+
 /// A received message. The broker sends it again to a kept session until it is acknowledged.
 #[derive(Debug)]
 pub(crate) struct Received {
@@ -81,6 +91,19 @@ pub(crate) enum MqttError {
     Settings(String),
 }
 
+impl MqttError {
+    /// A code for a device's health.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Connect { cause, .. } if matches!(**cause, rumqttc::ConnectionError::ConnectionRefused(_)) => {
+                "login-refused"
+            }
+            Self::NotAllowed { .. } => "not-allowed",
+            _ => "link-closed",
+        }
+    }
+}
+
 /// Messages that wait between the socket and the driver. When it is full the socket is not read.
 const WAITING_MESSAGES: usize = 64;
 /// Requests that wait for the socket.
@@ -90,8 +113,8 @@ const PACKET_BYTES: usize = 1024 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 impl Connection {
-    /// Connects, subscribes to `topics` with QoS 1 and waits until the broker has granted all of them.
-    pub(crate) async fn open(settings: &ConnectionSettings, topics: &[String]) -> Result<Self, MqttError> {
+    /// Connects, subscribes to `topics` and waits until the broker has granted all of them.
+    pub(crate) async fn open(settings: &ConnectionSettings, topics: &[(String, Delivery)]) -> Result<Self, MqttError> {
         let broker = settings.broker();
         let (client, events) = AsyncClient::builder(settings.options()?)
             .capacity(WAITING_REQUESTS)
@@ -116,15 +139,16 @@ impl Connection {
         }
     }
 
-    async fn subscribe(&self, broker: &str, topics: &[String]) -> Result<(), MqttError> {
+    async fn subscribe(&self, broker: &str, topics: &[(String, Delivery)]) -> Result<(), MqttError> {
         if topics.is_empty() {
             return Ok(());
         }
-        let filters = topics.iter().map(|topic| rumqttc::SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+        let filters =
+            topics.iter().map(|(topic, delivery)| rumqttc::SubscribeFilter::new(topic.clone(), delivery.qos()));
         let asked = self.client.subscribe_many_tracked(filters).await;
         let notice = asked.map_err(|error| MqttError::Settings(error.to_string()))?;
         let granted = notice.wait_async().await.map_err(|_| MqttError::Ended)?;
-        for (topic, code) in topics.iter().zip(&granted.return_codes) {
+        for ((topic, _), code) in topics.iter().zip(&granted.return_codes) {
             if *code == SubscribeReasonCode::Failure {
                 return Err(MqttError::NotAllowed { broker: broker.to_owned(), topic: topic.clone() });
             }
@@ -142,9 +166,9 @@ impl Connection {
         self.client.ack(&received.raw).await.map_err(|_| MqttError::Ended)
     }
 
-    /// Hands a message to the session with QoS 1. Whether the broker has it is not known.
-    pub(crate) async fn publish(&self, message: Message) -> Result<(), MqttError> {
-        let options = PublishOptions::at_least_once().retain(message.retained);
+    /// Hands a message to the session. Whether the broker has it is not known.
+    pub(crate) async fn publish(&self, message: Message, delivery: Delivery) -> Result<(), MqttError> {
+        let options = PublishOptions::new(delivery.qos()).retain(message.retained);
         self.client.publish(message.topic, message.payload, options).await.map_err(|_| MqttError::Ended)
     }
 
@@ -155,6 +179,24 @@ impl Connection {
             // A broker that does not let us go is left all the same.
             let _ = tokio::time::timeout(Duration::from_millis(500), drained).await;
         }
+    }
+}
+
+impl Delivery {
+    fn qos(self) -> QoS {
+        match self {
+            Self::AtMostOnce => QoS::AtMostOnce,
+            Self::AtLeastOnce => QoS::AtLeastOnce,
+        }
+    }
+}
+
+impl Received {
+    /// The same for a message and for the same one sent again.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.raw.pkid, &self.message.topic, &self.message.payload).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

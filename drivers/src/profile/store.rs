@@ -25,7 +25,7 @@ macro_rules! built_in {
 }
 
 /// The profiles in this program: name and text.
-pub const BUILT_IN: &[(&str, &str)] = built_in![];
+const BUILT_IN: &[(&str, &str)] = built_in!["kiosk-mqtt"];
 
 impl ProfileStore {
     /// The built-in profiles.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Controlled, Faults};
-use crate::mqtt::connection::{Connection, ConnectionSettings, Message, MqttError};
+use crate::mqtt::connection::{Connection, ConnectionSettings, Delivery, Message, MqttError};
 
 /// Where a kiosk publishes.
 #[derive(Debug, Clone)]
@@ -100,8 +100,9 @@ impl Kiosk {
             clean_session: true,
             last_will: Some(online("0")),
         };
-        let mut connection = Connection::open(&settings, &[format!("{topic}/command/+")]).await?;
-        connection.publish(online("1")).await?;
+        let mut connection =
+            Connection::open(&settings, &[(format!("{topic}/command/+"), Delivery::AtLeastOnce)]).await?;
+        connection.publish(online("1"), Delivery::AtLeastOnce).await?;
         if let Some(ready) = ready.take() {
             ready();
         }
@@ -110,14 +111,14 @@ impl Kiosk {
             tokio::select! {
                 _ = ticks.tick() => {
                     if let Some(status) = self.status() {
-                        connection.publish(self.message("status", status, false)).await?;
+                        connection.publish(self.message("status", status, false), Delivery::AtMostOnce).await?;
                     }
                 }
                 () = self.publish_now.notified() => {
                     let waiting = std::mem::take(&mut self.lock().waiting);
                     for ticket in waiting {
                         let payload = Bytes::from(ticket.to_string());
-                        connection.publish(self.message("events/ticket", payload, false)).await?;
+                        connection.publish(self.message("events/ticket", payload, false), Delivery::AtLeastOnce).await?;
                     }
                 }
                 received = connection.next() => {
@@ -125,7 +126,7 @@ impl Kiosk {
                     connection.acknowledge(&received).await?;
                     if let Some((reply, late)) = self.carry_out(&received.message) {
                         tokio::time::sleep(late).await;
-                        connection.publish(self.message("reply", reply, false)).await?;
+                        connection.publish(self.message("reply", reply, false), Delivery::AtLeastOnce).await?;
                     }
                 }
                 () = self.restart.notified() => return Ok(()),

@@ -1,0 +1,346 @@
+//! Connects, listens, and connects again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kouan_protocol::HealthLevel;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::connection::{Connection, ConnectionSettings, Delivery, Message, MqttError, Received};
+use super::device::{DeviceState, MqttDevice, Purpose};
+use super::message::{MESSAGE_BYTES, read_event, read_group, read_reply, write_action};
+use super::pending::Pending;
+use super::settings::BrokerSettings;
+use crate::driver::{
+    ActOutcome, ActRequest, Driver, DriverCx, DriverError, DriverFuture, Observation, RawEvent, RawHealth, RawRow,
+    Request,
+};
+use crate::link::backoff::{Backoff, BackoffSettings};
+
+pub(super) struct MqttDriver {
+    pub(super) broker: BrokerSettings,
+    pub(super) devices: Arc<[Arc<MqttDevice>]>,
+}
+
+impl Driver for MqttDriver {
+    fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
+        let states = self.devices.iter().map(|device| DeviceState::new(device)).collect();
+        let task = Task { driver: *self, cx, states, pending: Pending::default(), seen: VecDeque::new() };
+        Box::pin(task.run())
+    }
+}
+
+/// Events of which a repetition is recognised.
+const REMEMBERED_EVENTS: usize = 256;
+
+struct Task {
+    driver: MqttDriver,
+    cx: DriverCx,
+    states: Vec<DeviceState>,
+    pending: Pending,
+    seen: VecDeque<u64>,
+}
+
+/// The driver is to stop.
+struct Stopped;
+
+impl Task {
+    async fn run(mut self) -> Result<(), DriverError> {
+        let mut backoff = Backoff::new(BackoffSettings::LINK);
+        let shutdown = self.cx.shutdown.clone();
+        loop {
+            let error = match self.connect().await {
+                Err(Stopped) => return Ok(()),
+                Ok(Ok(mut connection)) => {
+                    info!(link = %self.cx.link, attempts = backoff.failures(), "Connected to the broker.");
+                    backoff.succeeded();
+                    match shutdown.run_until_cancelled(self.session(&mut connection)).await {
+                        None | Some(Err(Stopped)) => {
+                            // What was acknowledged must reach the broker, or it comes again after a restart.
+                            connection.close().await;
+                            return Ok(());
+                        }
+                        Some(Ok(error)) => error,
+                    }
+                }
+                Ok(Err(error)) => error,
+            };
+            if backoff.failures() == 0 {
+                warn!(link = %self.cx.link, %error, "The broker cannot be used; trying again.");
+            }
+            self.pending.give_up("the connection to the broker was lost before the device confirmed");
+            if self.tell_closed(&error).await.is_err() {
+                return Ok(());
+            }
+            let until = backoff.failed(Instant::now(), rand::random());
+            let wait = tokio::time::sleep_until(until);
+            if self.refuse_while(wait, &error.to_string()).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Result<Connection, MqttError>, Stopped> {
+        let topics: BTreeSet<(String, bool)> = self
+            .driver
+            .devices
+            .iter()
+            .flat_map(|device| device.topics())
+            .map(|(topic, _, delivery)| (topic, delivery == Delivery::AtLeastOnce))
+            .collect();
+        // Of one topic with two purposes the stronger delivery comes last and counts.
+        let topics: Vec<_> = topics.into_iter().collect();
+        let mut filters: Vec<(String, Delivery)> = Vec::with_capacity(topics.len());
+        for (topic, kept) in topics {
+            let delivery = if kept { Delivery::AtLeastOnce } else { Delivery::AtMostOnce };
+            match filters.last_mut() {
+                Some(last) if last.0 == topic => last.1 = delivery,
+                _ => filters.push((topic, delivery)),
+            }
+        }
+        let broker = self.driver.broker.clone();
+        let open = async move {
+            let settings = broker.connection().await?;
+            Connection::open(&settings, &filters).await
+        };
+        self.refuse_while(open, "the broker is not connected yet").await
+    }
+
+    /// Waits for `future`; commands and reads are answered at once meanwhile.
+    async fn refuse_while<T>(&mut self, future: impl Future<Output = T>, why: &str) -> Result<T, Stopped> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                done = &mut future => return Ok(done),
+                () = self.cx.shutdown.cancelled() => return Err(Stopped),
+                request = self.cx.requests.recv() => match request {
+                    Some(Request::Act(act)) => refuse(act, format!("nothing was sent: {why}")),
+                    Some(Request::Read { reply, .. }) => {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(Err(why.to_owned()));
+                    }
+                    None => return Err(Stopped),
+                },
+            }
+        }
+    }
+
+    /// Listens until the connection fails.
+    async fn session(&mut self, connection: &mut Connection) -> Result<MqttError, Stopped> {
+        self.states.iter_mut().for_each(DeviceState::begin_session);
+        loop {
+            let next_silent = self.states.iter().filter_map(DeviceState::silent_at).filter(|at| *at > Instant::now());
+            let wake = next_silent.chain(self.pending.next_deadline()).min();
+            let idle = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                received = connection.next() => {
+                    let received = match received {
+                        Ok(received) => received,
+                        Err(error) => return Ok(error),
+                    };
+                    self.receive(&received).await?;
+                    if let Err(error) = connection.acknowledge(&received).await {
+                        return Ok(error);
+                    }
+                }
+                request = self.cx.requests.recv() => match request {
+                    Some(Request::Act(act)) => self.act(connection, act).await,
+                    Some(Request::Read { device, reply }) => {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.last_rows(&device));
+                    }
+                    None => return Err(Stopped),
+                },
+                () = idle => {}
+            }
+            self.pending.expire();
+            self.tell_news().await?;
+        }
+    }
+
+    async fn receive(&mut self, received: &Received) -> Result<(), Stopped> {
+        let devices = Arc::clone(&self.driver.devices);
+        for (at, device) in devices.iter().enumerate() {
+            for (topic, purpose, _) in device.topics() {
+                if topic == received.message.topic {
+                    self.understand(at, device, purpose, received).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn understand(
+        &mut self,
+        at: usize,
+        device: &MqttDevice,
+        purpose: Purpose,
+        received: &Received,
+    ) -> Result<(), Stopped> {
+        let Message { topic, payload, retained } = &received.message;
+        let boot_time = self.cx.clock.boot_time();
+        let model = &device.profile.model;
+        match purpose {
+            // What the broker kept is not news, unless the profile says that it is the device's present state.
+            Purpose::Group(group) if *retained && !device.profile.groups[group].ask.retained => {}
+            Purpose::Event(_) | Purpose::Reply if *retained => {}
+            Purpose::Group(group) => match read_group(&device.profile.groups[group], payload) {
+                Ok(cells) => {
+                    if !retained {
+                        self.states[at].heard(topic, Ok(()));
+                    }
+                    let row = RawRow { device: device.key.clone(), group, boot_time, cells };
+                    self.states[at].rows.insert(group, row.clone());
+                    self.tell(Observation::Row(row)).await?;
+                }
+                Err(error) => self.states[at].heard(topic, Err(error)),
+            },
+            Purpose::Event(_) if received.again && self.seen.contains(&received.fingerprint()) => {}
+            Purpose::Event(event) => {
+                let event = &model.events[event];
+                let read = read_event(event, payload);
+                self.states[at].heard(topic, read.as_ref().map(|_| ()).map_err(Clone::clone));
+                if let Ok(fields) = read {
+                    let kind = event.kind.clone();
+                    self.tell(Observation::Event(RawEvent { device: device.key.clone(), boot_time, kind, fields }))
+                        .await?;
+                    self.seen.push_back(received.fingerprint());
+                    while self.seen.len() > REMEMBERED_EVENTS {
+                        self.seen.pop_front();
+                    }
+                }
+            }
+            Purpose::Online => {
+                let offline = model.online.as_ref().is_some_and(|online| online.offline.as_bytes() == &payload[..]);
+                if !offline {
+                    // Also when it was kept: the broker would have replaced it by the last will.
+                    self.states[at].heard(topic, Ok(()));
+                }
+                self.states[at].said_offline(offline);
+            }
+            Purpose::Reply => {
+                let Some(reply) = &model.reply else { return Ok(()) };
+                let read = read_reply(reply, payload);
+                self.states[at].heard(topic, read.as_ref().map(|_| ()).map_err(Clone::clone));
+                if let Ok(Some(reply)) = read {
+                    self.pending.answered(at, &reply.id, reply.said);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes an action, once.
+    async fn act(&mut self, connection: &Connection, act: ActRequest) {
+        let Some(at) = self.driver.devices.iter().position(|device| device.key == act.device) else {
+            return refuse(act, "there is no such device on this link".to_owned());
+        };
+        let device = Arc::clone(&self.driver.devices[at]);
+        let Some(action) = device.profile.actions.iter().find(|action| action.spec.name == act.action) else {
+            return refuse(act, "the device has no such action".to_owned());
+        };
+        if self.states[at].is_offline() {
+            return refuse(act, "nothing was sent: the device is offline".to_owned());
+        }
+        if self.pending.is_full() {
+            return refuse(act, "nothing was sent: too many commands wait for confirmation".to_owned());
+        }
+        let id = format!("{:016x}", rand::random::<u64>());
+        let payload = write_action(&action.speak.payload, &id, &act.arguments).to_string();
+        if payload.len() > MESSAGE_BYTES {
+            return refuse(act, "nothing was sent: the message would be too long".to_owned());
+        }
+        let message =
+            Message { topic: device.topic(&action.speak.topic), payload: Bytes::from(payload), retained: false };
+        // The broker must not keep a movement for a device that is away, nor send it twice.
+        let delivery = if action.spec.moves { Delivery::AtMostOnce } else { Delivery::AtLeastOnce };
+        let ActRequest { permit, reply, .. } = act;
+        let outcome = match permit.obtain().await {
+            Err(refused) => ActOutcome::NotStarted(refused.to_string()),
+            Ok(()) => match (connection.publish(message, delivery).await, &device.profile.model.reply) {
+                (Err(error), _) => ActOutcome::Failed(format!("nothing was sent: {error}")),
+                (Ok(()), Some(model)) => {
+                    self.pending.add(at, id, Instant::now() + model.within, reply);
+                    return;
+                }
+                (Ok(()), None) => ActOutcome::Unknown("it was published; such a device does not confirm".to_owned()),
+            },
+        };
+        // An outcome that nobody waits for is in the journal as unknown.
+        let _ = reply.send(outcome);
+    }
+
+    fn last_rows(&self, device: &kouan_protocol::DeviceKey) -> Result<Vec<RawRow>, String> {
+        let at = self.driver.devices.iter().position(|known| known.key == *device);
+        let state = &self.states[at.ok_or("there is no such device on this link")?];
+        if state.rows.is_empty() {
+            return Err("the device speaks by itself, and has said nothing yet".to_owned());
+        }
+        Ok(state.rows.values().cloned().collect())
+    }
+
+    async fn tell_news(&mut self) -> Result<(), Stopped> {
+        for at in 0..self.states.len() {
+            if let Some(health) = self.states[at].news() {
+                self.tell_health(at, health).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_closed(&mut self, error: &MqttError) -> Result<(), Stopped> {
+        for at in 0..self.states.len() {
+            self.tell_health(at, (HealthLevel::Unreachable, error.reason(), error.to_string())).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_health(&self, at: usize, health: (HealthLevel, &'static str, String)) -> Result<(), Stopped> {
+        let (level, reason, text) = health;
+        let device = self.driver.devices[at].key.clone();
+        let boot_time = self.cx.clock.boot_time();
+        self.tell(Observation::Health(RawHealth { device, boot_time, level, reason, text })).await
+    }
+
+    async fn tell(&self, observation: Observation) -> Result<(), Stopped> {
+        match self.cx.shutdown.run_until_cancelled(self.cx.observations.send(observation)).await {
+            Some(Ok(())) => Ok(()),
+            None | Some(Err(_)) => Err(Stopped),
+        }
+    }
+}
+
+fn refuse(act: ActRequest, why: String) {
+    // Whoever asked may have gone.
+    let _ = act.reply.send(ActOutcome::Failed(why));
+}
+
+impl BrokerSettings {
+    async fn connection(&self) -> Result<ConnectionSettings, MqttError> {
+        let password = match &self.password_file {
+            None => String::new(),
+            Some(file) => {
+                let read = tokio::fs::read_to_string(file).await;
+                let text = read.map_err(|error| MqttError::Settings(format!("read {}: {error}", file.display())))?;
+                text.trim_end_matches(['\r', '\n']).to_owned()
+            }
+        };
+        Ok(ConnectionSettings {
+            host: self.host.clone(),
+            port: self.port,
+            client_id: self.client_id.clone(),
+            login: self.username.clone().map(|user| (user, SecretString::from(password))),
+            keep_alive: self.keep_alive,
+            clean_session: !self.keep_session,
+            last_will: None,
+        })
+    }
+}
