@@ -104,10 +104,10 @@ fn read_root(root: &mut Section<'_>, hash: String) -> Result<Config, ConfigError
     let collector = root.section("collector").and_then(|mut section| read_collector(&mut section, &data));
     let buffer = read_buffer(&mut root.section_or_empty("buffer"), &data);
     let mut profiles = ProfileStore::built_in();
-    if let Some(folder) = root.string("profiles") {
-        if let Err(cause) = profiles.add_folder(Path::new(&folder)) {
-            root.problem("profiles", format!("reading the folder {folder} failed: {cause}"));
-        }
+    if let Some(folder) = root.string("profiles")
+        && let Err(cause) = profiles.add_folder(Path::new(&folder))
+    {
+        root.problem("profiles", format!("reading the folder {folder} failed: {cause}"));
     }
     let links = read_links(root, &profiles);
     Ok(Config { data, socket, collector, buffer, links, hash })

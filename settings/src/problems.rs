@@ -1,7 +1,7 @@
 //! Everything that is wrong with a file, at once.
 
-use std::cell::RefCell;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One thing that is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub struct Problem {
 }
 
 /// The problems of one file. Readers add to it through a shared reference.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Problems {
     file: String,
     line_starts: Vec<usize>,
-    list: RefCell<Vec<Problem>>,
+    list: Mutex<Vec<Problem>>,
 }
 
 impl Problems {
@@ -30,7 +30,7 @@ impl Problems {
         Self {
             file: file.to_owned(),
             line_starts: std::iter::once(0).chain(starts).collect(),
-            list: RefCell::new(Vec::new()),
+            list: Mutex::new(Vec::new()),
         }
     }
 
@@ -42,7 +42,7 @@ impl Problems {
 
     /// Adds a problem at a line.
     pub fn add(&self, line: usize, place: impl Into<String>, message: impl Into<String>) {
-        self.list.borrow_mut().push(Problem { line, place: place.into(), message: message.into() });
+        self.lock().push(Problem { line, place: place.into(), message: message.into() });
     }
 
     pub(crate) fn line_of(&self, offset: usize) -> usize {
@@ -52,15 +52,19 @@ impl Problems {
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.borrow().is_empty()
+        self.lock().is_empty()
     }
 
     /// The problems by line.
     #[must_use]
     pub fn list(&self) -> Vec<Problem> {
-        let mut list = self.list.borrow().clone();
+        let mut list = self.lock().clone();
         list.sort_by_key(|problem| problem.line);
         list
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Problem>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `value` if nothing was found.

@@ -89,10 +89,11 @@ pub struct LaneStatus {
 /// The buffer. Dropping every clone and [`Buffer::close`] end the writers.
 #[derive(Debug)]
 pub struct Buffer {
+    // Dropped first: a reading connection that closes last would leave the WAL behind.
+    readers: [Arc<Mutex<Connection>>; 2],
     records: mpsc::Sender<RecordsRequest>,
     rows: mpsc::Sender<RowsRequest>,
     signals: [watch::Receiver<u64>; 3],
-    readers: [Arc<Mutex<Connection>>; 2],
     paths: [PathBuf; 2],
     catalogue: CatalogueHash,
 }

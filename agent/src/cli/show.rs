@@ -1,7 +1,7 @@
 //! Tables and texts on the terminal.
 #![expect(clippy::print_stdout, reason = "this is where the program speaks to the person who called it")]
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use kouan_protocol::Quality;
 use serde::Serialize;
@@ -84,7 +84,7 @@ pub(super) fn status(status: &StatusReport) {
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     table
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
 use kouan_drivers::driver::{Observation, Request};
 use kouan_protocol::{Clock, DeviceKey, SystemClock};
@@ -51,7 +51,7 @@ pub(super) async fn read(mut config: Config, device: &str) -> anyhow::Result<Vec
     let patience_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     let rows = loop {
         let (reply, rows) = oneshot::channel();
-        link.send(Request::Read { device: key.clone(), reply }).await.context("the driver has stopped")?;
+        link.send(Request::Read { device: key.clone(), reply }).await.map_err(|_| anyhow!("the driver has stopped"))?;
         match tokio::time::timeout(PATIENCE, rows).await {
             Ok(Ok(Ok(rows))) => break Ok(rows),
             Ok(Ok(Err(problem))) if clock.boot_time().since_ms(started) > 3000 => break Err(problem),

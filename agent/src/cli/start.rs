@@ -16,7 +16,9 @@ use crate::app::App;
 use crate::config::Config;
 
 pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(log).map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
+    // What the caller asks for comes last and wins.
+    let directives = format!("refinery_core=warn,{log}");
+    let filter = EnvFilter::try_new(directives).map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     // The process-wide TLS implementation; a second call in one process is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();

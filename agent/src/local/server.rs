@@ -126,13 +126,14 @@ impl LocalFace {
 
     async fn status(&self) -> Result<Answer, String> {
         let (devices, working) = self.current.count();
+        let lanes = self.buffer.status().await.map_err(|error| error.to_string())?;
         Ok(Answer::Status(StatusReport {
             software: concat!("kouan-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: self.incarnation.to_string(),
             journal: self.executor.journal().incarnation().to_string(),
             up_ms: self.clock.boot_time().since_ms(self.started),
             uplink: self.uplink.borrow().clone(),
-            lanes: self.buffer.status().await.map_err(|error| error.to_string())?,
+            lanes,
             devices,
             working,
         }))

@@ -127,7 +127,7 @@ mod tests {
     fn profile(kind: PointKind) -> PointProfile {
         PointProfile {
             spec: PointSpec { name: "p".parse().unwrap(), kind, unit: "V".into(), decimals: 1, states: vec![] },
-            scale: Scale { multiply: 1.0, divide: 10.0, add: 0.0 },
+            scale: Scale { multiply: 1.0, divide: 10.0, add: 0.0, round: None },
             not_available: vec![0xFFFF],
             range: Some((0.0, 300.0)),
             words: vec![(0, "closed".into()), (1, "open".into())],

@@ -6,8 +6,8 @@ CREATE TABLE blocks (
     agent       TEXT NOT NULL,
     epoch       TEXT NOT NULL,
     first_seq   INTEGER NOT NULL,
-    group_index INTEGER NOT NULL,
     from_seq    INTEGER NOT NULL,
+    part        INTEGER NOT NULL,
     site        TEXT NOT NULL,
     key         TEXT NOT NULL,
     group_name  TEXT NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE blocks (
     time_status TEXT NOT NULL,
     problem     TEXT NOT NULL,
     body        BLOB NOT NULL,
-    UNIQUE (agent, epoch, first_seq, group_index)
+    UNIQUE (agent, epoch, from_seq, part)
 );
 CREATE INDEX blocks_series ON blocks (agent, key, t_max);
 
@@ -35,7 +35,7 @@ CREATE TABLE events (
     agent       TEXT NOT NULL,
     key         TEXT NOT NULL,
     kind        TEXT NOT NULL,
-    fields      TEXT NOT NULL,
+    details     TEXT NOT NULL,
     late        INTEGER NOT NULL,
     time_status TEXT NOT NULL,
     received_ms INTEGER NOT NULL,

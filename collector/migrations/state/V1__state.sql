@@ -21,6 +21,7 @@ CREATE TABLE agents (
     boot            TEXT NOT NULL DEFAULT '',
     session         TEXT NOT NULL DEFAULT '',
     config_hash     TEXT NOT NULL DEFAULT '',
+    catalogue       TEXT NOT NULL DEFAULT '',
     hello_ms        INTEGER,
     clock_offset_ms INTEGER,
     clock_trusted   INTEGER

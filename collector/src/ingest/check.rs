@@ -2,7 +2,7 @@
 
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{
-    AgentId, Batch, Catalogue, CatalogueHash, DecodeError, Gap, Lane, RecordBody, SessionId, Timestamp, frame, limits,
+    AgentId, Batch, Catalogue, CatalogueHash, DecodeError, Gap, Lane, RecordBody, SessionId, Timestamp, limits,
 };
 
 use super::correct;
@@ -19,14 +19,14 @@ pub struct Checked {
     pub snapshots: Vec<Vec<u8>>,
 }
 
-/// Opens a compressed upload. It takes CPU time in proportion to the body.
+/// Opens an upload. It takes CPU time in proportion to the body.
 ///
 /// A batch that does not open is no error: it is marked for quarantine, so that it does not stall its lane.
 ///
 /// # Errors
 /// When the body as a whole is not an upload.
-pub fn check(agent: AgentId, site: String, received: Timestamp, body: &[u8]) -> Result<Checked, DecodeError> {
-    let Upload { session, now, catalogues, batches, snapshots } = Upload::decode(&frame::decompress(body)?)?;
+pub fn check(agent: AgentId, site: String, received: Timestamp, plain: &[u8]) -> Result<Checked, DecodeError> {
+    let Upload { session, now, catalogues, batches, snapshots } = Upload::decode(plain)?;
     if let Some(batch) = batches.iter().find(|batch| batch.last_seq >= i64::MAX.unsigned_abs()) {
         let problem = format!("number {} is past the end of all numbers", batch.last_seq);
         return Err(DecodeError::Inconsistent { what: "upload", problem });

@@ -49,8 +49,8 @@ enum Request {
 pub struct Greeted {
     /// Lanes and catalogues.
     pub reconciled: Reconciled,
-    /// The session that the hello ended.
-    pub ended: Option<Session>,
+    /// Why two machines seem to use the agent's identity, if they do.
+    pub duplicate: Option<String>,
 }
 
 /// Hands uploads and hellos to the log's thread.
@@ -161,7 +161,10 @@ impl Thread {
                 Request::Hello { agent, site, hello, now, session, answer } => {
                     let result = self.log.reconcile(&agent, &site, &hello, now).map_err(store_error);
                     // The old session ends only when the new one is certain.
-                    let result = result.map(|reconciled| Greeted { reconciled, ended: self.sessions.begin(&agent, session) });
+                    let result = result.map(|reconciled| {
+                        let duplicate = self.sessions.begin(&agent, session);
+                        Greeted { reconciled, duplicate }
+                    });
                     self.publish_head();
                     let _ = answer.send(result);
                 }

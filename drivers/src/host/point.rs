@@ -55,7 +55,7 @@ impl Figure {
         let states = words.iter().map(|(_, word)| word.clone()).collect();
         PointProfile {
             spec: PointSpec { name, kind, unit: unit.to_owned(), decimals, states },
-            scale: Scale::NONE,
+            scale: Scale { round: Some(decimals), ..Scale::NONE },
             not_available: Vec::new(),
             range: None,
             words,

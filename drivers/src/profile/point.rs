@@ -38,7 +38,7 @@ pub struct PointProfile {
     pub counts: Option<CounterEvent>,
 }
 
-/// value = raw × multiply ÷ divide + add
+/// value = raw × multiply ÷ divide + add, rounded where the scale gives no exact decimals
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     /// Numerator.
@@ -47,16 +47,27 @@ pub struct Scale {
     pub divide: f64,
     /// Offset in the point's unit.
     pub add: f64,
+    /// Decimal places to which the value is rounded; `None` where the scale gives exact decimals.
+    pub round: Option<u8>,
 }
 
 impl Scale {
     /// No change.
-    pub const NONE: Self = Self { multiply: 1.0, divide: 1.0, add: 0.0 };
+    pub const NONE: Self = Self { multiply: 1.0, divide: 1.0, add: 0.0, round: None };
 
     /// The value for `raw`.
     #[must_use]
     pub fn apply(&self, raw: f64) -> f64 {
-        raw * self.multiply / self.divide + self.add
+        let value = raw * self.multiply / self.divide + self.add;
+        match self.round {
+            None => value,
+            Some(places) => {
+                let power = 10_f64.powi(i32::from(places));
+                let rounded = (value * power).round() / power;
+                // Beyond 2^53 the multiplication may overflow or lose digits; such a value has no decimals anyway.
+                if rounded.is_finite() { rounded } else { value }
+            }
+        }
     }
 }
 

@@ -252,7 +252,10 @@ pub(crate) fn read_point(section: &mut Section<'_>) -> Option<PointProfile> {
     let kind = section.choice("is", &KINDS).unwrap_or(PointKind::Measurement);
     let unit = section.string("unit").unwrap_or_default();
     let scale = read_scale(section);
-    let decimals = section.integer("decimals", 0..=9).map_or_else(|| usual_decimals(scale), |decimals| decimals as u8);
+    let stated = section.integer("decimals", 0..=9).map(|decimals| decimals as u8);
+    let exact = exact_decimals(scale);
+    let decimals = stated.or(exact).unwrap_or(2);
+    let scale = Scale { round: if stated == exact { None } else { stated.or(exact).or(Some(2)) }, ..scale };
     let words = read_words(section);
     if kind == PointKind::State && words.is_empty() && !section.bool_or("any_word", false) {
         section.problem("words", "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }");
@@ -302,12 +305,12 @@ fn read_scale(section: &mut Section<'_>) -> Scale {
         section.problem("scale", format!("\"{text}\" is not a scale; write \"1/10\", \"1/512\" or \"0.5\""));
         return Scale { add, ..Scale::NONE };
     }
-    Scale { multiply, divide, add }
+    Scale { multiply, divide, add, round: None }
 }
 
-/// As many decimals as a power-of-ten scale gives its values.
-fn usual_decimals(scale: Scale) -> u8 {
-    (0..=9_u8).find(|decimals| scale.divide == 10_f64.powi(i32::from(*decimals))).unwrap_or(2)
+/// As many decimals as a power-of-ten scale gives its values; `None` for any other scale.
+fn exact_decimals(scale: Scale) -> Option<u8> {
+    (0..=9_u8).find(|decimals| scale.divide == 10_f64.powi(i32::from(*decimals)) && scale.multiply.fract() == 0.0)
 }
 
 fn read_words(section: &mut Section<'_>) -> Vec<(i64, String)> {

@@ -1,11 +1,13 @@
 //! The ingest log: positions, extents, catalogues and the uploads themselves.
 
 mod append;
+mod catalogues;
 mod follow;
 mod reconcile;
 mod sqlite;
 
 pub use append::{Placement, place};
+pub use catalogues::{Catalogues, Found};
 pub use follow::SqliteFollower;
 pub use reconcile::{Decision, Known, reconcile};
 pub use sqlite::SqliteLog;
@@ -13,10 +15,14 @@ pub use sqlite::SqliteLog;
 use kouan_protocol::session::{Hello, LanePosition, LaneVerdict};
 use kouan_protocol::{AgentId, Anchor, BootTime, CatalogueHash, Digest, Epoch, Incarnation, Timestamp};
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::StoreError;
 
 /// How far a stored time may be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum TimeStatus {
     /// The agent's clock was synchronised and agreed with the collector's.
     Trusted,
