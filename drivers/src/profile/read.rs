@@ -255,7 +255,12 @@ pub(crate) fn read_point(section: &mut Section<'_>) -> Option<PointProfile> {
     let stated = section.integer("decimals", 0..=9).map(|decimals| decimals as u8);
     let exact = exact_decimals(scale);
     let decimals = stated.or(exact).unwrap_or(2);
-    let scale = Scale { round: if stated == exact { None } else { stated.or(exact).or(Some(2)) }, ..scale };
+    let round = match (stated, exact) {
+        (Some(stated), exact) if exact != Some(stated) => Some(stated),
+        (None, None) => Some(decimals),
+        _ => None,
+    };
+    let scale = Scale { round, ..scale };
     let words = read_words(section);
     if kind == PointKind::State && words.is_empty() && !section.bool_or("any_word", false) {
         section.problem("words", "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }");
