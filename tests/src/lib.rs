@@ -1,1 +1,32 @@
-//! kouan-tests
+//! A simulated site for people and tests: the real programs, run as processes of their own.
+//!
+//! [`Checkpoint`] is one collector, one agent and a small simulated checkpoint; `kouan-demo` shows it, and the tests
+//! in `tests/` break it. Every process it starts writes a log of its own and ends with the program that started it.
+
+mod agent;
+mod api;
+mod binaries;
+mod broker;
+mod checkpoint;
+mod collector;
+mod configuration;
+mod peer;
+mod process;
+mod proxy;
+mod relay;
+mod simulator;
+mod wait;
+
+pub use agent::{Agent, Outcome};
+pub use api::{Answer, Api};
+pub use binaries::{binary, python};
+pub use broker::Broker;
+pub use checkpoint::{Checkpoint, level};
+pub use collector::Collector;
+pub use configuration::{AgentConfiguration, checkpoint_links};
+pub use peer::ModbusPeer;
+pub use process::{Process, ProcessOptions, run_to_end};
+pub use proxy::{Line, Proxy};
+pub use relay::Relay;
+pub use simulator::Simulator;
+pub use wait::{SHORT, wait_for, wait_until};

@@ -1,0 +1,154 @@
+//! A running `kouan-collector`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::binaries::binary;
+use crate::process::{Process, ProcessOptions, run_to_end};
+
+/// How long the collector may take to come up.
+const START: Duration = Duration::from_secs(20);
+/// How long its tool may take.
+const TOOL: Duration = Duration::from_secs(20);
+
+/// A collector with a data folder of its own.
+#[derive(Debug)]
+pub struct Collector {
+    folder: PathBuf,
+    process: Option<Process>,
+    address: SocketAddr,
+    key: String,
+}
+
+impl Collector {
+    /// Starts a collector on an empty data folder and any free port, and takes the key that it makes.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut process = spawn(folder, SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let (mut address, mut key) = (None, None);
+        while address.is_none() || key.is_none() {
+            let line = process.line(START).await?;
+            address = address.or_else(|| listening(&line));
+            key = key.or_else(|| {
+                line.strip_prefix("First key").and_then(|rest| rest.split(' ').next_back()).map(str::to_owned)
+            });
+        }
+        let (address, key) = (address.context("no address")?, key.context("no key")?);
+        Ok(Self { folder: folder.to_owned(), process: Some(process), address, key })
+    }
+
+    /// Starts it again, on the same folder and port.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        let mut process = spawn(&self.folder, self.address)?;
+        process.line_with(START, listening).await?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Kills it as a power cut would.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.take().context("the collector does not run")?.kill().await
+    }
+
+    /// Stops it with SIGTERM.
+    ///
+    /// # Errors
+    /// When it does not end within `timeout`.
+    pub async fn stop(&mut self, timeout: Duration) -> anyhow::Result<ExitStatus> {
+        self.process.take().context("the collector does not run")?.terminate(timeout).await
+    }
+
+    /// Its process, while it runs.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn process(&mut self) -> anyhow::Result<&mut Process> {
+        self.process.as_mut().context("the collector does not run")
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key it made at its first start.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// A client of its API.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        Api::new(&format!("http://{}", self.address), &self.key)
+    }
+
+    /// Runs a subcommand on its data folder: exit status, standard output, standard error.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn tool(&self, arguments: &[&str]) -> anyhow::Result<(ExitStatus, String, String)> {
+        let data = self.data();
+        let arguments = arguments.iter().map(std::ffi::OsString::from);
+        let arguments = arguments.chain(["--data".into(), data.into_os_string()]);
+        let options = ProcessOptions::new("kouan-collector", binary("kouan-collector")?, &self.folder, arguments);
+        run_to_end(&options, TOOL).await
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("collector")
+    }
+
+    /// Enrols an agent and returns its token.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn enrol(&self, agent: &str, site: &str) -> anyhow::Result<String> {
+        let (status, out, problems) = self.tool(&["agent", "add", agent, "--site", site]).await?;
+        if !status.success() {
+            bail!("enrolling {agent} failed: {problems}{out}");
+        }
+        let token = out.split_whitespace().find(|word| word.starts_with("ka_"));
+        token.map(str::to_owned).ok_or_else(|| anyhow!("no token in: {out}"))
+    }
+
+    /// What `verify` says, and whether it found everything in order.
+    ///
+    /// # Errors
+    /// When it cannot be run or its answer cannot be read.
+    pub async fn verify(&self) -> anyhow::Result<(bool, Value)> {
+        let (status, out, problems) = self.tool(&["verify", "--json"]).await?;
+        let report = serde_json::from_str(&out).with_context(|| format!("verify said: {out}{problems}"))?;
+        Ok((status.success(), report))
+    }
+}
+
+fn spawn(folder: &Path, listen: SocketAddr) -> anyhow::Result<Process> {
+    let data = folder.join("collector");
+    let listen = listen.to_string();
+    let arguments = ["run".as_ref(), "--data".as_ref(), data.as_os_str(), "--listen".as_ref(), listen.as_ref()];
+    Process::start(&ProcessOptions::new("collector", binary("kouan-collector")?, folder, arguments))
+}
+
+fn listening(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("Listening on http://")?.trim().parse().ok()
+}
