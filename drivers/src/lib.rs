@@ -12,15 +12,19 @@
 //! | [`link`] | one talker at a time: opening, turns, back-off, health |
 //! | [`profile`] | device models as data, and their checker |
 //! | [`host`] | this very machine |
+//! | [`modbus`] | Modbus TCP and RTU |
 //! | [`mqtt`] | devices that publish to a broker |
+//! | [`serial_line`] | frames of a maker's own on serial lines |
 //! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
 pub mod driver;
 pub mod host;
 pub mod link;
+pub mod modbus;
 pub mod mqtt;
 pub mod profile;
 pub mod registry;
+pub mod serial_line;
 #[cfg(feature = "simulators")]
 pub mod simulator;

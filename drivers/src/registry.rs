@@ -24,7 +24,8 @@ pub trait DriverKind: Sync {
 }
 
 /// Every kind of this build.
-pub static KINDS: &[&dyn DriverKind] = &[&crate::host::HostKind, &crate::mqtt::MqttKind];
+pub static KINDS: &[&dyn DriverKind] =
+    &[&crate::host::HostKind, &crate::modbus::Modbus, &crate::mqtt::MqttKind, &crate::serial_line::SerialLineKind];
 
 /// The kind of that name.
 #[must_use]

@@ -25,7 +25,8 @@ macro_rules! built_in {
 }
 
 /// The profiles in this program: name and text.
-const BUILT_IN: &[(&str, &str)] = built_in!["kiosk-mqtt"];
+const BUILT_IN: &[(&str, &str)] =
+    built_in!["apc-smart-ups", "ds205a-gate", "kiosk-mqtt", "pzem-016", "waveshare-relay-8ch", "xy-md02"];
 
 impl ProfileStore {
     /// The built-in profiles.

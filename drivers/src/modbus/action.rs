@@ -1,0 +1,317 @@
+//! Actions of a Modbus profile: one write, and the point that shows whether it worked.
+
+use kouan_protocol::{ArgumentKind, Field, FieldValue};
+use kouan_settings::{Problems, Section};
+
+use super::codec::Request;
+use super::dialect::{ModbusProfile, Model, WORD_ORDERS, read_type};
+use super::value::{Type, WordOrder};
+
+/// How an action is spoken: always one write request.
+#[derive(Debug, Clone)]
+pub struct ActionSpeak {
+    write: Write,
+    address: u16,
+    index: Option<Index>,
+    value: Source,
+    /// value = raw × scale, as with points.
+    scale: f64,
+    confirm: Option<Confirm>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Write {
+    /// Function 5 with 0xFF00 or 0x0000.
+    Coil,
+    /// Function 5 with the value as it is.
+    CoilRaw,
+    /// Function 6.
+    Register,
+    /// Function 15: this many coils, the value's bits, lowest first.
+    Coils(u16),
+    /// Function 16.
+    Registers(Type, WordOrder),
+}
+
+/// An argument that picks one of several neighbouring addresses.
+#[derive(Debug, Clone)]
+struct Index {
+    argument: String,
+    first: i64,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Fixed(f64),
+    Argument(String),
+}
+
+#[derive(Debug, Clone)]
+struct Confirm {
+    /// Name of a point; `{channel}` stands for that argument.
+    point: String,
+    /// The raw value it must show; without one, the raw value that was written.
+    value: Option<i64>,
+}
+
+/// A write that is ready to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyWrite {
+    /// The request.
+    pub request: Request,
+    /// The point to read back and the raw value it must show.
+    pub confirm: Option<(String, i64)>,
+}
+
+pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<ActionSpeak> {
+    action.require("write", "what is written: \"coil\", \"coil-raw\", \"coils\", \"register\" or \"registers\"");
+    let writes = [
+        ("coil", Write::Coil),
+        ("coil-raw", Write::CoilRaw),
+        ("coils", Write::Coils(0)),
+        ("register", Write::Register),
+        ("registers", Write::Registers(Type::U16, model.word_order)),
+    ];
+    let write = action.choice("write", &writes);
+    let place = match write {
+        Some(Write::Register | Write::Registers(..)) => "register",
+        _ => "coil",
+    };
+    action.require(place, "the address that is written, from 0");
+    let address = action.integer(place, 0..=65_535);
+    let write = match write {
+        Some(Write::Registers(..)) => {
+            let kind = read_type(action)?;
+            if matches!(kind, Type::Text(_)) {
+                action.problem("type", "a text cannot be written");
+                return None;
+            }
+            Some(Write::Registers(kind, action.choice("word_order", &WORD_ORDERS).unwrap_or(model.word_order)))
+        }
+        Some(Write::Coils(_)) => {
+            action.require("count", "how many coils are written, such as count = 8");
+            action.integer("count", 1..=63).map(|count| Write::Coils(count.unsigned_abs() as u16))
+        }
+        write => write,
+    };
+    let index_from = action.integer("index_from", 0..=65_535);
+    let index = action.string("index").map(|argument| Index { argument, first: index_from.unwrap_or(1) });
+    if index_from.is_some() && index.is_none() {
+        action.problem("index_from", "this says where the argument named by index begins; there is no index");
+    }
+    let fixed = action.number("value");
+    let argument = action.string("value_of");
+    let value = match (fixed, argument) {
+        (Some(fixed), None) => Source::Fixed(fixed),
+        (None, Some(argument)) => Source::Argument(argument),
+        (Some(_), Some(_)) => {
+            action.problem("value_of", "write either value or value_of");
+            return None;
+        }
+        (None, None) => {
+            action.problem("value", "this is missing: value = 1, or value_of = \"on\" to take it from an argument");
+            return None;
+        }
+    };
+    let scale = read_scale(action);
+    let confirm_value = action.integer("confirm_value", i64::MIN..=i64::MAX);
+    let confirm = action.string("confirm").map(|point| Confirm { point, value: confirm_value });
+    if confirm_value.is_some() && confirm.is_none() {
+        action.problem("confirm_value", "this is what the point named by confirm must show; there is no confirm");
+    }
+    Some(ActionSpeak { write: write?, address: address?.unsigned_abs() as u16, index, value, scale: scale?, confirm })
+}
+
+fn read_scale(action: &mut Section<'_>) -> Option<f64> {
+    let Some(text) = action.string("scale") else { return Some(1.0) };
+    let parts: Vec<Option<f64>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
+    let scale = match parts.as_slice() {
+        [Some(scale)] => *scale,
+        [Some(multiply), Some(divide)] => multiply / divide,
+        _ => f64::NAN,
+    };
+    if scale.is_finite() && scale != 0.0 {
+        return Some(scale);
+    }
+    action.problem("scale", format!("\"{text}\" is not a scale; write \"1/10\" or \"0.5\""));
+    None
+}
+
+/// Checks that arguments and points exist.
+pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
+    for action in &profile.actions {
+        let say = |key: &str, message: String| problems.add(action.line, format!("action.{key}"), message);
+        let argument = |name: &str| action.spec.arguments.iter().find(|argument| argument.name == name);
+        let speak = &action.speak;
+        let mut indices = vec![None];
+        if let Some(index) = &speak.index {
+            match argument(&index.argument) {
+                Some(found) if found.kind == ArgumentKind::Integer && found.min.is_some() && found.max.is_some() => {
+                    let (low, high) = (found.min.unwrap_or(0.0) as i64, found.max.unwrap_or(0.0) as i64);
+                    indices = (low..=high.min(low.saturating_add(4096))).map(Some).collect();
+                    if low < index.first || high - index.first + i64::from(speak.address) > 65_535 {
+                        say("index", format!("\"{}\" from {low} to {high} leaves the address range", index.argument));
+                    }
+                }
+                _ => say(
+                    "index",
+                    format!("\"{}\" must be an argument that is an integer with min and max", index.argument),
+                ),
+            }
+        }
+        if let Source::Argument(name) = &speak.value {
+            match argument(name).map(|argument| argument.kind) {
+                Some(ArgumentKind::Text) => {
+                    say("value_of", format!("\"{name}\" is text; a number or a flag is written"))
+                }
+                Some(_) => {}
+                None => say("value_of", format!("there is no argument \"{name}\"")),
+            }
+        }
+        if let Some(confirm) = &speak.confirm {
+            for index in indices {
+                let name = confirm.name(speak.index.as_ref(), index);
+                let known = profile.groups.iter().flat_map(|group| &group.points);
+                if !known.into_iter().any(|point| point.common.spec.name.as_str() == name) {
+                    say("confirm", format!("there is no point \"{name}\""));
+                }
+            }
+        }
+    }
+}
+
+impl Confirm {
+    fn name(&self, index: Option<&Index>, value: Option<i64>) -> String {
+        match (index, value) {
+            (Some(index), Some(value)) => self.point.replace(&format!("{{{}}}", index.argument), &value.to_string()),
+            _ => self.point.clone(),
+        }
+    }
+}
+
+impl ActionSpeak {
+    /// The write for these arguments.
+    ///
+    /// # Errors
+    /// When they do not fit into it, in words for the person who asked.
+    pub fn ready(&self, arguments: &[Field]) -> Result<ReadyWrite, String> {
+        let find = |name: &str| {
+            let field = arguments.iter().find(|field| field.name == name);
+            field.map(|field| &field.value).ok_or_else(|| format!("argument \"{name}\" is missing"))
+        };
+        let index = match &self.index {
+            Some(index) => match find(&index.argument)? {
+                FieldValue::Integer(value) => Some(*value),
+                _ => return Err(format!("argument \"{}\" must be a whole number", index.argument)),
+            },
+            None => None,
+        };
+        let offset = match (&self.index, index) {
+            (Some(by), Some(value)) => value - by.first,
+            _ => 0,
+        };
+        let address = u16::try_from(i64::from(self.address) + offset)
+            .map_err(|_| format!("there is no address for {offset} after {}", self.address))?;
+        let asked = match &self.value {
+            Source::Fixed(value) => *value,
+            Source::Argument(name) => match find(name)? {
+                FieldValue::Flag(flag) => f64::from(u8::from(*flag)),
+                value => value.as_f64().ok_or_else(|| format!("argument \"{name}\" must be a number"))?,
+            },
+        };
+        let raw = (asked / self.scale).round();
+        let too_large = || format!("{asked} does not fit into what is written");
+        let word = || Type::U16.write(raw, WordOrder::Big).map(|words| words[0]).ok_or_else(too_large);
+        let request = match self.write {
+            Write::Coil => Request::WriteCoil { address, value: if raw == 0.0 { 0 } else { 0xFF00 } },
+            Write::CoilRaw => Request::WriteCoil { address, value: word()? },
+            Write::Register => {
+                let value =
+                    word().or_else(|error| Type::S16.write(raw, WordOrder::Big).map(|words| words[0]).ok_or(error))?;
+                Request::WriteRegister { address, value }
+            }
+            Write::Coils(count) => {
+                if !(raw >= 0.0 && raw < (1_u64 << count) as f64) {
+                    return Err(too_large());
+                }
+                let values = (0..count).map(|bit| raw as u64 >> bit & 1 == 1).collect();
+                Request::WriteCoils { address, values }
+            }
+            Write::Registers(kind, order) => {
+                Request::WriteRegisters { address, values: kind.write(raw, order).ok_or_else(too_large)? }
+            }
+        };
+        let shown = if self.write == Write::Coil { i64::from(raw != 0.0) } else { raw as i64 };
+        let confirm = self
+            .confirm
+            .as_ref()
+            .map(|confirm| (confirm.name(self.index.as_ref(), index), confirm.value.unwrap_or(shown)));
+        Ok(ReadyWrite { request, confirm })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modbus::dialect::ModbusDialect;
+    use crate::profile::ProfileSource;
+
+    const PROFILE: &str = "kind = \"modbus\"\nclass = \"relay\"\nevidence = \"solid\"\nsource = \"test\"\n\
+        [[group]]\nname = \"g\"\n[[group.point]]\nname = \"relay.1\"\ncoil = 0\nunit = \"1\"\n\
+        [[group.point]]\nname = \"relay.2\"\ncoil = 1\nunit = \"1\"\n";
+
+    fn read(action: &str) -> Result<ActionSpeak, String> {
+        let text = format!("{PROFILE}[[action]]\nname = \"act\"\n{action}");
+        let source = ProfileSource { file: "test.toml".to_owned(), text };
+        let profile = ModbusProfile::read(&ModbusDialect, "test", &source).map_err(|problems| problems.to_string())?;
+        Ok(profile.actions[0].speak.clone())
+    }
+
+    fn channel(max: u8) -> String {
+        format!("[[action.argument]]\nname = \"channel\"\nis = \"integer\"\nmin = 1\nmax = {max}\n")
+    }
+
+    #[test]
+    fn a_channel_is_switched_and_confirmed() {
+        let on = "[[action.argument]]\nname = \"on\"\nis = \"flag\"\n";
+        let text =
+            "write = \"coil\"\ncoil = 0\nindex = \"channel\"\nvalue_of = \"on\"\nconfirm = \"relay.{channel}\"\n";
+        let speak = read(&(text.to_owned() + &channel(2) + on)).unwrap();
+        let arguments = [Field::new("channel", FieldValue::Integer(2)), Field::new("on", FieldValue::Flag(true))];
+        let expected = ReadyWrite {
+            request: Request::WriteCoil { address: 1, value: 0xFF00 },
+            confirm: Some(("relay.2".to_owned(), 1)),
+        };
+        assert_eq!(speak.ready(&arguments), Ok(expected));
+        assert!(read(&(text.to_owned() + &channel(3) + on)).unwrap_err().contains("there is no point \"relay.3\""));
+    }
+
+    #[test]
+    fn a_pulse_is_timed_by_the_device() {
+        let seconds = "[[action.argument]]\nname = \"seconds\"\nis = \"number\"\n";
+        let text =
+            "write = \"coil-raw\"\ncoil = 0x0200\nindex = \"channel\"\nvalue_of = \"seconds\"\nscale = \"1/10\"\n";
+        let speak = read(&(text.to_owned() + &channel(2) + seconds)).unwrap();
+        let arguments = |seconds| {
+            [Field::new("channel", FieldValue::Integer(1)), Field::new("seconds", FieldValue::Number(seconds))]
+        };
+        let expected = Request::WriteCoil { address: 0x0200, value: 7 };
+        assert_eq!(speak.ready(&arguments(0.7)).map(|ready| ready.request), Ok(expected));
+        assert!(speak.ready(&arguments(7000.0)).is_err());
+    }
+
+    #[test]
+    fn what_an_action_lacks_is_said() {
+        for (text, expected) in [
+            ("write = \"coil\"\ncoil = 0\n", "value: this is missing"),
+            ("write = \"register\"\ncoil = 0\nvalue = 1\n", "register: this is missing"),
+            ("write = \"coil\"\ncoil = 0\nvalue_of = \"on\"\n", "there is no argument \"on\""),
+            ("write = \"coil\"\ncoil = 0\nvalue = 1\nindex = \"channel\"\n", "must be an argument that is an integer"),
+            ("write = \"coil\"\ncoil = 0\nvalue = 1\nconfirm_value = 1\n", "there is no confirm"),
+            ("write = \"coils\"\ncoil = 0\nvalue = 1\n", "count: this is missing"),
+        ] {
+            let said = read(text).unwrap_err();
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+    }
+}

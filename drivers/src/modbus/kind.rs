@@ -1,0 +1,113 @@
+//! Settings of a Modbus link and its devices, and the driver.
+
+use std::sync::Arc;
+
+use kouan_settings::Section;
+
+use super::dialect::{ModbusDialect, ModbusProfile};
+use super::session::{Framing, Session, Unit};
+use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
+use crate::driver::{Driver, DriverCx, DriverFuture};
+use crate::link::timing::TimingKeys;
+use crate::link::{Endpoint, LinkDevice, LinkSettings, Timing, run_link};
+use crate::profile::ProfileStore;
+use crate::registry::DriverKind;
+
+/// Kind `modbus`.
+#[derive(Debug, Clone, Copy)]
+pub struct Modbus;
+
+/// Everything a driver needs, again for every start.
+#[derive(Debug, Clone)]
+struct ModbusDriver {
+    settings: LinkSettings,
+    framing: Framing,
+    units: Vec<Unit>,
+    devices: Vec<LinkDevice>,
+}
+
+impl Driver for ModbusDriver {
+    fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
+        let misses = self.settings.misses;
+        let session = Session::new(self.settings, self.framing, self.units);
+        Box::pin(run_link(session, self.devices, misses, cx))
+    }
+}
+
+impl DriverKind for Modbus {
+    fn name(&self) -> &'static str {
+        "modbus"
+    }
+
+    fn check_profile(&self, profile: &mut Section<'_>) {
+        ModbusProfile::read_section(&ModbusDialect, "", profile);
+    }
+
+    fn configure(
+        &self,
+        link: &mut Section<'_>,
+        devices: Vec<DeviceEntry<'_>>,
+        profiles: &ProfileStore,
+    ) -> Option<ConfiguredLink> {
+        let settings = LinkSettings::read(link);
+        let framings = [("tcp", Framing::Tcp), ("rtu", Framing::Rtu)];
+        let framing = link.choice("framing", &framings);
+        let serial = settings.as_ref().is_some_and(|settings| settings.endpoint.is_serial());
+        if serial && framing == Some(Framing::Tcp) {
+            link.problem("framing", "\"tcp\" is not spoken on a serial port; leave this out");
+        }
+        let framing = framing.unwrap_or(if serial { Framing::Rtu } else { Framing::Tcp });
+        let keys = TimingKeys::read(link);
+        let default = match settings.as_ref().map(|settings| &settings.endpoint) {
+            Some(Endpoint::Tcp { .. }) => Timing::TCP,
+            _ => Timing::SERIAL,
+        };
+        let mut units: Vec<Unit> = Vec::new();
+        let mut configured: Vec<ConfiguredDevice> = Vec::new();
+        for device in devices {
+            if let Some((unit, device)) = read_device(device, framing, keys, default, profiles, &units, &configured) {
+                units.push(unit);
+                configured.push(device);
+            }
+        }
+        let settings = settings?;
+        let driver =
+            ModbusDriver { settings, framing, units, devices: configured.iter().map(LinkDevice::of).collect() };
+        let build = move || -> Box<dyn Driver> { Box::new(driver.clone()) };
+        Some(ConfiguredLink { name: "".into(), devices: configured, build: Box::new(build) })
+    }
+}
+
+fn read_device(
+    mut device: DeviceEntry<'_>,
+    framing: Framing,
+    link: TimingKeys,
+    default: Timing,
+    profiles: &ProfileStore,
+    units: &[Unit],
+    configured: &[ConfiguredDevice],
+) -> Option<(Unit, ConfiguredDevice)> {
+    device.section.require("unit", "the device's address on the link, such as unit = 1");
+    // A serial line knows 1 to 247, and 0 for everybody at once, whom nobody answers. On TCP the field often means
+    // nothing, and devices ask for 0 or 255.
+    let range = match framing {
+        Framing::Tcp => 0..=255,
+        Framing::Rtu => 1..=247,
+    };
+    let unit = device.section.integer("unit", range).map(|unit| unit.unsigned_abs() as u8);
+    let keys = TimingKeys::read(&mut device.section);
+    let profile = ModbusProfile::of_device(&ModbusDialect, &device, profiles);
+    let unit = unit?;
+    if let Some(other) = units.iter().position(|other| other.unit == unit) {
+        let name = &configured[other].identity.key;
+        device.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+    }
+    let profile = profile?;
+    let timing = keys.or(link).or(profile.model.timing).complete(default);
+    let configured = ConfiguredDevice {
+        identity: device.identity(&profile.name, &profile.class),
+        groups: profile.group_profiles(device.every),
+        actions: profile.action_specs(),
+    };
+    Some((Unit { unit, timing, profile: Arc::new(profile) }, configured))
+}

@@ -1,0 +1,384 @@
+//! One open Modbus link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use kouan_protocol::{Field, FieldValue, HealthLevel, QualityReason};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::action::ReadyWrite;
+use super::codec::{Answer, Exception, FrameError, Request, rtu, tcp};
+use super::dialect::{Address, ModbusProfile, Reading};
+use super::owed::Owed;
+use super::planner::Plan;
+use crate::driver::RawValue;
+use crate::link::{ActError, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn};
+
+/// After so many polls of a group, addresses that the device refused are tried again: it may have got a module more.
+const FORGIVE_AFTER: u32 = 720;
+
+/// The envelope of requests and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// A header with a transaction number; TCP only.
+    Tcp,
+    /// Unit and checksum.
+    Rtu,
+}
+
+/// A device on the link.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Its address.
+    pub unit: u8,
+    /// Its pauses, time-outs and retries.
+    pub timing: Timing,
+    /// Its model.
+    pub profile: Arc<ModbusProfile>,
+}
+
+/// A Modbus link that the engine drives.
+#[derive(Debug)]
+pub struct Session {
+    link: LinkSettings,
+    framing: Framing,
+    units: Vec<Unit>,
+    plans: Vec<Vec<GroupPlan>>,
+    line: Option<Line>,
+    transaction: u16,
+    owed: Owed,
+}
+
+#[derive(Debug)]
+struct GroupPlan {
+    plan: Plan,
+    addresses: Vec<Address>,
+    polls: u32,
+}
+
+/// An action that is ready to be sent.
+#[derive(Debug)]
+pub struct Act {
+    write: ReadyWrite,
+    confirm: Option<(Address, i64, String)>,
+}
+
+/// Why an exchange gave no answer.
+enum ExchangeError {
+    /// Nothing went out.
+    NotSent(TalkError),
+    /// The request went out.
+    NoAnswer(TalkError),
+}
+
+impl ExchangeError {
+    fn into_talk(self) -> TalkError {
+        match self {
+            Self::NotSent(error) | Self::NoAnswer(error) => error,
+        }
+    }
+}
+
+type Cells = Vec<(u16, Result<RawValue, QualityReason>)>;
+
+impl Session {
+    /// A closed session.
+    #[must_use]
+    pub fn new(link: LinkSettings, framing: Framing, units: Vec<Unit>) -> Self {
+        let plans = units.iter().map(|unit| {
+            let groups = unit.profile.groups.iter().map(|group| {
+                let addresses: Vec<Address> = group.points.iter().map(|point| point.address).collect();
+                let spans = addresses.iter().map(|address| address.span).collect();
+                GroupPlan { plan: Plan::new(spans, unit.profile.model.limits), addresses, polls: 0 }
+            });
+            groups.collect()
+        });
+        let plans = plans.collect();
+        Self { link, framing, units, plans, line: None, transaction: 0, owed: Owed::default() }
+    }
+
+    /// Sends a request and waits for its answer, once.
+    async fn exchange(&mut self, device: usize, request: &Request) -> Result<Answer, ExchangeError> {
+        let Unit { unit, timing, .. } = self.units[device];
+        self.transaction = self.transaction.wrapping_add(1);
+        let (framing, transaction) = (self.framing, self.transaction);
+        let serial = self.link.endpoint.is_serial();
+        let frame: Bytes = match framing {
+            Framing::Tcp => tcp::encode(transaction, unit, request),
+            Framing::Rtu => rtu::encode(unit, request),
+        };
+        let Some(line) = self.line.as_mut() else {
+            return Err(ExchangeError::NotSent(TalkError::broken("the link is closed")));
+        };
+        let sending = match line.discard_now() {
+            Ok(()) => line.send(&frame, timing.answer_timeout).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = sending {
+            self.line = None;
+            let talk = TalkError::of_line(&error, serial);
+            return Err(match error {
+                LineError::Broken { written: true, .. } => ExchangeError::NoAnswer(talk),
+                _ => ExchangeError::NotSent(talk),
+            });
+        }
+        let sent = Instant::now();
+        let mut rest = Bytes::new();
+        let received = line
+            .receive(timing.answer_timeout, |buffer: &mut BytesMut| {
+                let decoded = match framing {
+                    Framing::Tcp => tcp::decode(buffer, transaction, unit, request),
+                    Framing::Rtu => rtu::decode(buffer, unit, request),
+                };
+                rest = Bytes::copy_from_slice(buffer);
+                decoded.transpose()
+            })
+            .await;
+        match received {
+            Ok(Ok(answer)) => {
+                self.owed.answered(unit, request, sent, Instant::now());
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                self.gave_up(unit, request, sent, timing.answer_timeout);
+                Err(ExchangeError::NoAnswer(not_an_answer(error)))
+            }
+            Err(error @ LineError::Timeout { .. }) => {
+                self.gave_up(unit, request, sent, timing.answer_timeout);
+                let diagnosis = (framing == Framing::Rtu).then(|| rtu::diagnose(&rest, unit, request)).flatten();
+                let talk = diagnosis.map_or_else(|| TalkError::of_line(&error, serial), not_an_answer);
+                Err(ExchangeError::NoAnswer(talk))
+            }
+            Err(error) => {
+                self.line = None;
+                Err(ExchangeError::NoAnswer(TalkError::of_line(&error, serial)))
+            }
+        }
+    }
+
+    /// Sees to it that a late answer cannot be taken for another one.
+    fn gave_up(&mut self, unit: u8, request: &Request, sent: Instant, timeout: Duration) {
+        if self.framing == Framing::Rtu {
+            self.owed.timed_out(unit, request, sent, timeout);
+        }
+        match self.line.as_mut() {
+            Some(line) if line.is_serial() => line.spoil(),
+            // A connection in an unknown state is given up; what is still under way dies with it.
+            _ => self.line = None,
+        }
+    }
+
+    /// Keeps the gap, throws away stale input, and waits for a late answer that could be mistaken for this one.
+    async fn make_ready(&mut self, device: usize, request: Option<&Request>) -> Result<(), TalkError> {
+        let Unit { unit, timing, .. } = self.units[device];
+        let now = Instant::now();
+        let until = match request {
+            Some(request) => self.owed.hold(unit, request, now),
+            None => self.owed.write_until(unit, now),
+        };
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+        let Some(line) = self.line.as_mut() else { return Err(TalkError::broken("the link is closed")) };
+        match line.settle(timing.gap).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = TalkError::of_line(&error, line.is_serial());
+                if error.broken {
+                    self.line = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// One read, asked again as often as the device's settings and the turn allow.
+    async fn read(&mut self, device: usize, request: &Request, turn: Turn<'_>) -> Result<Answer, TalkError> {
+        let mut attempts_left = self.units[device].timing.retries;
+        loop {
+            if self.line.is_none() {
+                self.open().await?;
+            }
+            self.make_ready(device, Some(request)).await?;
+            let error = match self.exchange(device, request).await {
+                Ok(Answer::Refused(exception)) if exception.is_from_gateway() => {
+                    TalkError::device(HealthLevel::Reachable, "timeout", exception.to_string())
+                }
+                Ok(answer) => return Ok(answer),
+                Err(error) => error.into_talk(),
+            };
+            if error.broken || attempts_left == 0 || !turn.may_retry() {
+                return Err(error);
+            }
+            attempts_left -= 1;
+            debug!(unit = self.units[device].unit, %error, attempts_left, "Reading again.");
+        }
+    }
+
+    /// Reads a group's plan from read `at` on. Cells come in the order of addresses.
+    async fn read_plan(&mut self, device: usize, group: usize, turn: Turn<'_>) -> (Cells, Option<TalkError>) {
+        let mut cells = Cells::new();
+        let mut refusal = None;
+        let mut at = 0;
+        while let Some(read) = self.plans[device][group].plan.reads().get(at).cloned() {
+            if read.refused {
+                cells.extend(read.points.iter().map(|point| (*point as u16, Err(QualityReason::ReadFailed))));
+                let text = format!("function {} has no address {}", read.function.code(), read.address);
+                refusal.get_or_insert(TalkError::refused(text));
+                at += 1;
+                continue;
+            }
+            match self.read(device, &read.request(), turn).await {
+                Ok(Answer::Refused(exception)) => {
+                    let by_address = matches!(exception, Exception::ILLEGAL_ADDRESS | Exception::ILLEGAL_VALUE);
+                    if by_address && self.plans[device][group].plan.split(at) {
+                        continue;
+                    }
+                    cells.extend(read.points.iter().map(|point| (*point as u16, Err(QualityReason::ReadFailed))));
+                    let end = u32::from(read.address) + u32::from(read.count) - 1;
+                    let code = read.function.code();
+                    let text = format!("reading {} to {end} with function {code}: {exception}", read.address);
+                    refusal.get_or_insert(TalkError::refused(text));
+                }
+                Ok(answer) => {
+                    let addresses = &self.plans[device][group].addresses;
+                    cells.extend(
+                        read.points
+                            .iter()
+                            .map(|point| (*point as u16, value_in(&answer, addresses[*point], read.address))),
+                    );
+                }
+                Err(error) => return (cells, Some(error)),
+            }
+            at += 1;
+        }
+        (cells, refusal)
+    }
+
+    /// Reads a point back and compares it with what an action should have made of it.
+    async fn confirm(&mut self, device: usize, confirm: (Address, i64, String)) -> Result<Vec<Field>, ActError> {
+        let (address, expected, name) = confirm;
+        let span = address.span;
+        let request = Request::Read { function: span.function, address: span.address, count: span.width };
+        let unseen = |text: String| {
+            let text = format!("the device accepted it, but \"{name}\" could not be read to confirm it: {text}");
+            ActError::NotConfirmed(TalkError { text, ..TalkError::refused("") })
+        };
+        let answer = match self.read(device, &request, Turn::undisturbed()).await {
+            Ok(Answer::Refused(exception)) => return Err(unseen(exception.to_string())),
+            Ok(answer) => answer,
+            Err(error) => return Err(unseen(error.text)),
+        };
+        match value_in(&answer, address, span.address) {
+            Ok(RawValue::Integer(raw)) if raw == expected => Ok(vec![Field::new(&name, FieldValue::Integer(raw))]),
+            Ok(raw) => {
+                let shown = match raw {
+                    RawValue::Integer(raw) => raw.to_string(),
+                    RawValue::Number(raw) => raw.to_string(),
+                    RawValue::Text(raw) => raw,
+                };
+                let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
+                Err(ActError::Refused(TalkError::refused(text)))
+            }
+            Err(reason) => Err(unseen(format!("{reason:?}"))),
+        }
+    }
+}
+
+impl Talker for Session {
+    type Act = Act;
+
+    async fn open(&mut self) -> Result<(), TalkError> {
+        let mut line = self.link.endpoint.open(self.link.connect_timeout).await?;
+        if self.owed.any(Instant::now()) {
+            // A serial server delivers late answers to whoever connects next.
+            line.spoil();
+        }
+        self.line = Some(line);
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.line.is_some()
+    }
+
+    fn close(&mut self) {
+        self.line = None;
+    }
+
+    async fn poll(&mut self, device: usize, group: usize, turn: Turn<'_>) -> Polled {
+        let plan = &mut self.plans[device][group];
+        plan.polls += 1;
+        if plan.polls >= FORGIVE_AFTER {
+            plan.polls = 0;
+            plan.plan.forgive();
+        }
+        let (mut cells, trouble) = self.read_plan(device, group, turn).await;
+        cells.sort_by_key(|(column, _)| *column);
+        Polled { cells, trouble }
+    }
+
+    fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
+        // A poll can wait; it then needs no doubt about any of its reads.
+        self.owed.until(self.units[device].unit, Instant::now())
+    }
+
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+        let profile = &self.units[device].profile;
+        let found = profile.actions.iter().find(|candidate| candidate.spec.name == action);
+        let found = found.ok_or_else(|| format!("there is no action \"{action}\""))?;
+        let write = found.speak.ready(arguments)?;
+        let confirm = match &write.confirm {
+            Some((name, expected)) => {
+                let points = profile.groups.iter().flat_map(|group| &group.points);
+                let point = points.into_iter().find(|point| point.common.spec.name.as_str() == name);
+                let point = point.ok_or_else(|| format!("there is no point \"{name}\""))?;
+                Some((point.address, *expected, name.clone()))
+            }
+            None => None,
+        };
+        Ok(Act { write, confirm })
+    }
+
+    async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
+        self.make_ready(device, None).await
+    }
+
+    async fn act(&mut self, device: usize, act: Act) -> Result<Vec<Field>, ActError> {
+        match self.exchange(device, &act.write.request).await {
+            Ok(Answer::Refused(exception)) if exception.is_from_gateway() || exception == Exception(5) => {
+                Err(ActError::NotConfirmed(TalkError::refused(exception.to_string())))
+            }
+            Ok(Answer::Refused(exception)) => Err(ActError::Refused(TalkError::refused(exception.to_string()))),
+            Ok(_) => match act.confirm {
+                Some(confirm) => self.confirm(device, confirm).await,
+                None => Ok(Vec::new()),
+            },
+            Err(ExchangeError::NotSent(error)) => Err(ActError::NotSent(error)),
+            Err(ExchangeError::NoAnswer(error)) => Err(ActError::NotConfirmed(error)),
+        }
+    }
+}
+
+/// Something was heard, but it was no answer.
+fn not_an_answer(error: FrameError) -> TalkError {
+    TalkError::device(HealthLevel::Reachable, error.reason(), error.to_string())
+}
+
+/// The raw value at `address` in an answer that begins at `start`.
+fn value_in(answer: &Answer, address: Address, start: u16) -> Result<RawValue, QualityReason> {
+    let from = usize::from(address.span.address.saturating_sub(start));
+    let to = from + usize::from(address.span.width);
+    match (answer, address.reading) {
+        (Answer::Bits(bits), Reading::Bit) => {
+            let bit = bits.get(from).ok_or(QualityReason::NotUnderstood)?;
+            Ok(RawValue::Integer(i64::from(*bit)))
+        }
+        (Answer::Registers(registers), Reading::Registers { kind, order, mask }) => {
+            kind.read(registers.get(from..to).ok_or(QualityReason::NotUnderstood)?, order, mask)
+        }
+        _ => Err(QualityReason::NotUnderstood),
+    }
+}
