@@ -17,6 +17,8 @@ pub mod kind;
 mod owed;
 pub mod planner;
 pub mod session;
+#[cfg(feature = "simulators")]
+pub mod simulator;
 pub mod value;
 
 pub use kind::Modbus;

@@ -125,6 +125,8 @@ impl Exception {
     pub const ILLEGAL_VALUE: Self = Self(3);
     /// The device tried and failed.
     pub const DEVICE_FAILURE: Self = Self(4);
+    /// A gateway got no answer from the device behind it.
+    pub const NO_ANSWER_BEHIND_GATEWAY: Self = Self(0x0B);
 
     /// Whether a gateway says so on behalf of a device that did not answer it.
     #[must_use]
