@@ -12,5 +12,5 @@
 mod executor;
 mod journal;
 
-pub use executor::{Executor, Submission};
+pub use executor::{Executor, Reporter, Submission};
 pub use journal::{Entry, Journal, JournalError};

@@ -1,0 +1,182 @@
+//! The buffer keeps what it was given until it is confirmed or a limit drops it.
+
+use std::time::Duration;
+
+use kouan_agent::buffer::{Baseline, LaneLimit};
+use kouan_protocol::*;
+
+use crate::site::{catalogue, clock, config, event, numbers, open, open_with, row, waiting};
+
+fn kinds(batches: &[Batch]) -> Vec<String> {
+    let records = batches.iter().flat_map(|batch| &batch.records);
+    let kind = |record: &Record| match &record.body {
+        RecordBody::Event(event) => event.kind.clone(),
+        RecordBody::Gap(gap) => format!("gap of {} ({}, {})", record.span, gap.lost, gap.reason),
+        other => panic!("{other:?}"),
+    };
+    records.map(kind).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_survive_a_new_start_and_leave_when_confirmed() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    buffer.append(Lane::Events, vec![event("one"), event("two")], vec![]).await.unwrap();
+    buffer.append(Lane::Events, vec![event("three")], vec![]).await.unwrap();
+    let epoch = buffer.claims().await.unwrap()[1].epoch;
+    drop(buffer);
+    threads.join();
+
+    let (buffer, threads) = open(folder.path(), &clock);
+    let batches = waiting(&buffer, Lane::Events).await;
+    assert_eq!(kinds(&batches), ["one", "two", "three"]);
+    assert_eq!(numbers(&batches), (1, 3));
+    buffer.acknowledge(Lane::Events, epoch, 2).await.unwrap();
+    let claim = buffer.claims().await.unwrap().remove(1);
+    assert_eq!((claim.epoch, claim.oldest_seq, claim.next_seq), (epoch, 3, 4));
+    assert_eq!(claim.digests.len(), 2, "the confirmed batch is remembered by its digest");
+    assert_eq!(kinds(&waiting(&buffer, Lane::Events).await), ["three"]);
+    // A confirmation for another epoch, or for less than is already confirmed, changes nothing.
+    buffer.acknowledge(Lane::Events, Epoch(1), 3).await.unwrap();
+    buffer.acknowledge(Lane::Events, epoch, 1).await.unwrap();
+    assert_eq!(buffer.claims().await.unwrap()[1].oldest_seq, 3);
+    drop(buffer);
+    threads.join();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_become_batches_that_open_with_their_catalogue() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    for value in [230.1, 230.2, 230.3] {
+        buffer.push(GroupIndex(0), row(value)).await.unwrap();
+    }
+    buffer.flush().await.unwrap();
+    let batches = waiting(&buffer, Lane::Readings).await;
+    assert_eq!(numbers(&batches), (1, 3));
+    let hash = batches[0].catalogue.unwrap();
+    let stored = buffer.catalogue(hash).await.unwrap().unwrap();
+    let catalogue = Catalogue::decode(&stored).unwrap();
+    let rows: Vec<Row> =
+        batches.iter().flat_map(|batch| batch.open_rows(&catalogue).unwrap()).flat_map(|group| group.rows).collect();
+    let values: Vec<_> = rows.iter().map(|row| (row.seq, row.cells[0].1.value.clone().unwrap())).collect();
+    assert_eq!(values, [(1, 230.1), (2, 230.2), (3, 230.3)].map(|(seq, value)| (seq, Value::Number(value))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_go_first_and_a_gap_takes_their_numbers() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let mut config = config(folder.path());
+    config.events = LaneLimit { bytes: 400, age: Duration::from_secs(86_400) };
+    let (buffer, threads) = open_with(&config, &clock);
+    for number in 1..=20 {
+        buffer.append(Lane::Events, vec![event(&format!("event-{number}"))], vec![]).await.unwrap();
+    }
+    assert!(buffer.status().await.unwrap()[1].gap_open);
+    let batches = waiting(&buffer, Lane::Events).await;
+    assert_eq!(numbers(&batches), (1, 20));
+    let kinds = kinds(&batches);
+    let kept = kinds.len() - 1;
+    assert_eq!(kinds[0], format!("gap of {0} ({0}, bytes-limit)", 20 - kept));
+    assert_eq!(kinds.last().unwrap(), "event-20");
+    let RecordBody::Gap(gap) = &batches[0].records[0].body else { panic!() };
+    assert_eq!(gap.devices, ["gate-1".parse().unwrap()]);
+    // Once it was handed out the gap is a batch like any other: it does not grow, and it survives.
+    drop(buffer);
+    threads.join();
+    let (buffer, _threads) = open_with(&config, &clock);
+    assert_eq!(waiting(&buffer, Lane::Events).await[0], batches[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_grew_too_old_become_a_gap() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    buffer.append(Lane::Urgent, vec![event("old")], vec![]).await.unwrap();
+    clock.advance_ms(2 * 86_400_000);
+    buffer.append(Lane::Urgent, vec![event("new")], vec![]).await.unwrap();
+    assert_eq!(kinds(&waiting(&buffer, Lane::Urgent).await), ["gap of 1 (1, age-limit)", "new"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_sides_disagree_about_goes_on_in_a_new_epoch() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    for kind in ["one", "two", "three"] {
+        buffer.append(Lane::Events, vec![event(kind)], vec![]).await.unwrap();
+    }
+    buffer.push(GroupIndex(0), row(1.0)).await.unwrap();
+    buffer.push(GroupIndex(0), row(2.0)).await.unwrap();
+    buffer.flush().await.unwrap();
+    let before = buffer.claims().await.unwrap();
+
+    let epoch = buffer.new_epoch(Lane::Events, 1).await.unwrap();
+    assert_ne!(epoch, before[1].epoch);
+    let batches = waiting(&buffer, Lane::Events).await;
+    assert_eq!(numbers(&batches), (1, 3));
+    assert_eq!(kinds(&batches), ["gap of 1 (0, diverged)", "two", "three"]);
+
+    buffer.new_epoch(Lane::Readings, 0).await.unwrap();
+    let batches = waiting(&buffer, Lane::Readings).await;
+    assert_eq!(numbers(&batches), (1, 3));
+    let rows = batches[1].open_rows(&catalogue()).unwrap().remove(0).rows;
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_batch_is_never_sent_and_a_gap_takes_its_place() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    for kind in ["one", "two", "three"] {
+        buffer.append(Lane::Events, vec![event(kind)], vec![]).await.unwrap();
+    }
+    drop(buffer);
+    threads.join();
+    let file = rusqlite::Connection::open(folder.path().join("urgent.db")).unwrap();
+    file.execute("UPDATE batch_2 SET body = zeroblob(LENGTH(body)) WHERE first_seq = 2", []).unwrap();
+    drop(file);
+
+    let (buffer, _threads) = open(folder.path(), &clock);
+    let first = buffer.read(Lane::Events, 0, usize::MAX, 10).await.unwrap();
+    assert_eq!(first.len(), 1, "what stands before the damage goes out first");
+    assert_eq!(kinds(&waiting(&buffer, Lane::Events).await), ["one", "gap of 1 (1, damaged)", "three"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_move_with_the_events_that_they_stand_for() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    let baseline = |value| Baseline { device: "gate-1".parse().unwrap(), point: "in".parse().unwrap(), value };
+    buffer.append(Lane::Events, vec![event("passage")], vec![baseline(7)]).await.unwrap();
+    buffer.append(Lane::Events, vec![], vec![baseline(8)]).await.unwrap();
+    drop(buffer);
+    threads.join();
+    let (buffer, _threads) = open(folder.path(), &clock);
+    assert_eq!(buffer.baselines().await.unwrap(), [baseline(8)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalogue_stays_as_long_as_readings_need_it() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    let old = buffer.current_catalogue();
+    buffer.push(GroupIndex(0), row(1.0)).await.unwrap();
+    drop(buffer);
+    threads.join();
+
+    let mut changed = catalogue();
+    changed.devices[0].label = "renamed".to_owned();
+    let open_changed = || {
+        let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::clone(&clock) as _;
+        kouan_agent::buffer::Buffer::open(&config(folder.path()), &changed, &clock).unwrap()
+    };
+    let (buffer, threads) = open_changed();
+    let epoch = buffer.claims().await.unwrap()[2].epoch;
+    assert_eq!(buffer.catalogues().await.unwrap().len(), 2);
+    assert_eq!(waiting(&buffer, Lane::Readings).await[0].catalogue, Some(old));
+    buffer.acknowledge(Lane::Readings, epoch, 1).await.unwrap();
+    drop(buffer);
+    threads.join();
+    let (buffer, _threads) = open_changed();
+    assert_eq!(buffer.catalogues().await.unwrap(), [buffer.current_catalogue()]);
+}

@@ -1,0 +1,212 @@
+//! A command that moves something is carried out at most once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kouan_agent::buffer::Buffer;
+use kouan_agent::commands::{Executor, Journal, Reporter, Submission};
+use kouan_agent::pipeline::Current;
+use kouan_drivers::driver::{ActOutcome, ActRequest, Request};
+use kouan_protocol::*;
+use tokio::sync::mpsc;
+
+use crate::site::{catalogue, clock, open, waiting};
+
+struct Bench {
+    folder: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    buffer: Arc<Buffer>,
+    executor: Executor,
+    driver: mpsc::Receiver<Request>,
+}
+
+fn executor(
+    folder: &std::path::Path,
+    clock: &Arc<ManualClock>,
+    buffer: &Arc<Buffer>,
+) -> (Executor, Reporter, mpsc::Receiver<Request>) {
+    let journal = Journal::open(&folder.join("journal.db")).unwrap();
+    let (link, driver) = mpsc::channel(8);
+    let links = HashMap::from([("gate-1".parse().unwrap(), link)]);
+    let current = Arc::new(Current::new(catalogue()));
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let (executor, reporter) = Executor::new(journal, clock, Arc::clone(buffer), current, links);
+    (executor, reporter, driver)
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+        let (buffer, _threads) = open(folder.path(), &clock);
+        let buffer = Arc::new(buffer);
+        let (executor, reporter, driver) = executor(folder.path(), &clock, &buffer);
+        tokio::spawn(reporter.run());
+        Self { folder, clock, buffer, executor, driver }
+    }
+
+    /// The same data folder after a crash: the old executor is gone, the journal is read again.
+    async fn restart(self, change: impl FnOnce(&ManualClock)) -> Self {
+        change(&self.clock);
+        let Self { folder, clock, buffer, .. } = self;
+        let (executor, reporter, driver) = executor(folder.path(), &clock, &buffer);
+        tokio::spawn(reporter.run());
+        executor.recover().await.unwrap();
+        Self { folder, clock, buffer, executor, driver }
+    }
+
+    async fn act(&mut self) -> ActRequest {
+        match self.driver.recv().await.unwrap() {
+            Request::Act(request) => request,
+            Request::Read { .. } => panic!("nobody asked for a read"),
+        }
+    }
+
+    async fn ends_as(&self, id: &str) -> (CommandState, String) {
+        let entry = self.executor.wait_final(&id.parse().unwrap()).await.unwrap().unwrap();
+        (entry.state, entry.reason)
+    }
+
+    /// States of all commands in the order in which the urgent lane has them, once the last of them is final.
+    async fn reported(&self, last: CommandState) -> Vec<(String, CommandState)> {
+        let mut signal = self.buffer.signal(Lane::Urgent);
+        loop {
+            signal.borrow_and_update();
+            let batches = waiting(&self.buffer, Lane::Urgent).await;
+            let states = batches.iter().flat_map(|batch| &batch.records).filter_map(|record| match &record.body {
+                RecordBody::Command(progress) => Some((progress.command.to_string(), progress.state)),
+                _ => None,
+            });
+            let states = states.collect::<Vec<_>>();
+            if states.last().is_some_and(|(_, state)| *state == last) {
+                return states;
+            }
+            signal.changed().await.unwrap();
+        }
+    }
+}
+
+fn submission(id: &str, deadline: BootTime) -> Submission {
+    Submission {
+        id: id.parse().unwrap(),
+        device: "gate-1".parse().unwrap(),
+        action: "gate.open".to_owned(),
+        arguments: vec![Field::new("direction", FieldValue::Text("in".to_owned()))],
+        by: None,
+        deadline,
+    }
+}
+
+fn soon(clock: &ManualClock) -> BootTime {
+    clock.boot_time().plus_ms(60_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_goes_its_whole_way_and_a_second_delivery_moves_nothing() {
+    let mut bench = Bench::new();
+    let wanted = submission("c-1", soon(&bench.clock));
+    bench.executor.submit(wanted.clone()).await.unwrap();
+    let request = bench.act().await;
+    request.permit.obtain().await.unwrap();
+    request.reply.send(ActOutcome::Succeeded(vec![])).unwrap();
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Succeeded);
+
+    bench.executor.submit(wanted).await.unwrap();
+    bench.executor.submit(submission("c-2", soon(&bench.clock))).await.unwrap();
+    // The next thing that the driver hears of is another command.
+    let next = bench.act().await;
+    next.permit.obtain().await.unwrap();
+    next.reply.send(ActOutcome::Failed("refused".to_owned())).unwrap();
+    assert_eq!(bench.ends_as("c-2").await, (CommandState::Failed, "refused".to_owned()));
+    let states = bench.reported(CommandState::Failed).await;
+    let of_first: Vec<_> = states.iter().filter(|(id, _)| id == "c-1").map(|(_, state)| *state).collect();
+    use CommandState::{Delivered, Started, Succeeded};
+    assert_eq!(of_first, [Delivered, Started, Succeeded, Succeeded], "the second delivery only repeats the outcome");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_is_unknown_and_stays_so() {
+    let mut bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let request = bench.act().await;
+    request.permit.obtain().await.unwrap();
+    drop(request.reply);
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_was_started_is_unknown_after_a_crash() {
+    let mut bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let request = bench.act().await;
+    request.permit.obtain().await.unwrap();
+    // The device never gets to answer: the agent is gone first. The forgotten reply keeps the old executor waiting.
+    std::mem::forget(request.reply);
+    let mut bench = bench.restart(|_| {}).await;
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Unknown);
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    bench.executor.submit(submission("c-2", soon(&bench.clock))).await.unwrap();
+    let next = bench.act().await;
+    next.permit.obtain().await.unwrap();
+    next.reply.send(ActOutcome::Succeeded(vec![])).unwrap();
+    assert_eq!(bench.ends_as("c-2").await.0, CommandState::Succeeded, "only the new command reached the driver");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivered_command_outlives_a_crash_but_not_a_boot() {
+    let bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let mut bench = bench.restart(|_| {}).await;
+    let request = bench.act().await;
+    assert_eq!(request.action, "gate.open");
+    drop(request);
+
+    let bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let bench = bench.restart(|clock| clock.change(|anchor| anchor.boot = BootId(2))).await;
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_life_has_ended_is_not_started() {
+    let mut bench = Bench::new();
+    let deadline = bench.clock.boot_time().plus_ms(60_000);
+    bench.executor.submit(submission("c-1", deadline)).await.unwrap();
+    let request = bench.act().await;
+    // The wall clock plays no part; the boot clock does.
+    bench.clock.change(|anchor| anchor.wall = Timestamp(0));
+    bench.clock.advance_ms(60_000);
+    let refused = request.permit.obtain().await.unwrap_err();
+    request.reply.send(ActOutcome::NotStarted(refused.to_string())).unwrap();
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_is_rejected_with_the_reason() {
+    let bench = Bench::new();
+    let deadline = soon(&bench.clock);
+    let unknown_device = Submission { device: "gate-9".parse().unwrap(), ..submission("c-1", deadline) };
+    let unknown_action = Submission { action: "gate.explode".to_owned(), ..submission("c-2", deadline) };
+    let wrong_argument = Submission {
+        arguments: vec![Field::new("direction", FieldValue::Text("up".to_owned()))],
+        ..submission("c-3", deadline)
+    };
+    for submission in [unknown_device, unknown_action, wrong_argument] {
+        bench.executor.submit(submission).await.unwrap();
+    }
+    use CommandState::Rejected;
+    assert_eq!(bench.ends_as("c-1").await, (Rejected, "this agent has no device named gate-9".to_owned()));
+    let reason = "gate-1 has no action \"gate.explode\"; it has gate.open";
+    assert_eq!(bench.ends_as("c-2").await, (Rejected, reason.to_owned()));
+    let reason = "argument \"direction\" is \"up\"; it must be one of in, out";
+    assert_eq!(bench.ends_as("c-3").await, (Rejected, reason.to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_journal_is_another_incarnation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let first = Journal::open(&path).unwrap().incarnation();
+    assert_eq!(Journal::open(&path).unwrap().incarnation(), first);
+    std::fs::remove_file(&path).unwrap();
+    assert_ne!(Journal::open(&path).unwrap().incarnation(), first);
+}
