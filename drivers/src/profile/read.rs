@@ -262,7 +262,8 @@ pub(crate) fn read_point(section: &mut Section<'_>) -> Option<PointProfile> {
     };
     let scale = Scale { round, ..scale };
     let words = read_words(section);
-    if kind == PointKind::State && words.is_empty() && !section.bool_or("any_word", false) {
+    let any_word = section.bool_or("any_word", false);
+    if kind == PointKind::State && words.is_empty() && !any_word {
         section.problem("words", "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }");
     }
     if kind == PointKind::Measurement && unit.is_empty() {

@@ -1,0 +1,248 @@
+//! Finding answers in a stream of bytes. Pure.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::checksum::Checksum;
+
+/// What an answer looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameFormat {
+    /// Its first bytes; may be empty.
+    pub start: Vec<u8>,
+    /// Where it ends.
+    pub ending: Ending,
+    /// How it is checked. With a delimiter, the checksum stands before the delimiter.
+    pub checksum: Checksum,
+    /// Where it says whose answer it is.
+    pub unit_at: Option<usize>,
+}
+
+/// Where an answer ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// After so many bytes, start and checksum included.
+    Length(usize),
+    /// With these bytes, at most `longest` bytes after the beginning.
+    Delimiter {
+        /// The last bytes.
+        bytes: Vec<u8>,
+        /// Longest answer, delimiter included.
+        longest: usize,
+    },
+}
+
+/// Why bytes were thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// They begin like an answer, but the checksum is wrong.
+    #[error("an answer has a wrong checksum")]
+    BadChecksum,
+    /// A right answer of somebody else.
+    #[error("the answer came from unit {0}")]
+    WrongUnit(u8),
+    /// They are no answer.
+    #[error("the bytes are no answer")]
+    NotUnderstood,
+}
+
+impl Rejected {
+    /// A code for a device's health.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::BadChecksum => "bad-checksum",
+            Self::WrongUnit(_) => "wrong-unit",
+            Self::NotUnderstood => "not-understood",
+        }
+    }
+}
+
+/// Longest answer that any profile may ask for.
+pub(super) const LONGEST: usize = 1024;
+
+/// Takes answers out of a stream, byte by byte where it must.
+#[derive(Debug)]
+pub struct FrameReader<'f> {
+    format: &'f FrameFormat,
+    unit: u8,
+    rejected: Option<Rejected>,
+}
+
+enum Found {
+    /// A whole frame of that many bytes begins here.
+    Frame(usize),
+    NeedMore,
+    /// No frame begins here.
+    Nothing,
+}
+
+impl<'f> FrameReader<'f> {
+    /// A reader for answers of `unit`.
+    #[must_use]
+    pub fn new(format: &'f FrameFormat, unit: u8) -> Self {
+        Self { format, unit, rejected: None }
+    }
+
+    /// The next answer. `None`: incomplete; what may still become one stays in `buffer`.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Option<Bytes> {
+        loop {
+            self.skip_to_start(buffer);
+            if buffer.is_empty() {
+                return None;
+            }
+            let rejected = match self.look(buffer) {
+                Found::NeedMore => return None,
+                Found::Nothing => Rejected::NotUnderstood,
+                Found::Frame(length) if !self.is_right(&buffer[..length]) => Rejected::BadChecksum,
+                Found::Frame(length) => match self.format.unit_at.and_then(|at| buffer.get(at).copied()) {
+                    Some(unit) if unit != self.unit => {
+                        buffer.advance(length);
+                        self.rejected = Some(Rejected::WrongUnit(unit));
+                        continue;
+                    }
+                    _ => return Some(buffer.split_to(length).freeze()),
+                },
+            };
+            buffer.advance(1);
+            // Whoever made a frame with a wrong checksum also made the junk that it leaves behind.
+            if self.rejected.is_none() || rejected == Rejected::BadChecksum {
+                self.rejected = Some(rejected);
+            }
+        }
+    }
+
+    /// The most telling reason why bytes were thrown away, if any were.
+    #[must_use]
+    pub fn rejected(&self) -> Option<Rejected> {
+        self.rejected
+    }
+
+    fn skip_to_start(&mut self, buffer: &mut BytesMut) {
+        let start = &self.format.start;
+        let may_begin = |at: usize| {
+            let rest = &buffer[at..];
+            let length = rest.len().min(start.len());
+            rest[..length] == start[..length]
+        };
+        let begin = (0..buffer.len()).find(|at| may_begin(*at)).unwrap_or(buffer.len());
+        if begin > 0 {
+            buffer.advance(begin);
+            self.rejected = self.rejected.or(Some(Rejected::NotUnderstood));
+        }
+    }
+
+    fn look(&self, buffer: &[u8]) -> Found {
+        match &self.format.ending {
+            Ending::Length(length) if buffer.len() >= *length => Found::Frame(*length),
+            Ending::Length(_) => Found::NeedMore,
+            Ending::Delimiter { bytes, longest } => {
+                let within = &buffer[..buffer.len().min(*longest)];
+                let from = self.format.start.len().min(within.len());
+                match within[from..].windows(bytes.len()).position(|window| window == bytes) {
+                    Some(at) => Found::Frame(from + at + bytes.len()),
+                    None if buffer.len() >= *longest => Found::Nothing,
+                    None => Found::NeedMore,
+                }
+            }
+        }
+    }
+
+    fn is_right(&self, frame: &[u8]) -> bool {
+        let checked = match &self.format.ending {
+            Ending::Length(_) => frame,
+            Ending::Delimiter { bytes, .. } => &frame[..frame.len() - bytes.len()],
+        };
+        self.format.checksum.holds(checked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn gate() -> FrameFormat {
+        FrameFormat { start: vec![0x7F], ending: Ending::Length(18), checksum: Checksum::NotSum8, unit_at: Some(2) }
+    }
+
+    fn line() -> FrameFormat {
+        FrameFormat {
+            start: vec![0x7E],
+            ending: Ending::Delimiter { bytes: vec![0x0D], longest: 32 },
+            checksum: Checksum::None,
+            unit_at: None,
+        }
+    }
+
+    fn answer(unit: u8, body: [u8; 14]) -> Vec<u8> {
+        let mut frame = vec![0x7F, 0x01, unit];
+        frame.extend_from_slice(&body);
+        Checksum::NotSum8.append(&mut frame);
+        frame
+    }
+
+    fn all(format: &FrameFormat, unit: u8, pieces: &[&[u8]]) -> (Vec<Bytes>, Option<Rejected>) {
+        let (mut buffer, mut frames) = (BytesMut::new(), Vec::new());
+        let mut reader = FrameReader::new(format, unit);
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            while let Some(frame) = reader.next(&mut buffer) {
+                frames.push(frame);
+            }
+        }
+        (frames, reader.rejected())
+    }
+
+    #[test]
+    fn glued_answers_come_apart_and_half_ones_wait() {
+        let (first, second) = (answer(1, [0; 14]), answer(1, [9; 14]));
+        let glued = [first.clone(), second.clone()].concat();
+        let (frames, rejected) = all(&gate(), 1, &[&glued[..25], &glued[25..]]);
+        assert_eq!((frames, rejected), (vec![first.into(), second.into()], None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_the_next_answer_is_found() {
+        let right = answer(1, [1; 14]);
+        let mut damaged = right.clone();
+        damaged[8] ^= 0x10;
+        for (junk, reason) in [
+            (damaged, Rejected::BadChecksum),
+            (answer(2, [7; 14]), Rejected::WrongUnit(2)),
+            (vec![1, 2, 3], Rejected::NotUnderstood),
+        ] {
+            let (frames, rejected) = all(&gate(), 1, &[&junk, &right]);
+            assert_eq!((frames, rejected), (vec![right.clone().into()], Some(reason)));
+        }
+    }
+
+    #[test]
+    fn delimited_answers_end_at_their_delimiter() {
+        let (frames, _) = all(&line(), 0, &[b"xx~ab\r~c", b"d\r"]);
+        assert_eq!(frames, [Bytes::from_static(b"~ab\r"), Bytes::from_static(b"~cd\r")]);
+        let (frames, rejected) = all(&line(), 0, &[&[0x7E; 40], b"a\r"]);
+        assert!(frames.iter().all(|frame| frame.len() <= 32));
+        assert_eq!(rejected, Some(Rejected::NotUnderstood));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0_usize..300) {
+            let at = at.min(bytes.len());
+            for format in [gate(), line()] {
+                let whole = all(&format, 1, &[&bytes]);
+                let pieces = all(&format, 1, &[&bytes[..at], &bytes[at..]]);
+                prop_assert_eq!(whole.0, pieces.0);
+            }
+        }
+
+        #[test]
+        fn an_answer_is_found_after_junk(junk in proptest::collection::vec(any::<u8>(), 0..40), body: [u8; 14]) {
+            let right = answer(1, body);
+            let (frames, _) = all(&gate(), 1, &[&junk, &right]);
+            // Junk may by chance be the beginning of a frame with a right checksum; it then takes bytes of this one.
+            let by_chance = frames.iter().any(|frame| frame[..] != right[..]);
+            prop_assert!(by_chance || frames == [Bytes::from(right)]);
+        }
+    }
+}

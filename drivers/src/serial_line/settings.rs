@@ -1,0 +1,78 @@
+//! `kind = "serial-line"` in an agent's configuration.
+
+use std::sync::Arc;
+
+use kouan_settings::Section;
+
+use super::dialect::{SerialDialect, SerialProfile};
+use super::session::{Session, Unit};
+use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
+use crate::driver::{Driver, DriverCx, DriverFuture};
+use crate::link::timing::TimingKeys;
+use crate::link::{LinkDevice, LinkSettings, Timing, run_link};
+use crate::profile::ProfileStore;
+use crate::registry::DriverKind;
+
+/// The kind `serial-line`.
+#[derive(Debug)]
+pub struct SerialLineKind;
+
+/// Everything a driver needs, again for every start.
+#[derive(Debug, Clone)]
+struct SerialDriver {
+    settings: LinkSettings,
+    units: Vec<Unit>,
+    devices: Vec<LinkDevice>,
+}
+
+impl Driver for SerialDriver {
+    fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
+        let misses = self.settings.misses;
+        Box::pin(run_link(Session::new(self.settings, self.units), self.devices, misses, cx))
+    }
+}
+
+impl DriverKind for SerialLineKind {
+    fn name(&self) -> &'static str {
+        "serial-line"
+    }
+
+    fn check_profile(&self, profile: &mut Section<'_>) {
+        SerialProfile::read_section(&SerialDialect, "", profile);
+    }
+
+    fn configure(
+        &self,
+        link: &mut Section<'_>,
+        devices: Vec<DeviceEntry<'_>>,
+        profiles: &ProfileStore,
+    ) -> Option<ConfiguredLink> {
+        let settings = LinkSettings::read(link);
+        let keys = TimingKeys::read(link);
+        let mut units: Vec<Unit> = Vec::new();
+        let mut configured: Vec<ConfiguredDevice> = Vec::new();
+        for mut entry in devices {
+            entry.section.require("unit", "the device's number on the line, such as unit = 1");
+            let unit = entry.section.integer("unit", 0..=255).map(|unit| unit.unsigned_abs() as u8);
+            let timing = TimingKeys::read(&mut entry.section).or(keys);
+            let profile = SerialProfile::of_device(&SerialDialect, &entry, profiles);
+            let (Some(unit), Some(profile)) = (unit, profile) else { continue };
+            if let Some(other) = units.iter().position(|other| other.unit == unit) {
+                let name = &configured[other].identity.key;
+                entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+            }
+            configured.push(ConfiguredDevice {
+                identity: entry.identity(&profile.name, &profile.class),
+                groups: profile.group_profiles(entry.every),
+                actions: profile.action_specs(),
+            });
+            let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);
+            units.push(Unit { unit, timing, profile: Arc::new(profile) });
+        }
+        let devices = configured.iter().map(LinkDevice::of).collect();
+        let driver = SerialDriver { settings: settings?, units, devices };
+        let build = move || -> Box<dyn Driver> { Box::new(driver.clone()) };
+        // The caller knows the link's name.
+        Some(ConfiguredLink { name: "".into(), devices: configured, build: Box::new(build) })
+    }
+}
