@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use kouan_drivers::simulator::{Controlled, Gate, Kiosk, KioskSettings};
+use kouan_drivers::modbus::simulator::{Model, Simulator};
+use kouan_drivers::simulator::{Controlled, Gate, Kiosk, KioskSettings, serve_on_pseudo_terminal};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// A simulated device. Prints {"ready":true,"address":"…"} when it can be spoken to, then answers each control line
@@ -25,6 +27,27 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Device {
+    /// A Modbus TCP device.
+    ModbusTcp {
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// Its model: plain, apc-smart-ups, xy-md02, pzem-016, waveshare-relay-8ch.
+        #[arg(long)]
+        model: Model,
+        /// Its unit number.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// Modbus RTU units on a pseudo-terminal.
+    ModbusRtu {
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: PathBuf,
+        /// A unit and its model, as 1=xy-md02; once for each unit.
+        #[arg(long = "unit", required = true, value_parser = unit_and_model)]
+        units: Vec<(u8, Model)>,
+    },
     /// A passenger gate (DS205A) on a pseudo-terminal.
     Gate {
         /// The name under which the line is opened; a symbolic link is made there.
@@ -62,11 +85,36 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn unit_and_model(text: &str) -> anyhow::Result<(u8, Model)> {
+    let (unit, model) = text.split_once('=').context("write it as 1=xy-md02")?;
+    Ok((unit.parse().with_context(|| format!("\"{unit}\" is not a unit number"))?, model.parse()?))
+}
+
 type Running = tokio::task::JoinHandle<anyhow::Result<()>>;
 
 async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<dyn Controlled>, Running)> {
     let stop = stop.clone();
     Ok(match device {
+        Device::ModbusTcp { listen, model, unit } => {
+            let listener = TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+            let address = listener.local_addr()?.to_string();
+            let simulator = Simulator::new([(unit, model)]);
+            let running = simulator.clone();
+            let task = tokio::spawn(async move {
+                ready(&address);
+                stop.run_until_cancelled(running.serve_tcp(listener)).await.unwrap_or(Ok(())).map_err(Into::into)
+            });
+            (Arc::new(simulator), task)
+        }
+        Device::ModbusRtu { pty, units } => {
+            let simulator = Simulator::new(units);
+            let running = simulator.clone();
+            let task = tokio::spawn(async move {
+                let address = pty.display().to_string();
+                Ok(serve_on_pseudo_terminal(&running, &pty, || ready(&address), stop).await?)
+            });
+            (Arc::new(simulator), task)
+        }
         Device::Gate { pty, unit } => {
             let gate = Gate::new(unit);
             let running = Arc::clone(&gate);

@@ -7,11 +7,13 @@
 mod faults;
 mod gate;
 mod kiosk;
+mod modbus;
 mod pseudo_terminal;
 
 pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};
+pub use modbus::serve_on_pseudo_terminal;
 pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
 
 use serde_json::Value;
