@@ -128,7 +128,7 @@ impl Api {
     pub async fn point(&self, device: &str, point: &str) -> anyhow::Result<Value> {
         let device = self.device(device).await?;
         let points = device["points"].as_array().context("the device has no points")?;
-        let found = points.iter().find(|candidate| candidate["point"] == point || candidate["name"] == point);
+        let found = points.iter().find(|candidate| candidate["point"] == point);
         found.cloned().with_context(|| format!("there is no point {point} in {device}"))
     }
 

@@ -168,7 +168,7 @@ impl Checkpoint {
             };
             let missing: Vec<_> = Self::DEVICES
                 .iter()
-                .filter(|key| level(&state(key)) != "working")
+                .filter(|key| state(key)["level"] != "working")
                 .map(|key| format!("{key}: {}", state(key)))
                 .collect();
             Ok(if missing.is_empty() { Ok(devices) } else { Err(missing.join(", ")) })
@@ -178,6 +178,22 @@ impl Checkpoint {
             let log = self.folder().join(format!("{}.log", Self::AGENT));
             error.context(tail(&log))
         })
+    }
+
+    /// Looks whether every program still runs.
+    ///
+    /// # Errors
+    /// When one has ended, with the end of its log.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
+        let simulators = [&mut self.ups, &mut self.cabinet, &mut self.gate, &mut self.kiosk];
+        let simulators = simulators.into_iter().map(Simulator::process);
+        let others = [self.agent.process()?, self.collector.process()?, self.broker.process()];
+        for process in simulators.chain(others) {
+            if !process.is_running()? {
+                return Err(process.failure("has ended"));
+            }
+        }
+        Ok(())
     }
 
     /// Stops everything in order and removes the folder.
@@ -196,10 +212,4 @@ impl Checkpoint {
         ups.and(cabinet).and(gate).and(kiosk)?;
         self.broker.stop().await
     }
-}
-
-/// The word of a device's health as the API shows it.
-#[must_use]
-pub fn level(health: &Value) -> &str {
-    health["level"].as_str().or_else(|| health.as_str()).unwrap_or("unknown")
 }

@@ -142,6 +142,13 @@ impl Collector {
     }
 }
 
+/// How many numbers of all agents, lanes and epochs a report of `verify` says are stored.
+#[must_use]
+pub fn numbers(report: &Value) -> u64 {
+    let lanes = report["lanes"].as_array().into_iter().flatten();
+    lanes.filter_map(|lane| lane["last_seq"].as_u64()).sum()
+}
+
 fn spawn(folder: &Path, listen: SocketAddr) -> anyhow::Result<Process> {
     let data = folder.join("collector");
     let listen = listen.to_string();

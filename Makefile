@@ -1,0 +1,30 @@
+# The two commands: `make demo` runs the product with a small simulated checkpoint, `make test` proves it.
+# `make demo FOR=30s` runs that long without a terminal, checks itself, and fails with the reason if something is wrong.
+
+CARGO ?= cargo
+FOR ?=
+
+# The programs that the demo and the tests run.
+PROGRAMS = -p kouan-collector -p kouan-agent -p kouan-drivers -p kouan-tests --all-features --bins
+
+.PHONY: build demo lint test test-setup
+
+build:
+	$(CARGO) build $(PROGRAMS)
+
+demo: build
+	@target/debug/kouan-demo $(if $(FOR),--for $(FOR))
+
+test: test-setup
+	$(CARGO) build --workspace --all-features --bins
+	$(CARGO) nextest run --workspace --all-features
+
+# Installs what the tests need: packages when run as root, Python packages into target/venv, cargo-nextest.
+test-setup:
+	@tests/setup
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check licenses bans sources
