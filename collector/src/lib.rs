@@ -12,6 +12,20 @@
 //! | [`auth`], [`http`] | who may do what, and the API |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
+pub mod alarms;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod counters;
+pub mod http;
 pub mod ingest;
+pub mod reader;
+pub mod state;
 pub mod store;
+pub mod telemetry;
+pub mod verify;
+
+pub use app::App;
+pub use config::Config;

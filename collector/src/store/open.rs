@@ -54,9 +54,7 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
         File::HistoryIndex => history::migrations::runner(),
         File::Partition => partition::migrations::runner(),
     };
-    runner
-        .run(&mut conn)
-        .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+    runner.run(&mut conn).map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
     Ok(conn)
 }
 

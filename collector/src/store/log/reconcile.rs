@@ -1,7 +1,7 @@
 //! Where a lane goes on after a hello.
 
-use kouan_protocol::session::LaneClaim;
 use kouan_protocol::Digest;
+use kouan_protocol::session::LaneClaim;
 
 /// What this side knows of the epoch that the agent claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,9 +49,10 @@ pub fn reconcile(
     if last_claimed < position {
         return diverged(format!("numbers up to {position} are stored here, the agent gave out {last_claimed}"));
     }
-    let conflict = claim.digests.iter().find(|batch| {
-        stored_digest(batch.first_seq, batch.last_seq).is_some_and(|stored| stored != batch.digest)
-    });
+    let conflict = claim
+        .digests
+        .iter()
+        .find(|batch| stored_digest(batch.first_seq, batch.last_seq).is_some_and(|stored| stored != batch.digest));
     if let Some(batch) = conflict {
         let (first, last) = (batch.first_seq, batch.last_seq);
         return diverged(format!("batch {first} to {last} is stored here with another content"));
@@ -69,8 +70,8 @@ pub fn reconcile(
 
 #[cfg(test)]
 mod tests {
-    use kouan_protocol::{Epoch, Lane};
     use kouan_protocol::session::BatchDigest;
+    use kouan_protocol::{Epoch, Lane};
     use rstest::rstest;
 
     use super::*;

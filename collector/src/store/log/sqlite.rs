@@ -58,11 +58,8 @@ impl IngestLog for SqliteLog {
     ) -> Result<Reconciled, StoreError> {
         let transaction = self.begin()?;
         let lane = Lanes { transaction: &transaction, agent: agent.as_str(), site };
-        let lanes = hello
-            .lanes
-            .iter()
-            .map(|claim| lane.settle(claim, &hello.now, now))
-            .collect::<Result<_, StoreError>>()?;
+        let lanes =
+            hello.lanes.iter().map(|claim| lane.settle(claim, &hello.now, now)).collect::<Result<_, StoreError>>()?;
         let mut wanted_catalogues = Vec::new();
         for hash in &hello.catalogues {
             if !has_catalogue(&transaction, agent, *hash)? {
@@ -121,7 +118,8 @@ fn append_one(transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Append
             continue;
         }
         let Some(position) = lanes.position_for_append(batch, arrival.received)? else {
-            appended.hello_required = Some(format!("epoch {} of lane {} is not the current one", batch.epoch, batch.lane));
+            appended.hello_required =
+                Some(format!("epoch {} of lane {} is not the current one", batch.epoch, batch.lane));
             break;
         };
         match place(position, batch.first_seq, batch.last_seq) {

@@ -1,0 +1,7 @@
+//! The life of an alarm that was raised at the edge: raised, cleared.
+
+mod list;
+mod take;
+
+pub use list::{AlarmRow, count_by_device, list};
+pub use take::{DUPLICATE_IDENTITY, clear_quiet, raise_on_agent, take};

@@ -1,0 +1,279 @@
+//! All wiring: files, threads, readers, the listener.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kouan_protocol::Clock;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::alarms;
+use crate::auth::{self, Authenticator, KeyScope, Scope, Token};
+use crate::commands::{self, Bells};
+use crate::config::{Config, ConfigError};
+use crate::counters::Counters;
+use crate::http::{self, AppState, Shared};
+use crate::ingest::{Ingest, Sessions};
+use crate::reader::{self, Progress};
+use crate::state::{Snapshots, StateReader};
+use crate::store::log::SqliteLog;
+use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
+use crate::telemetry::{HistoryFiles, HistoryReader};
+
+/// Uploads that are opened at the same time; each may take [`kouan_protocol::limits::PLAIN_BYTES`] of memory.
+const UPLOAD_SLOTS: usize = 16;
+/// How often commands are looked at for the end of their life.
+const SWEEP: Duration = Duration::from_millis(500);
+/// How often old log entries are removed.
+const PRUNE: Duration = Duration::from_secs(30);
+/// An alarm about a doubled identity clears when it was not renewed for this long.
+const DUPLICATE_QUIET_MS: i64 = 10 * 60_000;
+/// How long open requests may take to end after the stop.
+const DRAIN: Duration = Duration::from_millis(1_000);
+/// How long the threads may take to close their files.
+const CLOSE: Duration = Duration::from_millis(500);
+
+/// Why the collector could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The settings do not fit together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address could not be listened on.
+    #[error("could not listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A collector that is ready to run.
+pub struct App {
+    shared: AppState,
+    listener: TcpListener,
+    address: SocketAddr,
+    first_key: Option<Token>,
+    state_reader: StateReader,
+    history_reader: HistoryReader,
+    threads: Vec<JoinHandle<()>>,
+    lock: FolderLock,
+}
+
+impl App {
+    /// Opens the files and binds the address.
+    ///
+    /// # Errors
+    /// When the folder is in use, a file is damaged, or the address is taken.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+        config.check()?;
+        let folder = DataFolder::new(&config.data);
+        folder.create()?;
+        let lock = folder.lock()?;
+        let setup = folder.lock_setup()?;
+        let log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
+        let state = open_writable(&folder.state(), File::State)?;
+        let history_reader =
+            HistoryReader::open(&folder.ingest(), &folder.history(), config.keep_personal_values_at.clone())?;
+        drop(setup);
+
+        let counters = Arc::new(Counters::default());
+        let sessions = Arc::new(Sessions::default());
+        let (ingest, ingest_thread) =
+            Ingest::spawn(Box::new(log), Arc::clone(&sessions), Arc::clone(&clock), Arc::clone(&counters))?;
+        let (state, state_thread) =
+            Writer::spawn("state", state).map_err(StoreError::io("start the writer of", &folder.state()))?;
+        let first_key = make_first_key(&state, &*clock).await?;
+        let state_reader = StateReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
+        let state_readers = Readers::new(&folder.state());
+        let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);
+
+        let address = config.listen;
+        let listening = |source| BuildError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let shared = Arc::new(Shared {
+            head: ingest.head(),
+            snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet())?,
+            fleet: state_reader.fleet(),
+            history: Arc::new(HistoryFiles::open(&folder.ingest(), &folder.history())?),
+            bells: Arc::new(bells),
+            authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
+            state_progress: Progress::default(),
+            history_progress: Progress::default(),
+            upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
+            data: folder.path().to_owned(),
+            shutdown: CancellationToken::new(),
+            config,
+            clock,
+            ingest,
+            sessions,
+            state,
+            state_readers,
+            counters,
+        });
+        let threads = vec![ingest_thread, state_thread];
+        Ok(Self { shared, listener, address, first_key, state_reader, history_reader, threads, lock })
+    }
+
+    /// The address that is listened on, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The key that was made because there was none; it can be had once.
+    pub fn take_first_key(&mut self) -> Option<Token> {
+        self.first_key.take()
+    }
+
+    /// Serves until `shutdown`, then puts everything on disk and closes the files.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
+        let Self { shared, listener, state_reader, history_reader, threads, lock, address, .. } = self;
+        let stop = shared.shutdown.clone();
+        let _stop_anyway = stop.clone().drop_guard();
+        let follow =
+            |progress: &Progress| (shared.ingest.head(), progress.clone(), Arc::clone(&shared.counters), stop.clone());
+        let (head, progress, counters, token) = follow(&shared.state_progress);
+        let state = tokio::spawn(reader::follow(state_reader, head, progress, counters, token));
+        let (head, progress, counters, token) = follow(&shared.history_progress);
+        let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
+        let pruner = tokio::spawn(prune(Arc::clone(&shared)));
+        info!(%address, "Collector is running.");
+
+        let draining = stop.clone();
+        let serve = axum::serve(listener, http::router(&shared))
+            .with_graceful_shutdown(async move { draining.cancelled().await })
+            .into_future();
+        let mut server = tokio::spawn(serve);
+        let served = tokio::select! {
+            served = &mut server => Some(served),
+            () = shutdown.cancelled() => None,
+        };
+        stop.cancel();
+        let result = match served {
+            Some(served) => served.map_err(std::io::Error::other).and_then(|served| served),
+            None => {
+                if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
+                    warn!("Some requests had not ended and were cut off.");
+                    server.abort();
+                }
+                Ok(())
+            }
+        };
+        for task in [state, history, sweeper, pruner] {
+            if let Err(error) = task.await {
+                error!(%error, "A task of the collector failed.");
+            }
+        }
+        drop(shared);
+        let closed = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    error!("A writer's thread failed.");
+                }
+            }
+        });
+        if tokio::time::timeout(CLOSE, closed).await.is_err() {
+            warn!("A writer's thread had not ended; what it has committed is on disk.");
+        }
+        drop(lock);
+        info!("Collector has stopped.");
+        result
+    }
+}
+
+async fn make_first_key(state: &Writer, clock: &dyn Clock) -> Result<Option<Token>, StoreError> {
+    let now = clock.wall();
+    let made = state.transact(move |transaction| {
+        if auth::key_count(transaction)? > 0 {
+            return Ok(None);
+        }
+        auth::add_key(transaction, "first", &BTreeSet::from(KeyScope::ALL), &Scope::All, now).map(Some)
+    });
+    match made.await? {
+        None => Ok(None),
+        Some(Ok(token)) => Ok(Some(token)),
+        Some(Err(problem)) => Err(StoreError::Damaged { what: "the first key", problem: problem.to_string() }),
+    }
+}
+
+/// Ends commands whose time has come, and alarms that nobody renews.
+async fn sweep(shared: AppState) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shared.shutdown.cancelled() => return,
+        }
+        let now = shared.clock.anchor();
+        let due = shared.state_readers.read(move |conn| work_is_due(conn, now.wall.0 - DUPLICATE_QUIET_MS)).await;
+        let swept = match due {
+            Ok(false) => continue,
+            Ok(true) => shared.state.transact(move |transaction| {
+                let quiet = now.wall.plus_ms(-DUPLICATE_QUIET_MS);
+                alarms::clear_quiet(transaction, alarms::DUPLICATE_IDENTITY, quiet, now.wall)?;
+                commands::sweep(transaction, &now)
+            }),
+            Err(error) => {
+                warn!(%error, "Commands could not be looked at.");
+                continue;
+            }
+        };
+        match swept.await {
+            Ok(0) | Err(StoreError::Closed) => {}
+            Ok(ended) => info!(ended, "Commands were ended by time."),
+            Err(error) => error!(%error, "Commands could not be ended by time."),
+        }
+    }
+}
+
+/// Whether a sweep could find anything; asked of a reader, so that an idle collector does not write.
+fn work_is_due(conn: &rusqlite::Connection, quiet_ms: i64) -> Result<bool, StoreError> {
+    use crate::store::During as _;
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM commands WHERE state = 'queued' AND origin = 'api')
+             OR EXISTS (SELECT 1 FROM alarms WHERE state = 'raised' AND device = '' AND changed_ms < ?1)",
+    )
+    .and_then(|mut statement| statement.query_row([quiet_ms], |row| row.get(0)))
+    .during("look for due work")
+}
+
+/// Removes log entries that every reader has passed and that are old enough.
+async fn prune(shared: AppState) {
+    let mut ticks = tokio::time::interval(PRUNE);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shared.shutdown.cancelled() => return,
+        }
+        let through = shared.state_progress.cursor().min(shared.history_progress.cursor());
+        let retention = i64::try_from(shared.config.log_retention.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            let before = shared.clock.wall().plus_ms(retention.saturating_neg());
+            match shared.ingest.prune(through, before).await {
+                Ok(removed) if removed > 0 && !shared.shutdown.is_cancelled() => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    warn!(%error, "Old log entries stay for now.");
+                    break;
+                }
+            }
+        }
+    }
+}

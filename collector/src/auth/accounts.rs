@@ -1,0 +1,232 @@
+//! Sites, agents and keys in `state.db`.
+
+use std::collections::BTreeSet;
+
+use kouan_protocol::session::Hello;
+use kouan_protocol::{AgentId, SessionId, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::{KeyScope, Scope, Token};
+use crate::store::{During as _, StoreError};
+
+/// Why an agent or a key was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountProblem {
+    /// The agent exists.
+    #[error("there is an agent \"{0}\" already; choose another name")]
+    AgentExists(AgentId),
+    /// The key exists.
+    #[error("there is a key named \"{0}\" already; choose another name")]
+    KeyExists(String),
+    /// The site's name cannot be used.
+    #[error("\"{0}\" is not a valid site name: use 1 to 64 characters of a-z, 0-9, '.', '_' and '-'")]
+    Site(String),
+    /// The key's name cannot be used.
+    #[error("a key's name has 1 to 64 characters and no control characters")]
+    KeyName,
+    /// No such scope.
+    #[error("\"{0}\" is not a scope: use read, command and admin, separated by commas")]
+    KeyScope(String),
+}
+
+/// Checks a site's name.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn check_site(site: &str) -> Result<(), AccountProblem> {
+    // Sites are named by the same rule as agents.
+    site.parse::<AgentId>().map(drop).map_err(|_| AccountProblem::Site(site.chars().take(64).collect()))
+}
+
+/// Reads a list of scopes such as `read,command`.
+///
+/// # Errors
+/// When one of them is not known, or there is none.
+pub fn parse_key_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<KeyScope>, AccountProblem> {
+    let known = |name: &str| {
+        let scope = KeyScope::ALL.into_iter().find(|scope| scope.as_str() == name.trim());
+        scope.ok_or_else(|| AccountProblem::KeyScope(name.chars().take(64).collect()))
+    };
+    let scopes = names.into_iter().map(known).collect::<Result<BTreeSet<_>, _>>()?;
+    if scopes.is_empty() { Err(AccountProblem::KeyScope(String::new())) } else { Ok(scopes) }
+}
+
+/// Enrols an agent and makes its token.
+///
+/// # Errors
+/// When it cannot be written; the inner error when the name is taken or the site's name cannot be used.
+pub fn add_agent(
+    transaction: &Transaction<'_>,
+    agent: &AgentId,
+    site: &str,
+    now: Timestamp,
+) -> Result<Result<Token, AccountProblem>, StoreError> {
+    if let Err(problem) = check_site(site) {
+        return Ok(Err(problem));
+    }
+    let exists = "SELECT 1 FROM agents WHERE id = ?1";
+    if transaction.query_row(exists, [agent.as_str()], |_| Ok(())).optional().during("look for an agent")?.is_some() {
+        return Ok(Err(AccountProblem::AgentExists(agent.clone())));
+    }
+    transaction
+        .execute("INSERT OR IGNORE INTO sites (id, created_ms) VALUES (?1, ?2)", params![site, now.0])
+        .during("add a site")?;
+    let token = Token::random("ka_");
+    transaction
+        .execute(
+            "INSERT INTO agents (id, site, token_hash, created_ms) VALUES (?1, ?2, ?3, ?4)",
+            params![agent.as_str(), site, token.hash().as_bytes(), now.0],
+        )
+        .during("enrol an agent")?;
+    Ok(Ok(token))
+}
+
+/// Makes an API key.
+///
+/// # Errors
+/// When it cannot be written; the inner error when the name is taken or cannot be used.
+pub fn add_key(
+    transaction: &Transaction<'_>,
+    name: &str,
+    scopes: &BTreeSet<KeyScope>,
+    sites: &Scope,
+    now: Timestamp,
+) -> Result<Result<Token, AccountProblem>, StoreError> {
+    if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+        return Ok(Err(AccountProblem::KeyName));
+    }
+    if let Scope::Sites(sites) = sites
+        && let Some(problem) = sites.iter().find_map(|site| check_site(site).err())
+    {
+        return Ok(Err(problem));
+    }
+    let exists = "SELECT 1 FROM api_keys WHERE name = ?1";
+    if transaction.query_row(exists, [name], |_| Ok(())).optional().during("look for a key")?.is_some() {
+        return Ok(Err(AccountProblem::KeyExists(name.to_owned())));
+    }
+    let token = Token::random("kc_");
+    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    transaction
+        .execute(
+            "INSERT INTO api_keys (id, name, token_hash, scopes, sites, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                format!("k-{:012x}", rand::random::<u64>() >> 16),
+                name,
+                token.hash().as_bytes(),
+                scopes.join(","),
+                sites.to_sql(),
+                now.0
+            ],
+        )
+        .during("make a key")?;
+    Ok(Ok(token))
+}
+
+/// How many keys there are.
+///
+/// # Errors
+/// When they cannot be counted.
+pub fn key_count(conn: &Connection) -> Result<i64, StoreError> {
+    conn.query_row("SELECT count(*) FROM api_keys", [], |row| row.get(0)).during("count keys")
+}
+
+/// Notes what the agent said of itself.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn note_hello(
+    transaction: &Transaction<'_>,
+    agent: &AgentId,
+    hello: &Hello,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "UPDATE agents SET software = ?2, incarnation = ?3, journal = ?4, boot = ?5, session = ?6, config_hash = ?7,
+                 hello_ms = ?8, clock_offset_ms = ?9, clock_trusted = ?10
+             WHERE id = ?1",
+            params![
+                agent.as_str(),
+                hello.software,
+                hello.incarnation.to_string(),
+                hello.journal.to_string(),
+                hello.now.boot.to_string(),
+                session.to_string(),
+                hello.config_hash,
+                now.0,
+                now.0.saturating_sub(hello.now.wall.0),
+                hello.now.trusted
+            ],
+        )
+        .during("note a hello")?;
+    Ok(())
+}
+
+/// An agent as it last said hello.
+#[derive(Debug, Clone)]
+pub struct AgentRow {
+    /// Its name.
+    pub id: AgentId,
+    /// Its site.
+    pub site: String,
+    /// Name and version of its program.
+    pub software: String,
+    /// The life of its data folder.
+    pub incarnation: String,
+    /// Hash of its configuration.
+    pub config_hash: String,
+    /// When it last said hello.
+    pub hello_ms: Option<i64>,
+    /// How far its clock was behind this one.
+    pub clock_offset_ms: Option<i64>,
+    /// Whether its clock was synchronised.
+    pub clock_trusted: Option<bool>,
+}
+
+/// Agents by name, after the name `after`.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn agents(conn: &Connection, scope: &Scope, after: &str, limit: usize) -> Result<Vec<AgentRow>, StoreError> {
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT id, site, software, incarnation, config_hash, hello_ms, clock_offset_ms, clock_trusted FROM agents
+             WHERE id > ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2))) ORDER BY id LIMIT ?3",
+        )
+        .during("read agents")?;
+    let rows = statement
+        .query_map(params![after, scope.to_sql(), limit as i64], |row| {
+            let id: String = row.get(0)?;
+            let rest = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+            Ok((id, rest))
+        })
+        .during("read agents")?;
+    let mut agents = Vec::new();
+    for row in rows {
+        let (id, (site, software, incarnation, config_hash, hello_ms, clock_offset_ms, clock_trusted)) =
+            row.during("read agents")?;
+        let id = id.parse().map_err(StoreError::damaged("an agent's name"))?;
+        agents.push(AgentRow {
+            id,
+            site,
+            software,
+            incarnation,
+            config_hash,
+            hello_ms,
+            clock_offset_ms,
+            clock_trusted,
+        });
+    }
+    Ok(agents)
+}
+
+/// The sites, by name.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn sites(conn: &Connection, scope: &Scope) -> Result<Vec<String>, StoreError> {
+    conn.prepare_cached("SELECT id FROM sites WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1)) ORDER BY id")
+        .and_then(|mut statement| statement.query_map([scope.to_sql()], |row| row.get(0))?.collect())
+        .during("read sites")
+}

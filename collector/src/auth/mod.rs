@@ -1,0 +1,13 @@
+//! Who may do what: tokens of agents, API keys with scopes, and the sites that each may see.
+
+mod accounts;
+mod principal;
+mod scope;
+mod token;
+
+pub use accounts::{
+    AccountProblem, AgentRow, add_agent, add_key, agents, check_site, key_count, note_hello, parse_key_scopes, sites,
+};
+pub use principal::{Authenticator, KeyScope, Permission, Principal};
+pub use scope::Scope;
+pub use token::{Token, TokenHash};

@@ -1,0 +1,96 @@
+//! Ending commands that nobody else will end.
+
+use kouan_protocol::{AgentId, Anchor, Incarnation, Timestamp};
+use rusqlite::{Transaction, params};
+
+use super::{Life, change};
+use crate::store::{During as _, StoreError};
+
+/// How long after its life a command that was handed out may stay without evidence.
+const EVIDENCE_MS: i64 = 5 * 60_000;
+
+/// Ends commands by time: never handed out, `expired`; handed out and no word since, `unknown`. Returns how many.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn sweep(transaction: &Transaction<'_>, now: &Anchor) -> Result<usize, StoreError> {
+    let open: Vec<(i64, bool, Life)> = transaction
+        .prepare_cached(
+            "SELECT number, offered_journal IS NOT NULL, created_ms, created_boot, created_boot_ms, life_ms
+             FROM commands WHERE state = 'queued' AND origin = 'api'",
+        )
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| {
+                let life =
+                    Life { created_ms: row.get(2)?, boot: row.get(3)?, boot_ms: row.get(4)?, life_ms: row.get(5)? };
+                Ok((row.get(0)?, row.get(1)?, life))
+            };
+            statement.query_map([], read)?.collect()
+        })
+        .during("look for commands whose life ended")?;
+    let mut ended = 0;
+    for (number, offered, life) in open {
+        let left_ms = life.left_ms(now);
+        let (state, reason) = match offered {
+            false if left_ms <= 0 => ("expired", "its life ended before the agent asked for it"),
+            true if left_ms <= -EVIDENCE_MS => ("unknown", "it was handed out, and the agent said nothing of it since"),
+            _ => continue,
+        };
+        change(transaction, number, state, now.wall.0, "collector", reason)?;
+        ended += 1;
+    }
+    Ok(ended)
+}
+
+/// The agent speaks with another journal: what was handed out to an earlier one and is not final becomes `unknown`.
+/// Returns how many commands that were.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn journal_changed(
+    transaction: &Transaction<'_>,
+    agent: &AgentId,
+    journal: Incarnation,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let numbers: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT number FROM commands WHERE agent = ?1 AND state IN ('queued', 'delivered', 'started')
+               AND offered_journal IS NOT NULL AND offered_journal <> ?2",
+        )
+        .and_then(|mut statement| {
+            statement.query_map(params![agent.as_str(), journal.to_string()], |row| row.get(0))?.collect()
+        })
+        .during("look for commands of an earlier journal")?;
+    for number in &numbers {
+        change(
+            transaction,
+            *number,
+            "unknown",
+            now.0,
+            "collector",
+            "the agent's command journal was lost or replaced",
+        )?;
+        transaction
+            .execute("UPDATE commands SET evidence = 0 WHERE number = ?1", [number])
+            .during("note a guess about a command")?;
+    }
+    Ok(numbers.len())
+}
+
+/// Rejects commands of a device that was moved, unless they were handed out before.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn reject_moved(transaction: &Transaction<'_>, device: &str, now: Timestamp) -> Result<(), StoreError> {
+    let numbers: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT number FROM commands WHERE device = ?1 AND state = 'queued' AND offered_journal IS NULL",
+        )
+        .and_then(|mut statement| statement.query_map([device], |row| row.get(0))?.collect())
+        .during("look for commands of a moved device")?;
+    for number in numbers {
+        change(transaction, number, "rejected", now.0, "collector", "the device was moved to another agent or name")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Sites and agents.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use kouan_protocol::AgentId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::extract::{Caller, Input, Params};
+use super::page::{Page, Paging};
+use super::{AppState, Problem, rfc3339};
+use crate::auth;
+
+/// A site.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SiteView {
+    /// Its name.
+    id: String,
+    /// How many devices it has.
+    devices: usize,
+}
+
+/// An agent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AgentView {
+    /// Its name.
+    id: String,
+    /// Its site.
+    site: String,
+    /// Whether it made a request within the last minute.
+    connected: bool,
+    /// How long it has been silent; `null` if it has not spoken since the collector started.
+    silent_ms: Option<u64>,
+    /// Name and version of its program.
+    software: String,
+    /// The life of its data folder.
+    incarnation: String,
+    /// Hash of its configuration.
+    config_hash: String,
+    /// When it last said hello.
+    hello: Option<String>,
+    /// The same in milliseconds.
+    hello_ms: Option<i64>,
+    /// How far its clock was behind this one at that time.
+    clock_offset_ms: Option<i64>,
+    /// Whether its clock was synchronised.
+    clock_trusted: Option<bool>,
+    /// How many devices it speaks to.
+    devices: usize,
+}
+
+/// The sites that the key may see.
+#[utoipa::path(get, path = "/api/v1/sites", tag = "agents", responses((status = 200, body = Page<SiteView>),
+    (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn sites(State(shared): State<AppState>, caller: Caller) -> Result<Json<Page<SiteView>>, Problem> {
+    let sites = shared.state_readers.read(move |conn| auth::sites(conn, &caller.sites)).await?;
+    let fleet = shared.fleet();
+    let view = |id: String| SiteView { devices: fleet.devices().filter(|device| device.site == id).count(), id };
+    Ok(Json(Page { items: sites.into_iter().map(view).collect(), next: None }))
+}
+
+/// Agents by name.
+#[utoipa::path(get, path = "/api/v1/agents", tag = "agents", params(Paging),
+    responses((status = 200, body = Page<AgentView>),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn list(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Params(paging): Params<Paging>,
+) -> Result<Json<Page<AgentView>>, Problem> {
+    let (limit, after) = (paging.limit()?, paging.cursor.unwrap_or_default());
+    let rows = shared.state_readers.read(move |conn| auth::agents(conn, &caller.sites, &after, limit + 1)).await?;
+    let now = shared.clock.boot_time();
+    let fleet = shared.fleet();
+    let views = rows.into_iter().map(|row| AgentView {
+        connected: shared.sessions.is_connected(&row.id, now),
+        silent_ms: shared.sessions.silent_ms(&row.id, now),
+        devices: fleet.devices().filter(|device| device.binding.is_some() && device.agent == row.id).count(),
+        id: row.id.to_string(),
+        site: row.site,
+        software: row.software,
+        incarnation: row.incarnation,
+        config_hash: row.config_hash,
+        hello: row.hello_ms.map(rfc3339),
+        hello_ms: row.hello_ms,
+        clock_offset_ms: row.clock_offset_ms,
+        clock_trusted: row.clock_trusted,
+    });
+    Ok(Json(Page::cut(views.collect(), limit, |agent| agent.id.clone())))
+}
+
+/// An agent to enrol.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAgent {
+    /// Its name.
+    #[schema(value_type = String)]
+    agent: AgentId,
+    /// Its site, made if it is new.
+    site: String,
+}
+
+/// An enrolled agent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Enrolled {
+    /// Its name.
+    agent: String,
+    /// Its site.
+    site: String,
+    /// Its token, shown this once.
+    token: String,
+}
+
+/// Enrols an agent. Its token is shown once.
+#[utoipa::path(post, path = "/api/v1/agents", tag = "agents", request_body = NewAgent,
+    responses((status = 201, body = Enrolled),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn enrol(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Input(new): Input<NewAgent>,
+) -> Result<(StatusCode, Json<Enrolled>), Problem> {
+    if !caller.sites.covers(&new.site) {
+        return Err(Problem::forbidden(format!("the key does not cover the site \"{}\"", new.site)));
+    }
+    let (agent, site, now) = (new.agent.clone(), new.site.clone(), shared.clock.wall());
+    let token = shared.state.transact(move |transaction| auth::add_agent(transaction, &agent, &site, now)).await??;
+    let enrolled = Enrolled { agent: new.agent.to_string(), site: new.site, token: token.reveal().to_owned() };
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}

@@ -1,0 +1,87 @@
+//! Figures in the text format of Prometheus.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Problem, Shared};
+use crate::alarms;
+
+/// All figures, as text.
+pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
+    let alarms: u64 = shared.state_readers.read(alarms::count_by_device).await?.values().sum();
+    let counters = &shared.counters;
+    let mut text = Text::default();
+    text.counter("kouan_uploads_total", "Uploads stored.", counters.uploads.get());
+    text.counter("kouan_uploads_pushed_back_total", "Uploads refused for a while.", counters.uploads_pushed_back.get());
+    text.counter("kouan_batches_total", "Batches stored.", counters.batches.get());
+    text.counter("kouan_duplicate_batches_total", "Batches that were stored before.", counters.duplicate_batches.get());
+    text.counter("kouan_quarantined_batches_total", "Batches in quarantine.", counters.quarantined_batches.get());
+    text.counter("kouan_ingest_commits_total", "Commits of the ingest log.", counters.commits.get());
+    text.head("kouan_ingest_commit_seconds_total", "Time spent in those commits.", "counter");
+    text.line("kouan_ingest_commit_seconds_total", &[], counters.commit_micros.get() as f64 / 1e6);
+    text.counter("kouan_store_failures_total", "Failures of the store.", counters.store_failures.get());
+    text.head("kouan_http_answers_total", "Answers by class of status code.", "counter");
+    for (class, counter) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&counters.answers) {
+        text.line("kouan_http_answers_total", &[("class", class)], counter.get() as f64);
+    }
+    text.head("kouan_reader_lag_entries", "Log entries that a reader has not taken.", "gauge");
+    let head = *shared.head.borrow();
+    for (reader, progress) in [("state", &shared.state_progress), ("history", &shared.history_progress)] {
+        let lag = (head - progress.caught_up_to()).max(0);
+        text.line("kouan_reader_lag_entries", &[("reader", reader)], lag as f64);
+    }
+    text.head("kouan_file_bytes", "Sizes of files.", "gauge");
+    for name in ["ingest.db", "ingest.db-wal", "state.db", "state.db-wal"] {
+        let size = std::fs::metadata(shared.data.join(name)).map_or(0, |metadata| metadata.len());
+        text.line("kouan_file_bytes", &[("file", name)], size as f64);
+    }
+    text.head("kouan_alarms", "Alarms that stand.", "gauge");
+    text.line("kouan_alarms", &[], alarms as f64);
+    devices(shared, &mut text);
+    Ok(text.0)
+}
+
+fn devices(shared: &Shared, text: &mut Text) {
+    let fleet = shared.fleet();
+    let now = shared.clock.boot_time();
+    let mut by_health: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut agents: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+    for device in fleet.devices().filter(|device| device.binding.is_some()) {
+        let level = device.health.as_ref().map_or("unknown", |health| health.level.as_str());
+        *by_health.entry((&device.site, level)).or_default() += 1;
+        let agent = (device.site.as_str(), device.agent.as_str());
+        agents.entry(agent).or_insert_with(|| shared.sessions.is_connected(&device.agent, now));
+    }
+    text.head("kouan_devices", "Devices by site and health.", "gauge");
+    for ((site, health), count) in by_health {
+        text.line("kouan_devices", &[("site", site), ("health", health)], count as f64);
+    }
+    text.head("kouan_agent_connected", "Whether the agent made a request within the last minute.", "gauge");
+    for ((site, agent), connected) in agents {
+        text.line("kouan_agent_connected", &[("site", site), ("agent", agent)], f64::from(u8::from(connected)));
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, help, "counter");
+        self.line(name, &[], value as f64);
+    }
+
+    /// Label values are names of ours, which need no escapes.
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        if !labels.is_empty() {
+            let labels: Vec<String> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+            let _ = write!(self.0, "{{{}}}", labels.join(","));
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The API: one route table, thin handlers, problem documents.
+
+mod agent;
+mod agents;
+mod alarms;
+mod commands;
+mod devices;
+mod events;
+mod extract;
+mod guard;
+mod keys;
+mod losses;
+mod metrics;
+mod page;
+mod problem;
+mod readings;
+mod routes;
+mod service;
+mod shared;
+mod time;
+
+pub use problem::Problem;
+pub use routes::{Route, openapi, router, table};
+pub use shared::{AppState, Shared};
+pub use time::{parse_time, rfc3339};

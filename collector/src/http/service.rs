@@ -1,0 +1,73 @@
+//! What machines ask about the collector itself, and the page for people.
+
+use std::sync::LazyLock;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+
+use super::{AppState, Problem, metrics};
+
+/// Entries that a reader may be behind before the collector counts as not ready.
+const LAG: i64 = 5_000;
+
+/// A one-word answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Word {
+    /// `ok`, or what is not.
+    status: &'static str,
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, body = Word)))]
+pub(super) async fn alive() -> Json<Word> {
+    Json(Word { status: "ok" })
+}
+
+/// Whether the files can be written and the readers keep up.
+#[utoipa::path(get, path = "/readyz", tag = "service",
+    responses((status = 200, body = Word), (status = 503, body = Word)))]
+pub(super) async fn ready(State(shared): State<AppState>) -> (StatusCode, Json<Word>) {
+    let head = *shared.head.borrow();
+    let behind = |progress: &crate::reader::Progress| head - progress.caught_up_to() > LAG;
+    let status = if shared.shutdown.is_cancelled() {
+        "stopping"
+    } else if behind(&shared.state_progress) || behind(&shared.history_progress) {
+        "behind"
+    } else if shared.state.transact(|_| Ok(())).await.is_err() {
+        "not writable"
+    } else {
+        "ok"
+    };
+    let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Word { status }))
+}
+
+/// Figures for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "service",
+    responses((status = 200, content_type = "text/plain", body = String),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn prometheus(State(shared): State<AppState>) -> Result<Response, Problem> {
+    let text = metrics::render(&shared).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+static OPENAPI: LazyLock<OpenApi> = LazyLock::new(super::openapi);
+
+/// This description of the API.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", responses((status = 200, body = Object)))]
+pub(super) async fn describe() -> Json<&'static OpenApi> {
+    Json(&OPENAPI)
+}
+
+/// A page that shows the devices to whoever has a key.
+#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String)))]
+pub(super) async fn page() -> Response {
+    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("../web/index.html"))).into_response()
+}

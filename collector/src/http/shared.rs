@@ -1,0 +1,83 @@
+//! What every handler can reach.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kouan_protocol::Clock;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Authenticator;
+use crate::commands::Bells;
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::ingest::{Head, Ingest, Sessions};
+use crate::reader::Progress;
+use crate::state::{SharedFleet, Snapshots};
+use crate::store::{Readers, StoreError, Writer};
+use crate::telemetry::{History, Slice};
+
+use super::Problem;
+
+/// The running collector as handlers see it.
+pub struct Shared {
+    /// The settings.
+    pub config: Config,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The way into the log.
+    pub ingest: Ingest,
+    /// The log's newest entry.
+    pub head: Head,
+    /// Current sessions.
+    pub sessions: Arc<Sessions>,
+    /// The way of snapshots into the state.
+    pub snapshots: Snapshots,
+    /// Devices in memory.
+    pub fleet: SharedFleet,
+    /// The writer of `state.db`.
+    pub state: Writer,
+    /// Readers of `state.db`.
+    pub state_readers: Readers,
+    /// The history.
+    pub history: Arc<dyn History>,
+    /// Wakes command polls.
+    pub bells: Arc<Bells>,
+    /// Looks tokens up.
+    pub authenticator: Authenticator,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// How far the state is.
+    pub state_progress: Progress,
+    /// How far the history is.
+    pub history_progress: Progress,
+    /// Uploads that may be opened at the same time.
+    pub upload_slots: Arc<Semaphore>,
+    /// The data folder, for its sizes.
+    pub data: PathBuf,
+    /// Ends long polls.
+    pub shutdown: CancellationToken,
+}
+
+/// The state of the router.
+pub type AppState = Arc<Shared>;
+
+impl Shared {
+    /// Reads the history where it may block.
+    ///
+    /// # Errors
+    /// What the history says.
+    pub async fn history<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn History) -> Result<Slice<T>, StoreError> + Send + 'static,
+    ) -> Result<Slice<T>, Problem> {
+        let history = Arc::clone(&self.history);
+        let read = tokio::task::spawn_blocking(move || read(&*history));
+        Ok(read.await.map_err(|_| StoreError::Closed)??)
+    }
+
+    /// The devices, for as long as the guard lives; it must not be held across an await.
+    pub fn fleet(&self) -> std::sync::RwLockReadGuard<'_, crate::state::Fleet> {
+        self.fleet.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! What an entry of the log, or a snapshot, changes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kouan_protocol::{
+    AgentId, AlarmChange, Batch, Catalogue, CatalogueHash, CommandProgress, DeviceHealth, DeviceKey, Gap, PointName,
+    RecordBody, RecordKind, Timestamp,
+};
+
+use super::PointState;
+use crate::store::StoreError;
+use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found};
+
+/// Where changes come from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Whose they are.
+    pub agent: AgentId,
+    /// The agent's site.
+    pub site: String,
+    /// The lane's number, its epoch as text; 0 and empty for a snapshot.
+    pub lane: u32,
+    /// The lane's epoch as text.
+    pub epoch: String,
+    /// When it arrived.
+    pub received: Timestamp,
+    /// Whether it is current state beside the lanes.
+    pub snapshot: bool,
+}
+
+/// One change, in the order in which it was recorded.
+#[derive(Debug)]
+pub enum Change {
+    /// The agent's devices are described by this catalogue.
+    Catalogue(CatalogueHash, Arc<Catalogue>),
+    /// A catalogue arrived; it counts if it is the agent's first, because a backlog also brings old ones.
+    Arrived(CatalogueHash, Arc<Catalogue>),
+    /// Latest readings of a device.
+    Readings(DeviceKey, Vec<(PointName, PointState)>),
+    /// An edge alarm.
+    Alarm(AlarmChange, Timestamp, bool),
+    /// A device's health.
+    Health(DeviceHealth, Timestamp),
+    /// A command moved on.
+    Progress(CommandProgress, Timestamp),
+    /// Something happened; its device must exist, the event itself is history.
+    Seen(DeviceKey),
+    /// The agent lost records.
+    Gap(Gap, u64, u64),
+    /// This side lost records.
+    Lost(u64, u64),
+    /// Something that could not be read.
+    Quarantine {
+        /// First number.
+        first_seq: u64,
+        /// Last number.
+        last_seq: u64,
+        /// The record's kind; 0 for a whole batch.
+        kind: u32,
+        /// Why.
+        reason: String,
+        /// Its bytes.
+        body: Vec<u8>,
+    },
+}
+
+/// The changes of a log entry.
+///
+/// # Errors
+/// Only when the log cannot be read; what is wrong with the entry itself becomes [`Change::Quarantine`].
+pub(super) fn of_entry(
+    entry: &Entry,
+    log: &mut dyn FollowLog,
+    catalogues: &mut Catalogues,
+) -> Result<Vec<Change>, StoreError> {
+    let whole = |reason: String| {
+        vec![Change::Quarantine {
+            first_seq: entry.from_seq,
+            last_seq: entry.last_seq,
+            kind: 0,
+            reason,
+            body: entry.body.clone(),
+        }]
+    };
+    match entry.kind {
+        EntryKind::Quarantined => Ok(whole(entry.reason.clone())),
+        EntryKind::Lost => Ok(vec![Change::Lost(entry.first_seq, entry.last_seq)]),
+        EntryKind::Catalogue => {
+            let text = String::from_utf8_lossy(&entry.body);
+            let hash: CatalogueHash = text.parse().map_err(StoreError::damaged("a catalogue's hash in the log"))?;
+            Ok(match catalogues.find(log, &entry.agent, hash)? {
+                Found::Open(catalogue) => vec![Change::Arrived(hash, catalogue)],
+                Found::Unusable(reason) => whole(reason.to_string()),
+            })
+        }
+        EntryKind::Batch => {
+            let batch = match Batch::decode(&entry.body) {
+                Ok(batch) => batch,
+                Err(error) => return Ok(whole(error.to_string())),
+            };
+            Ok(match of_batch(&entry.agent, &batch, &entry.correction, entry.from_seq, log, catalogues)? {
+                Ok(changes) => changes,
+                Err(reason) => whole(reason),
+            })
+        }
+    }
+}
+
+/// The changes of a batch or a snapshot; the inner error says why its rows do not open.
+pub(super) fn of_batch(
+    agent: &AgentId,
+    batch: &Batch,
+    correction: &Correction,
+    from_seq: u64,
+    log: &mut dyn FollowLog,
+    catalogues: &mut Catalogues,
+) -> Result<Result<Vec<Change>, String>, StoreError> {
+    let mut changes = Vec::new();
+    if let Some(hash) = batch.catalogue.filter(|_| batch.first_seq == 0 || !batch.groups.is_empty()) {
+        let catalogue = match catalogues.find(log, agent, hash)? {
+            Found::Open(catalogue) => catalogue,
+            Found::Unusable(reason) => return Ok(Err(reason.to_string())),
+        };
+        if let Err(error) = readings(batch, hash, &catalogue, correction, from_seq, &mut changes) {
+            return Ok(Err(error.to_string()));
+        }
+    }
+    records(batch, correction, from_seq, &mut changes);
+    Ok(Ok(changes))
+}
+
+fn readings(
+    batch: &Batch,
+    hash: CatalogueHash,
+    catalogue: &Arc<Catalogue>,
+    correction: &Correction,
+    from_seq: u64,
+    changes: &mut Vec<Change>,
+) -> Result<(), kouan_protocol::DecodeError> {
+    let mut newest = Timestamp(i64::MIN);
+    for open in batch.open_rows(catalogue)? {
+        let mut latest: HashMap<u16, PointState> = HashMap::new();
+        for row in open.rows.into_iter().filter(|row| row.seq == 0 || row.seq >= from_seq) {
+            let time = correction.time_of(&batch.anchor, row.boot_time);
+            newest = newest.max(time);
+            for (column, cell) in row.cells {
+                let state = PointState {
+                    value: cell.value,
+                    quality: cell.quality,
+                    reason: cell.reason,
+                    time,
+                    time_status: correction.status,
+                    received: correction.received,
+                };
+                let known = latest.entry(column).or_insert_with(|| state.clone());
+                if known.time <= state.time {
+                    *known = state;
+                }
+            }
+        }
+        let named = latest
+            .into_iter()
+            .filter_map(|(column, state)| Some((open.group.points.get(usize::from(column))?.name.clone(), state)));
+        changes.push(Change::Readings(open.device.key.clone(), named.collect()));
+    }
+    // An old batch in a backlog must not bring back an old description.
+    if !correction.is_late(newest) || batch.first_seq == 0 {
+        changes.insert(0, Change::Catalogue(hash, Arc::clone(catalogue)));
+    }
+    Ok(())
+}
+
+fn records(batch: &Batch, correction: &Correction, from_seq: u64, changes: &mut Vec<Change>) {
+    let mut next = batch.first_seq;
+    for record in &batch.records {
+        let (first, last) = (next, (next + record.span).saturating_sub(1));
+        next += record.span;
+        if batch.first_seq > 0 && last < from_seq {
+            continue;
+        }
+        let time = correction.time_of(&batch.anchor, record.boot_time);
+        changes.push(match &record.body {
+            RecordBody::Event(event) => Change::Seen(event.device.clone()),
+            RecordBody::Alarm(alarm) => Change::Alarm(alarm.clone(), time, correction.is_late(time)),
+            RecordBody::Command(progress) => Change::Progress(progress.clone(), time),
+            RecordBody::Health(health) => Change::Health(health.clone(), time),
+            RecordBody::Gap(gap) => Change::Gap(gap.clone(), first.max(from_seq), last),
+            RecordBody::Opaque { kind: RecordKind(kind), body, problem } => Change::Quarantine {
+                first_seq: first,
+                last_seq: last,
+                kind: *kind,
+                reason: problem.clone(),
+                body: body.clone(),
+            },
+        });
+    }
+}

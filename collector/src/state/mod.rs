@@ -1,0 +1,19 @@
+//! How everything is: devices with their latest values and health in memory, the rest in `state.db`.
+//!
+//! The state reader follows the log. Latest values are written as a checkpoint from time to time and rebuilt from it
+//! and the log at start. A snapshot passes the log by: it updates what is here and nothing else.
+
+mod change;
+mod checkpoint;
+mod fleet;
+mod losses;
+mod reader;
+mod registry;
+mod snapshot;
+
+pub use change::{Change, Origin};
+pub use fleet::{Device, DeviceId, Fleet, Health, PointState, SharedFleet};
+pub use losses::{GapRow, QuarantineRow, gaps, quarantine};
+pub use reader::StateReader;
+pub use registry::{BindingRow, MoveProblem, bindings, move_binding, relabel};
+pub use snapshot::{SnapshotProblem, Snapshots};

@@ -1,0 +1,411 @@
+//! Devices and their bindings to agents.
+//!
+//! A device is made when an agent first names it. From then on its id stays, whoever speaks to it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DeviceHealth, DeviceKey, DeviceSpec, PointName, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Device, DeviceId, Fleet, Health, Origin, PointState};
+use crate::store::{During as _, StoreError};
+
+/// The fleet as a transaction sees it: what is in memory, and what the transaction changes.
+pub(super) struct Working<'t> {
+    pub(super) transaction: &'t Transaction<'t>,
+    fleet: &'t RwLock<Fleet>,
+    changed: Staged,
+    bound: HashMap<(AgentId, DeviceKey), DeviceId>,
+}
+
+/// What memory takes over once the transaction is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    devices: BTreeMap<DeviceId, Device>,
+    catalogues: HashMap<AgentId, CatalogueHash>,
+    readings: Vec<(DeviceId, Vec<(PointName, PointState)>)>,
+}
+
+impl Staged {
+    pub(super) fn publish(self, fleet: &RwLock<Fleet>) {
+        let mut fleet = fleet.write().unwrap_or_else(PoisonError::into_inner);
+        for (_, device) in self.devices {
+            fleet.put(device);
+        }
+        for (agent, hash) in self.catalogues {
+            fleet.set_catalogue(&agent, hash);
+        }
+        for (id, points) in self.readings {
+            let Some(device) = fleet.get_mut(&id) else { continue };
+            for (name, state) in points {
+                device.take(&name, state);
+            }
+        }
+    }
+}
+
+impl<'t> Working<'t> {
+    pub(super) fn new(transaction: &'t Transaction<'t>, fleet: &'t RwLock<Fleet>) -> Self {
+        Self { transaction, fleet, changed: Staged::default(), bound: HashMap::new() }
+    }
+
+    pub(super) fn finish(self) -> Staged {
+        self.changed
+    }
+
+    /// The device that the agent calls `key`, made if it is new.
+    pub(super) fn ensure(&mut self, origin: &Origin, key: &DeviceKey) -> Result<DeviceId, StoreError> {
+        let pair = (origin.agent.clone(), key.clone());
+        if let Some(id) = self.bound.get(&pair) {
+            return Ok(id.clone());
+        }
+        let known = self.read(|fleet| fleet.bound(&origin.agent, key).map(|device| device.id.clone()));
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        let bare = DeviceSpec {
+            key: key.clone(),
+            label: String::new(),
+            class: String::new(),
+            profile: String::new(),
+            area: String::new(),
+            link: String::new(),
+            parent: None,
+            groups: Vec::new(),
+            actions: Vec::new(),
+        };
+        self.create(origin, Arc::new(bare), false)
+    }
+
+    pub(super) fn take_readings(&mut self, id: DeviceId, points: Vec<(PointName, PointState)>) {
+        self.changed.readings.push((id, points));
+    }
+
+    pub(super) fn take_health(
+        &mut self,
+        origin: &Origin,
+        health: DeviceHealth,
+        time: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = self.ensure(origin, &health.device)?;
+        let transaction = self.transaction;
+        let Some(device) = self.device_mut(&id) else { return Ok(()) };
+        if device.health.as_ref().is_some_and(|known| known.time > time) {
+            return Ok(());
+        }
+        let site = device.site.clone();
+        device.health = Some(Health { level: health.level, reason: health.reason, text: health.text, time });
+        let Some(health) = &device.health else { return Ok(()) };
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO device_health (device, site, level, reason, text, time_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![id.as_str(), site, health.level.as_str(), health.reason, health.text, time.0])
+            })
+            .during("keep a device's health")?;
+        Ok(())
+    }
+
+    /// Whether any catalogue describes the agent's devices.
+    pub(super) fn is_described(&self, agent: &AgentId) -> bool {
+        self.changed.catalogues.contains_key(agent) || self.read(|fleet| fleet.catalogue(agent).is_some())
+    }
+
+    /// Describes the agent's devices by `catalogue`, if they are described by another one.
+    pub(super) fn describe(
+        &mut self,
+        origin: &Origin,
+        hash: CatalogueHash,
+        catalogue: &Catalogue,
+    ) -> Result<(), StoreError> {
+        let staged = self.changed.catalogues.get(&origin.agent).copied();
+        if staged.or_else(|| self.read(|fleet| fleet.catalogue(&origin.agent))) == Some(hash) {
+            return Ok(());
+        }
+        let mut named = HashSet::new();
+        for spec in &catalogue.devices {
+            named.insert(&spec.key);
+            let id = self.ensure_described(origin, spec)?;
+            self.update_spec(&id, spec)?;
+        }
+        let others: Vec<DeviceId> = self.read(|fleet| {
+            let of_agent = fleet.devices().filter(|device| device.agent == origin.agent && device.configured);
+            of_agent.filter(|device| !named.contains(&device.key)).map(|device| device.id.clone()).collect()
+        });
+        for id in others {
+            self.transaction
+                .execute("UPDATE devices SET configured = 0 WHERE id = ?1", [id.as_str()])
+                .during("mark a device as no longer configured")?;
+            if let Some(device) = self.device_mut(&id) {
+                device.configured = false;
+            }
+        }
+        self.transaction
+            .execute("UPDATE agents SET catalogue = ?2 WHERE id = ?1", params![origin.agent.as_str(), hash.to_string()])
+            .during("note an agent's catalogue")?;
+        self.changed.catalogues.insert(origin.agent.clone(), hash);
+        Ok(())
+    }
+
+    fn ensure_described(&mut self, origin: &Origin, spec: &DeviceSpec) -> Result<DeviceId, StoreError> {
+        let pair = (origin.agent.clone(), spec.key.clone());
+        let known = self.bound.get(&pair).cloned();
+        let known =
+            known.or_else(|| self.read(|fleet| fleet.bound(&origin.agent, &spec.key).map(|device| device.id.clone())));
+        match known {
+            Some(id) => Ok(id),
+            None => self.create(origin, Arc::new(spec.clone()), true),
+        }
+    }
+
+    fn update_spec(&mut self, id: &DeviceId, spec: &DeviceSpec) -> Result<(), StoreError> {
+        let Some(device) = self.device_mut(id) else { return Ok(()) };
+        if *device.spec == *spec && device.configured {
+            return Ok(());
+        }
+        device.spec = Arc::new(spec.clone());
+        device.configured = true;
+        let kept: HashSet<&PointName> =
+            spec.groups.iter().flat_map(|group| &group.points).map(|point| &point.name).collect();
+        device.points.retain(|name, _| kept.contains(name));
+        device.dirty = true;
+        self.transaction
+            .execute("UPDATE devices SET spec = ?2, configured = 1 WHERE id = ?1", params![id.as_str(), json(spec)?])
+            .during("describe a device")?;
+        Ok(())
+    }
+
+    fn create(&mut self, origin: &Origin, spec: Arc<DeviceSpec>, configured: bool) -> Result<DeviceId, StoreError> {
+        let id = DeviceId::random();
+        let (agent, key) = (origin.agent.as_str(), spec.key.as_str());
+        self.transaction
+            .execute(
+                "INSERT INTO devices (id, site, agent, key, spec, configured, created_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![id.as_str(), origin.site, agent, key, json(&*spec)?, configured, origin.received.0],
+            )
+            .during("add a device")?;
+        let binding = bind(self.transaction, &id, &origin.site, agent, key, origin.received)?;
+        let device = Device {
+            id: id.clone(),
+            site: origin.site.clone(),
+            agent: origin.agent.clone(),
+            key: spec.key.clone(),
+            binding: Some(binding),
+            spec,
+            configured,
+            own_label: None,
+            own_area: None,
+            health: None,
+            points: BTreeMap::new(),
+            dirty: false,
+        };
+        self.bound.insert((device.agent.clone(), device.key.clone()), id.clone());
+        self.changed.devices.insert(id.clone(), device);
+        Ok(id)
+    }
+
+    /// The device as this transaction leaves it, to change it.
+    pub(super) fn device_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
+        if !self.changed.devices.contains_key(id) {
+            let device = self.read(|fleet| fleet.get(id).cloned())?;
+            self.changed.devices.insert(id.clone(), device);
+        }
+        self.changed.devices.get_mut(id)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Fleet) -> T) -> T {
+        read(&self.fleet.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::damaged("a description"))
+}
+
+/// Opens a binding. The first one of a name covers all earlier time, so that a backlog finds its device.
+fn bind(
+    transaction: &Transaction<'_>,
+    id: &DeviceId,
+    site: &str,
+    agent: &str,
+    key: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    transaction
+        .execute(
+            "INSERT INTO bindings (device, site, agent, key, from_ms) VALUES (?1, ?2, ?3, ?4,
+             CASE WHEN EXISTS (SELECT 1 FROM bindings WHERE agent = ?3 AND key = ?4) THEN ?5 ELSE 0 END)",
+            params![id.as_str(), site, agent, key, now.0],
+        )
+        .during("bind a device")?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// Why a device was not moved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoveProblem {
+    /// No such device.
+    #[error("there is no such device")]
+    NoDevice,
+    /// No such agent.
+    #[error("there is no agent \"{0}\"")]
+    NoAgent(AgentId),
+    /// Devices do not change their site by a move.
+    #[error("agent \"{agent}\" belongs to site \"{site}\", the device to \"{device_site}\"")]
+    OtherSite {
+        /// The agent.
+        agent: AgentId,
+        /// Its site.
+        site: String,
+        /// The device's site.
+        device_site: String,
+    },
+}
+
+/// Binds a device to another agent or another name, from now on. A device that had that name loses it.
+/// Commands for it that were not handed out are rejected.
+///
+/// # Errors
+/// When it cannot be written; the inner error when the move makes no sense.
+pub fn move_binding(
+    transaction: &Transaction<'_>,
+    fleet: &RwLock<Fleet>,
+    id: &DeviceId,
+    agent: &AgentId,
+    key: &DeviceKey,
+    now: Timestamp,
+) -> Result<Result<MovedDevices, MoveProblem>, StoreError> {
+    let mut working = Working::new(transaction, fleet);
+    let Some(site) = working.device_mut(id).map(|device| device.site.clone()) else {
+        return Ok(Err(MoveProblem::NoDevice));
+    };
+    let agent_site: Option<String> = transaction
+        .query_row("SELECT site FROM agents WHERE id = ?1", [agent.as_str()], |row| row.get(0))
+        .optional()
+        .during("look for an agent")?;
+    match agent_site {
+        None => return Ok(Err(MoveProblem::NoAgent(agent.clone()))),
+        Some(other) if other != site => {
+            return Ok(Err(MoveProblem::OtherSite { agent: agent.clone(), site: other, device_site: site }));
+        }
+        Some(_) => {}
+    }
+    let holder = working.read(|fleet| fleet.bound(agent, key).map(|device| device.id.clone()));
+    if holder.as_ref() == Some(id) {
+        return Ok(Ok(MovedDevices(working.finish())));
+    }
+    for unbound in holder.iter().chain([id]) {
+        transaction
+            .execute(
+                "UPDATE bindings SET to_ms = ?2 WHERE device = ?1 AND to_ms IS NULL",
+                params![unbound.as_str(), now.0],
+            )
+            .during("end a binding")?;
+        crate::commands::reject_moved(transaction, unbound.as_str(), now)?;
+        if let Some(device) = working.device_mut(unbound) {
+            device.binding = None;
+        }
+    }
+    let binding = bind(transaction, id, &site, agent.as_str(), key.as_str(), now)?;
+    transaction
+        .execute(
+            "UPDATE devices SET agent = ?2, key = ?3 WHERE id = ?1",
+            params![id.as_str(), agent.as_str(), key.as_str()],
+        )
+        .during("move a device")?;
+    let spec = holder.and_then(|holder| working.device_mut(&holder).map(|device| Arc::clone(&device.spec)));
+    if let Some(device) = working.device_mut(id) {
+        device.agent = agent.clone();
+        device.key = key.clone();
+        device.binding = Some(binding);
+    }
+    if let Some(spec) = spec {
+        working.update_spec(id, &spec)?;
+    }
+    Ok(Ok(MovedDevices(working.finish())))
+}
+
+/// Devices changed by a transaction that is not yet in memory.
+#[derive(Debug)]
+pub struct MovedDevices(Staged);
+
+impl MovedDevices {
+    /// Brings memory up to date; on the writer's thread, after the commit.
+    pub fn publish(self, fleet: &RwLock<Fleet>) {
+        self.0.publish(fleet);
+    }
+}
+
+/// Gives a device a label or an area of its own; `None` leaves it, an empty text takes it back.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn relabel(
+    transaction: &Transaction<'_>,
+    fleet: &RwLock<Fleet>,
+    id: &DeviceId,
+    label: Option<String>,
+    area: Option<String>,
+) -> Result<MovedDevices, StoreError> {
+    let mut working = Working::new(transaction, fleet);
+    if let Some(device) = working.device_mut(id) {
+        let own = |text: String| (!text.is_empty()).then_some(text);
+        if let Some(label) = label {
+            device.own_label = own(label);
+        }
+        if let Some(area) = area {
+            device.own_area = own(area);
+        }
+        transaction
+            .execute(
+                "UPDATE devices SET label = ?2, area = ?3 WHERE id = ?1",
+                params![id.as_str(), device.own_label, device.own_area],
+            )
+            .during("label a device")?;
+    }
+    Ok(MovedDevices(working.finish()))
+}
+
+/// A dated binding.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BindingRow {
+    /// The device.
+    pub device: String,
+    /// The agent.
+    pub agent: String,
+    /// The device's name there.
+    pub key: String,
+    /// Since when, in milliseconds; 0 for the first binding of that name.
+    pub from_ms: i64,
+    /// Until when; `null` while it lasts.
+    pub to_ms: Option<i64>,
+}
+
+/// All bindings of one device, or of all devices.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn bindings(conn: &Connection, device: Option<&str>) -> Result<Vec<BindingRow>, StoreError> {
+    conn.prepare_cached(
+        "SELECT device, agent, key, from_ms, to_ms FROM bindings WHERE ?1 IS NULL OR device = ?1 ORDER BY id",
+    )
+    .and_then(|mut statement| {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(BindingRow {
+                device: row.get(0)?,
+                agent: row.get(1)?,
+                key: row.get(2)?,
+                from_ms: row.get(3)?,
+                to_ms: row.get(4)?,
+            })
+        };
+        statement.query_map([device], read)?.collect()
+    })
+    .during("read bindings")
+}
