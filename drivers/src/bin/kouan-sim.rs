@@ -11,6 +11,7 @@ use kouan_drivers::simulator::{Controlled, Gate, Kiosk, KioskSettings, serve_on_
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A simulated device. Prints {"ready":true,"address":"…"} when it can be spoken to, then answers each control line
@@ -76,10 +77,12 @@ async fn main() -> anyhow::Result<()> {
     let (device, task) = start(arguments.device, &stop).await?;
     let stay = arguments.stay || std::io::stdin().is_terminal();
     let talk = tokio::spawn(talk(device, stay, stop.clone()));
+    let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         ended = task => ended??,
         talked = talk => talked??,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
     }
     stop.cancel();
     Ok(())
