@@ -1,1 +1,31 @@
-//! The tool.
+//! The tool `kouan-collector`.
+
+mod options;
+mod provision;
+mod run;
+mod show;
+
+pub use options::Options;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use options::{Action, AgentAction, KeyAction};
+
+/// Does what the options say.
+///
+/// # Errors
+/// When it could not be done; the message is for a person.
+pub fn main(options: Options) -> Result<ExitCode> {
+    let Options { action, place } = options;
+    match action {
+        Action::Run { listen } => run::run(&place, listen),
+        Action::CheckConfig => show::check_config(&place),
+        Action::PrintConfig => show::print_config(),
+        Action::Verify { json } => show::verify(&place, json),
+        Action::Openapi => show::openapi(),
+        Action::Agent(AgentAction::Add { name, site }) => provision::add_agent(&place, &name, &site),
+        Action::Agent(AgentAction::List) => provision::list_agents(&place),
+        Action::Key(KeyAction::Add { name, scopes, sites }) => provision::add_key(&place, &name, &scopes, sites),
+    }
+}

@@ -71,14 +71,16 @@ impl IngestLog for SqliteLog {
     }
 
     fn prune(&mut self, through: i64, before: Timestamp) -> Result<usize, StoreError> {
-        // In small steps: an append must not wait behind the removal of a day.
-        self.conn
-            .execute(
-                "DELETE FROM log WHERE id IN
-                 (SELECT id FROM log WHERE id <= ?1 AND received_ms < ?2 ORDER BY id LIMIT 500)",
-                params![through, before.0],
-            )
-            .during("prune the log")
+        // In small steps: an append must not wait behind the removal of a day. Always from the oldest on, so that
+        // an entry that is missing in between is never taken for a pruned one.
+        let oldest: Vec<(i64, i64)> = self
+            .conn
+            .prepare_cached("SELECT id, received_ms FROM log WHERE id <= ?1 ORDER BY id LIMIT 500")
+            .and_then(|mut statement| statement.query_map([through], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .during("look for old log entries")?;
+        let old = oldest.into_iter().take_while(|(_, received_ms)| *received_ms < before.0);
+        let Some((last, _)) = old.last() else { return Ok(0) };
+        self.conn.execute("DELETE FROM log WHERE id <= ?1", [last]).during("prune the log")
     }
 
     fn head(&self) -> Result<i64, StoreError> {

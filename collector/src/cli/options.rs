@@ -1,0 +1,112 @@
+//! Command-line options.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use kouan_protocol::AgentId;
+
+use crate::config::Config;
+use crate::store::DataFolder;
+
+/// Stores what agents upload, keeps state and history, carries commands, and serves the API.
+#[derive(Debug, Parser)]
+#[command(name = "kouan-collector", version, about, propagate_version = true)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) action: Action,
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// Where settings and data are.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// Settings file; every setting has a default
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Data folder; wins over the settings file
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Run the collector until it is told to stop
+    Run {
+        /// Address and port; wins over the settings file; port 0 takes any free port
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// Check a settings file and tell everything that is wrong with it
+    CheckConfig,
+    /// Print the commented default settings
+    PrintConfig,
+    /// Prove that nothing was lost or doubled; also beside a running collector
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Enrol and list agents
+    #[command(subcommand)]
+    Agent(AgentAction),
+    /// Make API keys
+    #[command(subcommand)]
+    Key(KeyAction),
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentAction {
+    /// Enrol an agent and print its token, this once
+    Add {
+        /// Its name, such as hall-1
+        name: AgentId,
+        /// Its site, made if it is new
+        #[arg(long)]
+        site: String,
+    },
+    /// List the agents
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyAction {
+    /// Make an API key and print it, this once
+    Add {
+        /// Its name, which the history of commands shows
+        name: String,
+        /// What it may do: read, command, admin
+        #[arg(long, value_delimiter = ',', default_value = "read")]
+        scopes: Vec<String>,
+        /// The sites it may see; all if left out
+        #[arg(long, value_delimiter = ',')]
+        sites: Option<Vec<String>>,
+    },
+}
+
+impl Place {
+    /// The settings, with the data folder of the command line.
+    pub(super) fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            None => Config::default(),
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+                Config::parse(&path.display().to_string(), &text)?
+            }
+        };
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+
+    pub(super) fn folder(&self) -> Result<DataFolder> {
+        Ok(DataFolder::new(&self.config()?.data))
+    }
+}

@@ -1,0 +1,85 @@
+//! Commands that only print.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::{Table, presets};
+
+use super::options::Place;
+use crate::config;
+use crate::verify;
+
+pub(super) fn check_config(place: &Place) -> Result<ExitCode> {
+    place.config()?.check()?;
+    writeln!(std::io::stdout(), "The settings are valid.")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn print_config() -> Result<ExitCode> {
+    write!(std::io::stdout(), "{}", config::TEMPLATE)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn openapi() -> Result<ExitCode> {
+    writeln!(std::io::stdout(), "{}", crate::http::openapi().to_pretty_json()?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Exit code 1 says that something is missing or doubled.
+pub(super) fn verify(place: &Place, json: bool) -> Result<ExitCode> {
+    let report = verify::verify(&place.folder()?)?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        print(&report, &mut out)?;
+    }
+    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "agent",
+        "lane",
+        "epoch",
+        "first",
+        "last",
+        "holes",
+        "gap records",
+        "lost",
+        "quarantined",
+        "in history",
+    ]);
+    for lane in &report.lanes {
+        let current = if lane.current { "" } else { " (ended)" };
+        let history = lane.history_rows.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+        table.add_row([
+            lane.agent.clone(),
+            lane.lane.clone(),
+            format!("{}{current}", lane.epoch),
+            lane.first_seq.to_string(),
+            lane.last_seq.to_string(),
+            lane.holes.len().to_string(),
+            lane.gaps.to_string(),
+            (lane.gap_numbers + lane.lost_numbers).to_string(),
+            lane.quarantined_numbers.to_string(),
+            history,
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    let log = &report.log;
+    let (entries, first, last) = (log.entries, log.first_id, log.last_id);
+    writeln!(
+        out,
+        "Ingest log: {entries} entries ({first} to {last}); state at {}, history at {}.",
+        log.state_cursor, log.history_cursor
+    )?;
+    writeln!(out, "Records in quarantine: {}.", report.quarantined_records)?;
+    for problem in &report.problems {
+        writeln!(out, "PROBLEM: {problem}")?;
+    }
+    writeln!(out, "{}", if report.ok { "Nothing is missing, nothing is doubled." } else { "Something is wrong." })?;
+    Ok(())
+}

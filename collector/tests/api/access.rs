@@ -1,0 +1,198 @@
+//! Who may see and do what.
+
+use std::sync::Arc;
+
+use kouan_collector::auth::Permission;
+use kouan_collector::http;
+use kouan_protocol::{AlarmState, Gap, GapReason, Lane, RecordBody, RecordKind, Timestamp};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::running::Running;
+use crate::scripted_agent::{alarm, passage};
+
+/// Method and path of a route.
+fn of(route: &http::Route) -> (Method, String) {
+    let paths: Vec<_> = route.handler.1.paths.iter().collect();
+    assert_eq!(paths.len(), 1, "a route has one path");
+    let (path, item) = paths[0];
+    let methods: Vec<Method> = [(&item.get, Method::GET), (&item.post, Method::POST), (&item.put, Method::PUT)]
+        .into_iter()
+        .filter_map(|(operation, method)| operation.as_ref().map(|_| method))
+        .collect();
+    assert_eq!(methods.len(), 1, "{path} has one method in each line of the table");
+    (methods[0].clone(), path.replace("{id}", "x"))
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_permission() {
+    let collector = Running::start().await;
+    let agent_token = collector.enrol("hall-1", "hall").await.token;
+    let reader = collector.key("reader", &["read"], None).await;
+    let commander = collector.key("commander", &["command"], None).await;
+    let mut open = Vec::new();
+    for route in http::table() {
+        let (method, path) = of(&route);
+        let status = async |token: Option<&str>| collector.request(method.clone(), &path, token, None).await.0;
+        if route.permission == Permission::Open {
+            open.push(path.clone());
+            assert_eq!(status(None).await, StatusCode::OK, "{path}");
+            continue;
+        }
+        assert_eq!(status(None).await, StatusCode::UNAUTHORIZED, "{method} {path} without a token");
+        assert_eq!(status(Some("kc_wrong")).await, StatusCode::UNAUTHORIZED, "{method} {path} with a wrong token");
+        let wrong = match route.permission {
+            Permission::Agent => vec![collector.key.as_str()],
+            Permission::Metrics => vec![agent_token.as_str(), commander.as_str()],
+            Permission::Key(kouan_collector::auth::KeyScope::Read) => vec![agent_token.as_str(), commander.as_str()],
+            _ => vec![agent_token.as_str(), reader.as_str()],
+        };
+        for token in wrong {
+            assert_eq!(status(Some(token)).await, StatusCode::FORBIDDEN, "{method} {path}");
+        }
+    }
+    assert_eq!(open, ["/healthz", "/readyz", "/api/v1/openapi.json", "/"], "only these need no login");
+}
+
+#[tokio::test]
+async fn errors_are_problem_documents() {
+    let collector = Running::start().await;
+    for (method, path, expected) in [
+        (Method::GET, "/nowhere", 404),
+        (Method::DELETE, "/healthz", 405),
+        (Method::GET, "/api/v1/devices", 401),
+        (Method::GET, "/api/v1/devices/none", 404),
+        (Method::GET, "/api/v1/events?limit=5000", 422),
+        (Method::GET, "/api/v1/events?limit=many", 400),
+        (Method::GET, "/api/v1/events?from=yesterday", 422),
+        (Method::GET, "/api/v1/gaps?cursor=abc", 422),
+        (Method::POST, "/api/v1/keys", 415),
+    ] {
+        let mut request = collector.http.request(method.clone(), format!("{}{path}", collector.base));
+        if expected != 401 {
+            request = request.bearer_auth(&collector.key);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{method} {path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["status"], expected);
+        assert!(["type", "title", "detail"].iter().all(|field| body[field].is_string()), "{body}");
+    }
+    let long = "x".repeat(20_000);
+    let response = collector.http.get(format!("{}/healthz", collector.base)).header("x-long", long).send().await;
+    assert_eq!(response.unwrap().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    let big = json!({ "name": "x".repeat(100_000), "scopes": ["read"] });
+    assert_eq!(collector.post("/api/v1/keys", big).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_key_of_one_site_sees_nothing_of_another() {
+    let collector = Running::start().await;
+    for (agent, site) in [("hall-1", "hall"), ("port-1", "port")] {
+        let mut agent = collector.enrol(agent, site).await;
+        agent.hello().await;
+        let gap = RecordBody::Gap(Gap {
+            reason: GapReason::DiskFull,
+            lost: 3,
+            from: Timestamp(0),
+            to: Timestamp(1),
+            devices: Vec::new(),
+            more_devices: false,
+            earlier_epoch: None,
+        });
+        let opaque = RecordBody::Opaque { kind: RecordKind(50), body: Vec::new(), problem: String::new() };
+        let events = agent.batch(Lane::Events, vec![passage("in")]);
+        let rows = agent.rows(&[(5, 230.0)]);
+        let urgent = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised), gap, opaque]);
+        agent.upload(vec![events, rows, urgent]).await;
+    }
+    let relays = async || collector.items("/api/v1/devices?class=relay-board").await;
+    crate::running::eventually("both relays", async || (relays().await.len() == 2).then_some(())).await;
+    for relay in relays().await {
+        let path = format!("/api/v1/devices/{}/commands", relay["id"].as_str().unwrap());
+        let body = json!({ "action": "relay.set", "arguments": { "channel": 1, "on": true } });
+        assert_eq!(collector.post(&path, body).await.0, StatusCode::CREATED);
+    }
+    let key = collector.key("port", &["read", "command", "admin"], Some(&["port"])).await;
+    let lists = ["sites", "agents", "devices", "latest", "events", "alarms", "alarms?log=true", "gaps", "quarantine"];
+    for list in lists.into_iter().chain(["commands"]) {
+        let path = format!("/api/v1/{list}");
+        let wait = async || (collector.items(&path).await.len() >= 2).then_some(());
+        crate::running::eventually(&path, wait).await;
+        let (status, body) = collector.request(Method::GET, &path, Some(&key), None).await;
+        assert_eq!(status, StatusCode::OK);
+        let rows = body["items"].as_array().unwrap();
+        assert!(!rows.is_empty(), "{path}");
+        for row in rows {
+            let site = row.get("site").unwrap_or(&row["id"]);
+            assert_eq!(site, "port", "{path}: {row}");
+        }
+    }
+    let mut covered: Vec<String> = lists.iter().map(|list| list.split('?').next().unwrap().to_owned()).collect();
+    covered.push("commands".to_owned());
+    for (_, path) in
+        http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
+    {
+        let Some(list) = path.strip_prefix("/api/v1/").filter(|list| *list != "openapi.json") else { continue };
+        assert!(covered.iter().any(|covered| covered == list), "{path} is not covered by this test");
+    }
+
+    let foreign = collector.items("/api/v1/devices?site=hall").await[0]["id"].as_str().unwrap().to_owned();
+    let command = collector.items("/api/v1/commands").await;
+    let command = command.iter().find(|row| row["site"] == "hall").unwrap()["id"].as_str().unwrap();
+    for path in [
+        format!("/api/v1/devices/{foreign}"),
+        format!("/api/v1/devices/{foreign}/readings?point=voltage"),
+        format!("/api/v1/commands/{command}"),
+    ] {
+        assert_eq!(collector.request(Method::GET, &path, Some(&key), None).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    let path = format!("/api/v1/devices/{foreign}/commands");
+    let body = json!({ "action": "relay.set" });
+    assert_eq!(collector.request(Method::POST, &path, Some(&key), Some(body)).await.0, StatusCode::NOT_FOUND);
+    let path = format!("/api/v1/devices/{foreign}/binding");
+    let body = json!({ "agent": "port-1", "key": "a" });
+    assert_eq!(collector.request(Method::POST, &path, Some(&key), Some(body)).await.0, StatusCode::NOT_FOUND);
+    let wider = json!({ "name": "wider", "scopes": ["read"], "sites": ["hall"] });
+    let (status, _) = collector.request(Method::POST, "/api/v1/keys", Some(&key), Some(wider)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let enrol = json!({ "agent": "hall-9", "site": "hall" });
+    let (status, _) = collector.request(Method::POST, "/api/v1/agents", Some(&key), Some(enrol)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(collector.request(Method::GET, "/metrics", Some(&key), None).await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_token_written_by_the_tool_works_at_once() {
+    use kouan_collector::store::{File, open_writable};
+    let collector = Running::start().await;
+    let mut conn = open_writable(&collector.folder.path().join("state.db"), File::State).unwrap();
+    let transaction = conn.transaction().unwrap();
+    let name = "hall-7".parse().unwrap();
+    let token = kouan_collector::auth::add_agent(&transaction, &name, "hall", Timestamp(0)).unwrap().unwrap();
+    transaction.commit().unwrap();
+    let clock = Arc::clone(&collector.clock);
+    let http = collector.http.clone();
+    let mut agent = crate::scripted_agent::ScriptedAgent::new(&collector.base, token.reveal(), clock, http);
+    assert_eq!(agent.hello().await.agent.as_str(), "hall-7");
+}
+
+#[tokio::test]
+async fn service_routes_tell_what_they_should() {
+    let collector = Running::start().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let rows = agent.rows(&[(5, 230.0)]);
+    agent.upload(vec![rows]).await;
+    collector.device("ups-1").await;
+    assert_eq!(collector.get("/readyz").await, json!({ "status": "ok" }));
+    let metrics = collector.get("/metrics").await;
+    let metrics = metrics.as_str().unwrap();
+    for line in ["kouan_uploads_total 1", "kouan_agent_connected{site=\"hall\",agent=\"hall-1\"} 1"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
+    let api = collector.get("/api/v1/openapi.json").await;
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(api["paths"]["/api/v1/devices/{id}/readings"]["get"]["security"][0]["api_key"].is_array());
+}

@@ -1,0 +1,168 @@
+//! A collector in this process.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kouan_collector::{App, Config};
+use kouan_protocol::{Clock, ManualClock};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::scripted_agent::ScriptedAgent;
+
+/// 2026-11-22, mid-morning.
+pub const NOW: i64 = 1_795_341_600_000;
+/// No test waits longer for a condition.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running collector with a clock that moves only when told.
+pub struct Running {
+    pub folder: TempDir,
+    pub clock: Arc<ManualClock>,
+    pub base: String,
+    pub key: String,
+    pub http: reqwest::Client,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        // A second test of this process finds it installed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let (app, base) = build(folder.path(), &clock).await;
+        let mut app = app;
+        let key = app.take_first_key().unwrap().reveal().to_owned();
+        let http = reqwest::Client::new();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(app.run(stop.clone()));
+        Self { folder, clock, base, key, http, stop, task }
+    }
+
+    /// Stops and starts again on the same folder.
+    pub async fn restart(self) -> Self {
+        let Self { folder, clock, key, http, stop, task, .. } = self;
+        stop.cancel();
+        task.await.unwrap().unwrap();
+        let (mut app, base) = build(folder.path(), &clock).await;
+        assert!(app.take_first_key().is_none(), "there is a key already");
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(app.run(stop.clone()));
+        Self { folder, clock, base, key, http, stop, task }
+    }
+
+    /// Stops and leaves the folder.
+    pub async fn stop(self) -> TempDir {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+        self.folder
+    }
+
+    pub async fn enrol(&self, agent: &str, site: &str) -> ScriptedAgent {
+        let (status, body) = self.post("/api/v1/agents", json!({ "agent": agent, "site": site })).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        let token = body["token"].as_str().unwrap();
+        ScriptedAgent::new(&self.base, token, Arc::clone(&self.clock), self.http.clone())
+    }
+
+    pub async fn key(&self, name: &str, scopes: &[&str], sites: Option<&[&str]>) -> String {
+        let mut body = json!({ "name": name, "scopes": scopes });
+        if let Some(sites) = sites {
+            body["sites"] = json!(sites);
+        }
+        let (status, body) = self.post("/api/v1/keys", body).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        body["key"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.request(Method::GET, path, Some(&self.key), None).await;
+        assert_eq!(status, StatusCode::OK, "GET {path}: {body}");
+        body
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.request(Method::POST, path, Some(&self.key), Some(body)).await
+    }
+
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// The rows of a list.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        self.get(path).await["items"].as_array().unwrap().clone()
+    }
+
+    /// Waits until the list has `count` rows.
+    pub async fn items_when(&self, path: &str, count: usize) -> Vec<Value> {
+        let found = async || {
+            let items = self.items(path).await;
+            (items.len() == count).then_some(items)
+        };
+        eventually(&format!("{count} rows at {path}"), found).await
+    }
+
+    /// The id of the device that an agent calls `key`.
+    pub async fn device(&self, key: &str) -> String {
+        let find = async || {
+            let devices = self.items("/api/v1/devices").await;
+            let device = devices.iter().find(|device| device["key"] == key)?;
+            Some(device["id"].as_str().unwrap().to_owned())
+        };
+        eventually(&format!("device {key}"), find).await
+    }
+
+    /// Waits until the latest value of a point is `value`.
+    pub async fn value_becomes(&self, device: &str, point: &str, value: Value) -> Value {
+        let check = async || {
+            let detail = self.get(&format!("/api/v1/devices/{device}")).await;
+            let found = detail["points"].as_array().unwrap().iter().find(|view| view["point"] == point)?.clone();
+            (found["value"] == value).then_some(found)
+        };
+        eventually(&format!("{point} of {device} is {value}"), check).await
+    }
+}
+
+async fn build(folder: &Path, clock: &Arc<ManualClock>) -> (App, String) {
+    let config = Config { data: folder.to_owned(), listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let app = App::build(config, clock).await.unwrap();
+    let base = format!("http://{}", app.address());
+    (app, base)
+}
+
+/// Asks until there is an answer.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "this did not happen: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
