@@ -1,7 +1,7 @@
 //! Where a lane goes on after a hello.
 
 use kouan_protocol::Digest;
-use kouan_protocol::session::LaneClaim;
+use kouan_protocol::session::{BatchDigest, LaneClaim};
 
 /// What this side knows of the epoch that the agent claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Known {
 /// What follows from comparing both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The position from which the lane goes on.
+    /// The position from which the lane goes on; with `new_epoch`, the last number that both sides mean the same by.
     pub position: u64,
     /// The numbers that this side had, or should have had, and that the agent no longer keeps.
     pub lost: Option<(u64, u64)>,
@@ -45,7 +45,10 @@ pub fn reconcile(
             },
         };
     };
-    let diverged = |reason| Decision { position, lost: None, new_epoch: true, reason };
+    let same = |batch: &&BatchDigest| stored_digest(batch.first_seq, batch.last_seq) == Some(batch.digest);
+    // Without a common batch everything the agent still keeps comes again: twice is better than never.
+    let common = claim.digests.iter().filter(same).map(|batch| batch.last_seq).max().unwrap_or(0);
+    let diverged = |reason| Decision { position: common, lost: None, new_epoch: true, reason };
     if last_claimed < position {
         return diverged(format!("numbers up to {position} are stored here, the agent gave out {last_claimed}"));
     }
@@ -70,7 +73,6 @@ pub fn reconcile(
 
 #[cfg(test)]
 mod tests {
-    use kouan_protocol::session::BatchDigest;
     use kouan_protocol::{Epoch, Lane};
     use rstest::rstest;
 
@@ -93,9 +95,10 @@ mod tests {
     #[case::both_agree(Some(10), claim(11, 11, &[]), 10, None, false)]
     #[case::backlog_overlaps(Some(10), claim(5, 30, &[]), 10, None, false)]
     #[case::collector_was_restored(Some(10), claim(31, 40, &[]), 30, Some((11, 30)), false)]
-    #[case::agent_was_restored(Some(10), claim(5, 8, &[]), 10, None, true)]
+    #[case::agent_was_restored(Some(10), claim(5, 8, &[]), 0, None, true)]
+    #[case::agent_was_restored_with_common_batches(Some(12), claim(9, 11, &[(7, 8, 0xC), (9, 10, 0xA)]), 10, None, true)]
     #[case::same_content(Some(10), claim(5, 30, &[(9, 10, 0xA)]), 10, None, false)]
-    #[case::other_content(Some(10), claim(5, 30, &[(9, 10, 0xB)]), 10, None, true)]
+    #[case::other_content(Some(10), claim(5, 30, &[(7, 8, 0xC), (9, 10, 0xB)]), 8, None, true)]
     #[case::other_borders_prove_nothing(Some(10), claim(5, 30, &[(8, 10, 0xB)]), 10, None, false)]
     fn the_table(
         #[case] known: Option<u64>,
@@ -104,7 +107,11 @@ mod tests {
         #[case] lost: Option<(u64, u64)>,
         #[case] new_epoch: bool,
     ) {
-        let stored = |first, last| (first == 9 && last == 10).then_some(Digest(0xA));
+        let stored = |first, last| match (first, last) {
+            (7, 8) => Some(Digest(0xC)),
+            (9, 10) => Some(Digest(0xA)),
+            _ => None,
+        };
         let decision = reconcile(known.map(|position| Known { position }), &claim, stored);
         assert_eq!((decision.position, decision.lost, decision.new_epoch), (position, lost, new_epoch));
     }
