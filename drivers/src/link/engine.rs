@@ -480,3 +480,6 @@ fn fill(cells: &mut Vec<(u16, Result<crate::driver::RawValue, QualityReason>)>, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
