@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use crate::binaries::python;
 use crate::process::{Process, ProcessOptions};
@@ -21,9 +22,10 @@ impl ModbusPeer {
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn start(folder: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+    pub async fn start(folder: &Path, table: &Value) -> anyhow::Result<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/modbus_server.py");
-        let arguments = [script].into_iter().chain(arguments.iter().copied());
+        let table = table.to_string();
+        let arguments = [script, "--tcp", "127.0.0.1:0", "--table", &table];
         let mut process = Process::start(&ProcessOptions::new("pymodbus", python()?, folder, arguments))?;
         let port = process
             .line_with(Duration::from_secs(20), |line| line.strip_prefix("LISTENING ")?.trim().parse::<u16>().ok())
