@@ -9,6 +9,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use kouan_drivers::driver::{ActOutcome, Observation, RawEvent, RawValue};
+use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Controlled, Kiosk, KioskSettings};
 use kouan_protocol::{Field, FieldValue, HealthLevel, Privacy, QualityReason};
 use running::{Running, configure};
@@ -167,6 +168,24 @@ async fn a_device_that_goes_away_is_missed_and_gets_no_commands() {
     let outcome = running.act("screen.set", screen(true)).await;
     assert_eq!(outcome, ActOutcome::Failed("nothing was sent: the device is offline".to_owned()));
     assert_eq!(running.permits(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_falls_silent_is_missed_and_comes_back() {
+    let broker = Broker::start(true);
+    let mut profiles = ProfileStore::built_in();
+    let mut source = profiles.get("kiosk-mqtt").unwrap().clone();
+    source.text = source.text.replace("silent_after = \"10s\"", "silent_after = \"1500ms\"");
+    profiles.insert("kiosk-mqtt", source);
+    let mut running = Running::start_with(&settings(&broker, ""), &profiles);
+    running.health(HealthLevel::Unreachable, "silent").await;
+    let kiosk = RunningKiosk::start(&broker);
+    running.health(HealthLevel::Working, "").await;
+    kiosk.say("silent on");
+    running.health(HealthLevel::Unreachable, "silent").await;
+    kiosk.say("silent off");
+    running.health(HealthLevel::Working, "").await;
     running.stop().await;
 }
 

@@ -185,6 +185,38 @@ async fn what_the_device_refuses_has_failed() {
     device.abort();
 }
 
+#[tokio::test]
+async fn a_serial_server_that_drops_the_connection_is_called_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let gate = Gate::new(1);
+    gate.pass(Direction::In, 7);
+    let (drop_it, dropped) = oneshot::channel::<()>();
+    let served = Arc::clone(&gate);
+    let server = tokio::spawn(async move {
+        let (first, _) = listener.accept().await.unwrap();
+        tokio::select! {
+            _ = served.serve(first) => {}
+            _ = dropped => {}
+        }
+        loop {
+            let (next, _) = listener.accept().await.unwrap();
+            // A connection that the driver gave up ends with an error.
+            let _ = served.serve(next).await;
+        }
+    });
+    let mut running =
+        Running::start(&settings("unused").replace("serial = \"unused\"", &format!("tcp = \"{address}\"")));
+    running.point("passage.count.in", is(7)).await;
+    drop_it.send(()).unwrap();
+    gate.pass(Direction::In, 1);
+    running.point("passage.count.in", is(8)).await;
+    assert_eq!(running.act("gate.open", way("in")).await, ActOutcome::Succeeded(Vec::new()));
+    assert_eq!(gate.state().executed.get("open-left"), Some(&1));
+    running.stop().await;
+    server.abort();
+}
+
 #[test]
 fn wrong_settings_are_explained() {
     let (_, said) = configure(

@@ -108,8 +108,14 @@ impl DeviceState {
         self.offline
     }
 
+    /// When [`DeviceState::news`] must be asked although nothing came.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        let told = self.told.is_some_and(|(_, reason)| matches!(reason, "offline" | "silent"));
+        self.silent_at().filter(|_| !told)
+    }
+
     /// When it will count as silent.
-    pub(super) fn silent_at(&self) -> Option<Instant> {
+    fn silent_at(&self) -> Option<Instant> {
         let heard = self.last_heard.unwrap_or(self.listening_since);
         (!self.silent_after.is_zero()).then(|| heard + self.silent_after)
     }

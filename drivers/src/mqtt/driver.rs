@@ -1,6 +1,6 @@
 //! Connects, listens, and connects again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -28,7 +28,13 @@ pub(super) struct MqttDriver {
 impl Driver for MqttDriver {
     fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
         let states = self.devices.iter().map(|device| DeviceState::new(device)).collect();
-        let task = Task { driver: *self, cx, states, pending: Pending::default(), seen: VecDeque::new() };
+        let mut routes: HashMap<String, Vec<(usize, Purpose)>> = HashMap::new();
+        for (at, device) in self.devices.iter().enumerate() {
+            for (topic, purpose, _) in device.topics() {
+                routes.entry(topic).or_default().push((at, purpose));
+            }
+        }
+        let task = Task { driver: *self, cx, states, routes, pending: Pending::default(), seen: VecDeque::new() };
         Box::pin(task.run())
     }
 }
@@ -40,6 +46,8 @@ struct Task {
     driver: MqttDriver,
     cx: DriverCx,
     states: Vec<DeviceState>,
+    /// Whom a topic concerns.
+    routes: HashMap<String, Vec<(usize, Purpose)>>,
     pending: Pending,
     seen: VecDeque<u64>,
 }
@@ -132,7 +140,7 @@ impl Task {
     async fn session(&mut self, connection: &mut Connection) -> Result<MqttError, Stopped> {
         self.states.iter_mut().for_each(DeviceState::begin_session);
         loop {
-            let next_silent = self.states.iter().filter_map(DeviceState::silent_at).filter(|at| *at > Instant::now());
+            let next_silent = self.states.iter().filter_map(DeviceState::look_at);
             let wake = next_silent.chain(self.pending.next_deadline()).min();
             let idle = async {
                 match wake {
@@ -167,13 +175,10 @@ impl Task {
     }
 
     async fn receive(&mut self, received: &Received) -> Result<(), Stopped> {
-        let devices = Arc::clone(&self.driver.devices);
-        for (at, device) in devices.iter().enumerate() {
-            for (topic, purpose, _) in device.topics() {
-                if topic == received.message.topic {
-                    self.understand(at, device, purpose, received).await?;
-                }
-            }
+        let routes = self.routes.get(&received.message.topic).cloned().unwrap_or_default();
+        for (at, purpose) in routes {
+            let device = Arc::clone(&self.driver.devices[at]);
+            self.understand(at, &device, purpose, received).await?;
         }
         Ok(())
     }

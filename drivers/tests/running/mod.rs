@@ -23,10 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Reads links and says what is wrong with them.
 pub fn configure(text: &str) -> (Vec<ConfiguredLink>, String) {
+    configure_with(text, &ProfileStore::built_in())
+}
+
+/// Reads links with profiles of one's own.
+pub fn configure_with(text: &str, profiles: &ProfileStore) -> (Vec<ConfiguredLink>, String) {
     let problems = Problems::new("agent.toml", text);
     let document = Document::parse("agent.toml", text).unwrap();
     let mut root = document.root(&problems);
-    let links = read_links(&mut root, &ProfileStore::built_in());
+    let links = read_links(&mut root, profiles);
     drop(root);
     (links, problems.to_string())
 }
@@ -52,7 +57,11 @@ impl StartPermit for Permit {
 
 impl Running {
     pub fn start(text: &str) -> Self {
-        let (mut links, said) = configure(text);
+        Self::start_with(text, &ProfileStore::built_in())
+    }
+
+    pub fn start_with(text: &str, profiles: &ProfileStore) -> Self {
+        let (mut links, said) = configure_with(text, profiles);
         assert_eq!(said, "");
         let link = links.remove(0);
         let (tx, observations) = mpsc::channel(1024);
