@@ -2,8 +2,8 @@
 //!
 //! An RTU answer does not say which request it belongs to. A device that did not answer in time may do so later, and
 //! an answer to "registers 0 and 1" looks exactly like one to "registers 8 and 9". So after a time-out the unit is
-//! asked nothing that its late answer could be taken for, until the answer can no longer be expected. The same request
-//! may be repeated: its late answer is a true one.
+//! asked nothing that its late answer could be taken for, until the answer can no longer be expected. Only a retry of the
+//! same request may go out at once: both answers tell what was asked now.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,16 +50,15 @@ impl Owed {
             && debt.request == *request
         {
             let apart = sent.saturating_duration_since(debt.first_sent);
-            debt.until = debt.until.min(now + apart.mul_f64(SLACK));
+            debt.until = now + apart.mul_f64(SLACK);
         }
         self.units.retain(|_, debt| debt.until > now);
     }
 
-    /// Until when this request must wait, because an answer to another one of the same function may still come.
+    /// Until when a new request must wait, because an answer to an earlier one of the same function may still come.
     pub(super) fn hold(&self, unit: u8, request: &Request, now: Instant) -> Option<Instant> {
-        let debt = self.units.get(&unit)?;
-        let ambiguous = debt.request.code() == request.code() && debt.request != *request;
-        (ambiguous && debt.until > now).then_some(debt.until)
+        let debt = self.units.get(&unit).filter(|debt| debt.request.code() == request.code())?;
+        (debt.until > now).then_some(debt.until)
     }
 
     /// Until when any answer of the unit may come, if one may.
@@ -97,7 +96,7 @@ mod tests {
         owed.timed_out(1, &read(0), start, SECOND);
         let now = start + SECOND;
         assert_eq!(owed.hold(1, &read(8), now), Some(start + SECOND * 3));
-        assert_eq!(owed.hold(1, &read(0), now), None);
+        assert_eq!(owed.hold(1, &read(0), now), Some(start + SECOND * 3));
         assert_eq!(owed.hold(2, &read(8), now), None);
         let coils = Request::Read { function: Coils, address: 8, count: 2 };
         assert_eq!(owed.hold(1, &coils, now), None);

@@ -170,14 +170,9 @@ impl Session {
         }
     }
 
-    /// Keeps the gap, throws away stale input, and waits for a late answer that could be mistaken for this one.
-    async fn make_ready(&mut self, device: usize, request: Option<&Request>) -> Result<(), TalkError> {
-        let Unit { unit, timing, .. } = self.units[device];
-        let now = Instant::now();
-        let until = match request {
-            Some(request) => self.owed.hold(unit, request, now),
-            None => self.owed.write_until(unit, now),
-        };
+    /// Keeps the gap and throws away stale input, first waiting until `until`.
+    async fn make_ready(&mut self, device: usize, until: Option<Instant>) -> Result<(), TalkError> {
+        let timing = self.units[device].timing;
         if let Some(until) = until {
             tokio::time::sleep_until(until).await;
         }
@@ -196,12 +191,14 @@ impl Session {
 
     /// One read, asked again as often as the device's settings and the turn allow.
     async fn read(&mut self, device: usize, request: &Request, turn: Turn<'_>) -> Result<Answer, TalkError> {
-        let mut attempts_left = self.units[device].timing.retries;
+        let Unit { unit, timing, .. } = self.units[device];
+        let mut attempts_left = timing.retries;
+        let mut until = self.owed.hold(unit, request, Instant::now());
         loop {
             if self.line.is_none() {
                 self.open().await?;
             }
-            self.make_ready(device, Some(request)).await?;
+            self.make_ready(device, until.take()).await?;
             let error = match self.exchange(device, request).await {
                 Ok(Answer::Refused(exception)) if exception.is_from_gateway() => {
                     TalkError::device(HealthLevel::Reachable, "timeout", exception.to_string())
@@ -213,7 +210,7 @@ impl Session {
                 return Err(error);
             }
             attempts_left -= 1;
-            debug!(unit = self.units[device].unit, %error, attempts_left, "Reading again.");
+            debug!(unit, %error, attempts_left, "Reading again.");
         }
     }
 
@@ -343,7 +340,8 @@ impl Talker for Session {
     }
 
     async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
-        self.make_ready(device, None).await
+        let until = self.owed.write_until(self.units[device].unit, Instant::now());
+        self.make_ready(device, until).await
     }
 
     async fn act(&mut self, device: usize, act: Act) -> Result<Vec<Field>, ActError> {
