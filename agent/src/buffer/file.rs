@@ -134,20 +134,23 @@ pub(super) fn set_lane_state(tx: &Transaction<'_>, lane: Lane, state: LaneState)
         .map(|_| ())
 }
 
-/// Appends a batch whose numbers begin at the lane's next one. Returns the last number.
-pub(super) fn append(tx: &Transaction<'_>, lane: Lane, batch: &Batch) -> rusqlite::Result<u64> {
-    let mut state = lane_state(tx, lane)?;
-    debug_assert_eq!(batch.first_seq, state.next_seq, "numbers of a lane have no holes");
-    let bytes = insert(tx, lane, batch)?;
-    state.next_seq = batch.last_seq() + 1;
-    state.bytes += bytes;
-    set_lane_state(tx, lane, state)?;
-    Ok(batch.last_seq())
+/// Appends a batch whose numbers begin at the lane's next one.
+pub(super) fn append(tx: &Transaction<'_>, lane: Lane, batch: &Batch) -> rusqlite::Result<()> {
+    append_encoded(tx, lane, batch, &batch.encode())
 }
 
-/// Inserts a batch at its numbers. Returns the bytes it takes.
-pub(super) fn insert(tx: &Transaction<'_>, lane: Lane, batch: &Batch) -> rusqlite::Result<u64> {
-    let body = batch.encode();
+/// Like [`append`], for a batch whose bytes are known.
+pub(super) fn append_encoded(tx: &Transaction<'_>, lane: Lane, batch: &Batch, body: &[u8]) -> rusqlite::Result<()> {
+    let mut state = lane_state(tx, lane)?;
+    debug_assert_eq!(batch.first_seq, state.next_seq, "numbers of a lane have no holes");
+    insert(tx, lane, batch, body)?;
+    state.next_seq = batch.last_seq() + 1;
+    state.bytes += body.len() as u64;
+    set_lane_state(tx, lane, state)
+}
+
+/// Inserts a batch at its numbers.
+pub(super) fn insert(tx: &Transaction<'_>, lane: Lane, batch: &Batch, body: &[u8]) -> rusqlite::Result<()> {
     tx.prepare_cached(&format!(
         "INSERT INTO batch_{} (first_seq, last_seq, digest, catalogue, made_ms, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         lane.number()
@@ -155,12 +158,12 @@ pub(super) fn insert(tx: &Transaction<'_>, lane: Lane, batch: &Batch) -> rusqlit
     .execute(params![
         batch.first_seq as i64,
         batch.last_seq() as i64,
-        Digest::of(&body).0 as i64,
+        Digest::of(body).0 as i64,
         batch.catalogue.map_or(0, |hash| hash.0) as i64,
         batch.anchor.wall.0,
         body
-    ])?;
-    Ok(body.len() as u64)
+    ])
+    .map(|_| ())
 }
 
 /// The collector has everything up to `seq` on disk.

@@ -35,15 +35,14 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: T
         let mut state = lane_state(tx, lane)?;
         let oldest = tx
             .prepare_cached(&format!(
-                "SELECT first_seq, last_seq, made_ms, body FROM batch_{} ORDER BY first_seq LIMIT 1",
+                "SELECT first_seq, last_seq, made_ms FROM batch_{} ORDER BY first_seq LIMIT 1",
                 lane.number()
             ))?
             .query_row([], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)?, row.get(3)?))
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)?))
             })
             .optional()?;
-        let Some((first_seq, last_seq, made_ms, body)) = oldest else { return Ok(dropped) };
-        let body: Vec<u8> = body;
+        let Some((first_seq, last_seq, made_ms)) = oldest else { return Ok(dropped) };
         let too_old = now.0.saturating_sub(made_ms) > i64::try_from(limit.age.as_millis()).unwrap_or(i64::MAX);
         // The newest batch stays, however small the limit: without it nothing would ever be sent.
         let reason = match (state.bytes > limit.bytes, too_old) {
@@ -52,6 +51,9 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: T
             (_, true) => GapReason::AgeLimit,
             _ => return Ok(dropped),
         };
+        let body: Vec<u8> = tx
+            .prepare_cached(&format!("SELECT body FROM batch_{} WHERE first_seq = ?1", lane.number()))?
+            .query_row([first_seq as i64], |row| row.get(0))?;
         let (from_ms, to_ms, devices) = describe(&body, made_ms, tx)?;
         widen(tx, lane, OpenGap { first_seq, last_seq, reason, from_ms, to_ms, devices, more_devices: false })?;
         tx.prepare_cached(&format!("DELETE FROM batch_{} WHERE first_seq = ?1", lane.number()))?
@@ -89,9 +91,11 @@ pub(super) fn replace_damaged(
         devices: vec![],
         more_devices: true,
     };
-    let bytes = insert(tx, lane, &gap.into_batch(anchor))?;
+    let batch = gap.into_batch(anchor);
+    let body = batch.encode();
+    insert(tx, lane, &batch, &body)?;
     let mut state = lane_state(tx, lane)?;
-    state.bytes = state.bytes.saturating_sub(length) + bytes;
+    state.bytes = state.bytes.saturating_sub(length) + body.len() as u64;
     set_lane_state(tx, lane, state)
 }
 
@@ -106,9 +110,11 @@ pub(super) fn is_open(connection: &Connection, lane: Lane) -> rusqlite::Result<b
 pub(super) fn close(tx: &Transaction<'_>, lane: Lane, anchor: Anchor) -> rusqlite::Result<()> {
     let Some(gap) = open_gap(tx, lane)? else { return Ok(()) };
     tx.execute("DELETE FROM gap WHERE lane = ?1", [lane.number()])?;
-    let bytes = insert(tx, lane, &gap.into_batch(anchor))?;
+    let batch = gap.into_batch(anchor);
+    let body = batch.encode();
+    insert(tx, lane, &batch, &body)?;
     let mut state = lane_state(tx, lane)?;
-    state.bytes += bytes;
+    state.bytes += body.len() as u64;
     set_lane_state(tx, lane, state)
 }
 

@@ -50,12 +50,6 @@ pub struct NewRecord {
     pub body: RecordBody,
 }
 
-impl NewRecord {
-    pub(super) fn to_record(&self) -> Record {
-        Record::new(self.boot_time, self.body.clone())
-    }
-}
-
 /// The last value of a counter whose steps are events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Baseline {
@@ -181,6 +175,7 @@ impl Buffer {
         baselines: Vec<Baseline>,
     ) -> Result<(), BufferError> {
         let (done, answer) = oneshot::channel();
+        let records = records.into_iter().map(|record| Record::new(record.boot_time, record.body)).collect();
         let request = RecordsRequest::Append { lane, records, baselines, done };
         self.records.send(request).await.map_err(|_| self.stopped(lane))?;
         answer.await.map_err(|_| self.stopped(lane))

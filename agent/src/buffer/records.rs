@@ -1,17 +1,18 @@
 //! The writer of `urgent` and `events`: a commit at once, and those who wait share its fsync.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
-use kouan_protocol::{Batch, Clock, Epoch, Lane, Record, limits};
-use rusqlite::params;
+use kouan_protocol::{Anchor, Batch, Clock, Epoch, Lane, Record, limits};
+use rusqlite::{Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use super::error::BufferError;
 use super::file::{self, LaneFile, lane_state};
 use super::gap::{self, LaneLimit};
-use super::handle::{Baseline, NewRecord};
+use super::handle::Baseline;
 
 /// The lanes of `urgent.db`.
 pub(super) const LANES: [Lane; 2] = [Lane::Urgent, Lane::Events];
@@ -21,7 +22,7 @@ const COMMIT_RECORDS: usize = 512;
 
 /// What the writer is asked to do. Replies come after the commit.
 pub(super) enum RecordsRequest {
-    Append { lane: Lane, records: Vec<NewRecord>, baselines: Vec<Baseline>, done: oneshot::Sender<()> },
+    Append { lane: Lane, records: Vec<Record>, baselines: Vec<Baseline>, done: oneshot::Sender<()> },
     Acknowledge { lane: Lane, epoch: Epoch, seq: u64 },
     CloseGap { lane: Lane, done: oneshot::Sender<()> },
     Damaged { lane: Lane, first_seq: u64, done: oneshot::Sender<()> },
@@ -42,69 +43,51 @@ impl RecordsWriter {
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<RecordsRequest>) {
         let mut waiting = Vec::new();
         while requests.blocking_recv_many(&mut waiting, COMMIT_RECORDS) > 0 {
-            let mut pause = std::time::Duration::from_millis(100);
-            while let Err(error) = self.commit(&waiting) {
-                // Nothing is dropped: the queue in front of this thread is bounded and pushes back.
-                error!(%error, "Urgent records cannot be written; trying again.");
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(std::time::Duration::from_secs(5));
+            let mut pending = [Vec::new(), Vec::new()];
+            for request in &mut waiting {
+                if let RecordsRequest::Append { lane, records, .. } = request {
+                    pending[usize::from(*lane == Lane::Events)].append(records);
+                }
             }
-            self.answer(&mut waiting);
+            let mut pause = Duration::from_millis(100);
+            let last = loop {
+                match self.commit(&mut pending, &waiting) {
+                    Ok(last) => break last,
+                    // Nothing is dropped: the queue in front of this thread is bounded and pushes back.
+                    Err(error) => {
+                        error!(%error, "Urgent records cannot be written; trying again.");
+                        std::thread::sleep(pause);
+                        pause = (pause * 2).min(Duration::from_secs(5));
+                    }
+                }
+            };
+            self.answer(&mut waiting, last);
         }
     }
 
-    fn commit(&mut self, requests: &[RecordsRequest]) -> Result<(), BufferError> {
+    /// Writes everything in one transaction. Returns the last number of each lane.
+    fn commit(&mut self, pending: &mut [Vec<Record>; 2], requests: &[RecordsRequest]) -> Result<[u64; 2], BufferError> {
         let anchor = self.clock.anchor();
         let limits = self.limits;
-        let mut dropped = 0;
-        self.file.write("writing urgent records", |tx| {
-            dropped = 0;
-            for (lane, limit) in LANES.into_iter().zip(limits) {
-                let appended = requests.iter().filter_map(|request| match request {
-                    RecordsRequest::Append { lane: to, records, .. } if *to == lane => Some(records),
-                    _ => None,
-                });
-                let records: Vec<Record> = appended.flatten().map(NewRecord::to_record).collect();
-                for records in chunks_within_limits(records) {
-                    let first_seq = lane_state(tx, lane)?.next_seq;
-                    file::append(tx, lane, &Batch::of_records(first_seq, anchor, records))?;
-                }
+        let (last, dropped) = self.file.write("writing urgent records", |tx| {
+            let mut dropped = 0;
+            for ((lane, limit), records) in LANES.into_iter().zip(limits).zip(pending) {
+                append_within_limits(tx, lane, anchor, records)?;
                 dropped += gap::enforce(tx, lane, limit, anchor.wall)?;
             }
             for request in requests {
-                match request {
-                    RecordsRequest::Append { baselines, .. } => {
-                        for baseline in baselines {
-                            tx.prepare_cached(
-                                "INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)",
-                            )?
-                            .execute(params![
-                                baseline.device.as_str(),
-                                baseline.point.as_str(),
-                                baseline.value
-                            ])?;
-                        }
-                    }
-                    RecordsRequest::Acknowledge { lane, epoch, seq } => file::acknowledge(tx, *lane, *epoch, *seq)?,
-                    RecordsRequest::CloseGap { lane, .. } => gap::close(tx, *lane, anchor)?,
-                    RecordsRequest::Damaged { lane, first_seq, .. } => {
-                        gap::replace_damaged(tx, *lane, *first_seq, anchor)?;
-                    }
-                    RecordsRequest::NewEpoch { lane, common, .. } => {
-                        file::new_epoch(tx, *lane, *common, anchor)?;
-                    }
-                    RecordsRequest::Claim { .. } => {}
-                }
+                carry_out(tx, request, anchor)?;
             }
-            Ok(())
+            let last = [lane_state(tx, LANES[0])?.next_seq - 1, lane_state(tx, LANES[1])?.next_seq - 1];
+            Ok((last, dropped))
         })?;
         if dropped > 0 {
             warn!(records = dropped, "Urgent records were dropped at the lane's limit; a gap tells of them.");
         }
-        Ok(())
+        Ok(last)
     }
 
-    fn answer(&mut self, requests: &mut Vec<RecordsRequest>) {
+    fn answer(&mut self, requests: &mut Vec<RecordsRequest>, last: [u64; 2]) {
         for request in requests.drain(..) {
             match request {
                 RecordsRequest::Append { done, .. }
@@ -125,31 +108,50 @@ impl RecordsWriter {
                 }
             }
         }
-        for (lane, signal) in LANES.into_iter().zip(&self.signals) {
-            if let Ok(state) = self.file.write("reading the lane", |tx| lane_state(tx, lane)) {
-                let last = state.next_seq - 1;
-                signal.send_if_modified(|known| std::mem::replace(known, last) != last);
-            }
+        for (last, signal) in last.into_iter().zip(&self.signals) {
+            signal.send_if_modified(|known| std::mem::replace(known, last) != last);
         }
     }
 }
 
-/// Splits records so that no batch exceeds the protocol's sizes.
-fn chunks_within_limits(records: Vec<Record>) -> Vec<Vec<Record>> {
-    let mut chunks: Vec<Vec<Record>> = Vec::new();
-    let mut bytes = 0;
-    for record in records {
-        let size = record.body.encode().1.len() + 32;
-        match chunks.last_mut() {
-            Some(chunk) if bytes + size < limits::BATCH_BYTES && chunk.len() < limits::BATCH_RECORDS => {
-                chunk.push(record);
-                bytes += size;
-            }
-            _ => {
-                chunks.push(vec![record]);
-                bytes = size;
-            }
-        }
+/// Everything a request asks for besides appending.
+fn carry_out(tx: &Transaction<'_>, request: &RecordsRequest, anchor: Anchor) -> rusqlite::Result<()> {
+    match request {
+        RecordsRequest::Append { baselines, .. } => baselines.iter().try_for_each(|baseline| {
+            let values = params![baseline.device.as_str(), baseline.point.as_str(), baseline.value];
+            tx.prepare_cached("INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)")?
+                .execute(values)
+                .map(|_| ())
+        }),
+        RecordsRequest::Acknowledge { lane, epoch, seq } => file::acknowledge(tx, *lane, *epoch, *seq),
+        RecordsRequest::CloseGap { lane, .. } => gap::close(tx, *lane, anchor),
+        RecordsRequest::Damaged { lane, first_seq, .. } => gap::replace_damaged(tx, *lane, *first_seq, anchor),
+        RecordsRequest::NewEpoch { lane, common, .. } => file::new_epoch(tx, *lane, *common, anchor).map(|_| ()),
+        RecordsRequest::Claim { .. } => Ok(()),
     }
-    chunks
+}
+
+/// Appends records as one batch, or as several where one would exceed the protocol's size. `records` stays as it is,
+/// so that a failed commit can be tried again.
+fn append_within_limits(
+    tx: &Transaction<'_>,
+    lane: Lane,
+    anchor: Anchor,
+    records: &mut Vec<Record>,
+) -> rusqlite::Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let first_seq = lane_state(tx, lane)?.next_seq;
+    let batch = Batch::of_records(first_seq, anchor, std::mem::take(records));
+    let body = batch.encode();
+    let fits = body.len() <= limits::BATCH_BYTES && batch.records.len() <= limits::BATCH_RECORDS;
+    let appended = if fits || batch.records.len() == 1 {
+        file::append_encoded(tx, lane, &batch, &body)
+    } else {
+        let (front, back) = batch.records.split_at(batch.records.len() / 2);
+        [front, back].into_iter().try_for_each(|half| append_within_limits(tx, lane, anchor, &mut half.to_vec()))
+    };
+    *records = batch.records;
+    appended
 }

@@ -208,16 +208,17 @@ impl RowsWriter {
                 let first_seq = lane_state(tx, Lane::Readings)?.next_seq;
                 file::append(tx, Lane::Readings, &seal(&pending, rows, first_seq, anchor, groups, catalogue))?;
             }
-            gap::enforce(tx, Lane::Readings, limit, anchor.wall)
+            let dropped = gap::enforce(tx, Lane::Readings, limit, anchor.wall)?;
+            Ok((dropped, lane_state(tx, Lane::Readings)?.next_seq - 1))
         });
         match written {
-            Ok(dropped) => {
+            Ok((dropped, last)) => {
                 self.loss = None;
                 self.acknowledged = None;
                 if dropped > 0 {
                     warn!(rows = dropped, "The oldest readings were dropped at the lane's limit; a gap tells of them.");
                 }
-                self.announce();
+                self.signal.send_if_modified(|known| std::mem::replace(known, last) != last);
             }
             Err(error) => {
                 let reason = if error.is_disk_full() { GapReason::DiskFull } else { GapReason::Damaged };

@@ -108,7 +108,7 @@ impl Inner {
             if self.partitions.len() >= OPEN_PARTITIONS {
                 self.partitions.clear();
             }
-            let partition = open_writable(&partition_path(&self.folder, day), File::Partition)?;
+            let partition = open_partition(&partition_path(&self.folder, day))?;
             self.partitions.insert(day, partition);
         }
         let Some(partition) = self.partitions.get_mut(&day) else { return Err(StoreError::Closed) };
@@ -187,6 +187,17 @@ impl Inner {
             days.entry(day_of(time)).or_default().push(Item::Event(event));
         }
     }
+}
+
+/// Opens a day's file. A new one gets its name only when it has its tables, because whoever reads the history takes
+/// every file that is there.
+fn open_partition(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        let unfinished = path.with_extension("new");
+        drop(open_writable(&unfinished, File::Partition)?);
+        std::fs::rename(&unfinished, path).map_err(StoreError::io("name", path))?;
+    }
+    open_writable(path, File::Partition)
 }
 
 /// What an event says, as JSON; a personal value stays out unless its site keeps such values.

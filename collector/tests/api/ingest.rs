@@ -164,7 +164,7 @@ async fn lanes_are_reconciled_at_the_hello() {
     assert_eq!(verdict(agent.hello().await), (2, true), "the agent was restored from an older copy");
     agent.next.insert(Lane::Events, 3);
     agent.digests.get_mut(&Lane::Events).unwrap()[0].digest = Digest(42);
-    assert_eq!(verdict(agent.hello().await), (2, true), "the same numbers stand for something else");
+    assert_eq!(verdict(agent.hello().await), (0, true), "the same numbers stand for something else");
     agent.digests.clear();
     agent.epochs.insert(Lane::Events, Epoch::random());
     assert_eq!(verdict(agent.hello_keeping(3).await), (2, false), "a new epoch whose first two are gone");

@@ -16,23 +16,23 @@ use tokio_util::sync::CancellationToken;
 use crate::scripted_agent::ScriptedAgent;
 
 /// 2026-11-22, mid-morning.
-pub const NOW: i64 = 1_795_341_600_000;
+pub(crate) const NOW: i64 = 1_795_341_600_000;
 /// No test waits longer for a condition.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running collector with a clock that moves only when told.
-pub struct Running {
-    pub folder: TempDir,
-    pub clock: Arc<ManualClock>,
-    pub base: String,
-    pub key: String,
-    pub http: reqwest::Client,
+pub(crate) struct Running {
+    pub(crate) folder: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) base: String,
+    pub(crate) key: String,
+    pub(crate) http: reqwest::Client,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Running {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         // A second test of this process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
@@ -47,7 +47,7 @@ impl Running {
     }
 
     /// Stops and starts again on the same folder.
-    pub async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { folder, clock, key, http, stop, task, .. } = self;
         stop.cancel();
         task.await.unwrap().unwrap();
@@ -59,20 +59,20 @@ impl Running {
     }
 
     /// Stops and leaves the folder.
-    pub async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         self.folder
     }
 
-    pub async fn enrol(&self, agent: &str, site: &str) -> ScriptedAgent {
+    pub(crate) async fn enrol(&self, agent: &str, site: &str) -> ScriptedAgent {
         let (status, body) = self.post("/api/v1/agents", json!({ "agent": agent, "site": site })).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         let token = body["token"].as_str().unwrap();
         ScriptedAgent::new(&self.base, token, Arc::clone(&self.clock), self.http.clone())
     }
 
-    pub async fn key(&self, name: &str, scopes: &[&str], sites: Option<&[&str]>) -> String {
+    pub(crate) async fn key(&self, name: &str, scopes: &[&str], sites: Option<&[&str]>) -> String {
         let mut body = json!({ "name": name, "scopes": scopes });
         if let Some(sites) = sites {
             body["sites"] = json!(sites);
@@ -82,17 +82,17 @@ impl Running {
         body["key"].as_str().unwrap().to_owned()
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = self.request(Method::GET, path, Some(&self.key), None).await;
         assert_eq!(status, StatusCode::OK, "GET {path}: {body}");
         body
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         self.request(Method::POST, path, Some(&self.key), Some(body)).await
     }
 
-    pub async fn request(
+    pub(crate) async fn request(
         &self,
         method: Method,
         path: &str,
@@ -113,12 +113,12 @@ impl Running {
     }
 
     /// The rows of a list.
-    pub async fn items(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn items(&self, path: &str) -> Vec<Value> {
         self.get(path).await["items"].as_array().unwrap().clone()
     }
 
     /// Waits until the list has `count` rows.
-    pub async fn items_when(&self, path: &str, count: usize) -> Vec<Value> {
+    pub(crate) async fn items_when(&self, path: &str, count: usize) -> Vec<Value> {
         let found = async || {
             let items = self.items(path).await;
             (items.len() == count).then_some(items)
@@ -127,7 +127,7 @@ impl Running {
     }
 
     /// The id of the device that an agent calls `key`.
-    pub async fn device(&self, key: &str) -> String {
+    pub(crate) async fn device(&self, key: &str) -> String {
         let find = async || {
             let devices = self.items("/api/v1/devices").await;
             let device = devices.iter().find(|device| device["key"] == key)?;
@@ -137,7 +137,7 @@ impl Running {
     }
 
     /// Waits until the latest value of a point is `value`.
-    pub async fn value_becomes(&self, device: &str, point: &str, value: Value) -> Value {
+    pub(crate) async fn value_becomes(&self, device: &str, point: &str, value: Value) -> Value {
         let check = async || {
             let detail = self.get(&format!("/api/v1/devices/{device}")).await;
             let found = detail["points"].as_array().unwrap().iter().find(|view| view["point"] == point)?.clone();
@@ -156,7 +156,7 @@ async fn build(folder: &Path, clock: &Arc<ManualClock>) -> (App, String) {
 }
 
 /// Asks until there is an answer.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = ask().await {

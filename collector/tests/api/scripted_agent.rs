@@ -17,26 +17,26 @@ use reqwest::StatusCode;
 
 /// What the collector refused.
 #[derive(Debug)]
-pub struct Refusal {
-    pub status: StatusCode,
-    pub problem: serde_json::Value,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) problem: serde_json::Value,
 }
 
-pub struct ScriptedAgent {
+pub(crate) struct ScriptedAgent {
     base: String,
-    pub token: String,
+    pub(crate) token: String,
     clock: Arc<ManualClock>,
     http: reqwest::Client,
-    pub session: SessionId,
-    pub incarnation: Incarnation,
-    pub journal: Incarnation,
-    pub epochs: BTreeMap<Lane, Epoch>,
-    pub next: BTreeMap<Lane, u64>,
-    pub digests: BTreeMap<Lane, Vec<BatchDigest>>,
+    pub(crate) session: SessionId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) journal: Incarnation,
+    pub(crate) epochs: BTreeMap<Lane, Epoch>,
+    pub(crate) next: BTreeMap<Lane, u64>,
+    pub(crate) digests: BTreeMap<Lane, Vec<BatchDigest>>,
 }
 
 /// `ups-1` with a voltage and a mode, `relay-1` with an action, `gate-1` with neither.
-pub fn catalogue() -> Catalogue {
+pub(crate) fn catalogue() -> Catalogue {
     let point = |name: &str, kind, unit: &str, states: &[&str]| PointSpec {
         name: name.parse().unwrap(),
         kind,
@@ -89,7 +89,7 @@ pub fn catalogue() -> Catalogue {
     }
 }
 
-pub fn passage(direction: &str) -> RecordBody {
+pub(crate) fn passage(direction: &str) -> RecordBody {
     let mut card = Field::new("card", FieldValue::Text("0001234".to_owned()));
     card.privacy = Privacy::Personal;
     RecordBody::Event(Event {
@@ -100,7 +100,7 @@ pub fn passage(direction: &str) -> RecordBody {
     })
 }
 
-pub fn alarm(state: AlarmState) -> RecordBody {
+pub(crate) fn alarm(state: AlarmState) -> RecordBody {
     RecordBody::Alarm(AlarmChange {
         device: "ups-1".parse().unwrap(),
         condition: "on-battery".to_owned(),
@@ -111,7 +111,7 @@ pub fn alarm(state: AlarmState) -> RecordBody {
     })
 }
 
-pub fn health(level: HealthLevel) -> RecordBody {
+pub(crate) fn health(level: HealthLevel) -> RecordBody {
     let reason = if level == HealthLevel::Working { "" } else { "timeout" };
     RecordBody::Health(DeviceHealth {
         device: "ups-1".parse().unwrap(),
@@ -122,7 +122,7 @@ pub fn health(level: HealthLevel) -> RecordBody {
 }
 
 impl ScriptedAgent {
-    pub fn new(base: &str, token: &str, clock: Arc<ManualClock>, http: reqwest::Client) -> Self {
+    pub(crate) fn new(base: &str, token: &str, clock: Arc<ManualClock>, http: reqwest::Client) -> Self {
         Self {
             base: base.to_owned(),
             token: token.to_owned(),
@@ -138,15 +138,15 @@ impl ScriptedAgent {
     }
 
     /// The collector has another address after a restart.
-    pub fn moved_to(&mut self, base: &str) {
+    pub(crate) fn moved_to(&mut self, base: &str) {
         self.base = base.to_owned();
     }
 
-    pub fn now(&self) -> Anchor {
+    pub(crate) fn now(&self) -> Anchor {
         self.clock.anchor()
     }
 
-    pub async fn send(&self, path: &str, body: Vec<u8>, zstd: bool) -> Result<Vec<u8>, Refusal> {
+    pub(crate) async fn send(&self, path: &str, body: Vec<u8>, zstd: bool) -> Result<Vec<u8>, Refusal> {
         let mut request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
         request = request.header("content-type", MEDIA_TYPE).body(body);
         if zstd {
@@ -162,7 +162,7 @@ impl ScriptedAgent {
     }
 
     /// Says hello with lanes whose oldest record is `oldest`.
-    pub async fn hello_keeping(&mut self, oldest: u64) -> Welcome {
+    pub(crate) async fn hello_keeping(&mut self, oldest: u64) -> Welcome {
         let claim = |lane: &Lane| LaneClaim {
             lane: *lane,
             epoch: self.epochs[lane],
@@ -186,12 +186,12 @@ impl ScriptedAgent {
         welcome
     }
 
-    pub async fn hello(&mut self) -> Welcome {
+    pub(crate) async fn hello(&mut self) -> Welcome {
         self.hello_keeping(1).await
     }
 
     /// A batch of records, each made now.
-    pub fn batch(&mut self, lane: Lane, bodies: Vec<RecordBody>) -> Envelope {
+    pub(crate) fn batch(&mut self, lane: Lane, bodies: Vec<RecordBody>) -> Envelope {
         let now = self.now();
         let records = bodies.into_iter().map(|body| Record::new(now.boot_time, body)).collect();
         let batch = Batch::of_records(self.next[&lane], now, records);
@@ -199,12 +199,12 @@ impl ScriptedAgent {
     }
 
     /// Rows of `ups-1`: age in milliseconds and voltage.
-    pub fn rows(&mut self, rows: &[(u64, f64)]) -> Envelope {
+    pub(crate) fn rows(&mut self, rows: &[(u64, f64)]) -> Envelope {
         let batch = self.row_batch(self.next[&Lane::Readings], rows);
         self.envelope(Lane::Readings, &batch)
     }
 
-    pub fn row_batch(&self, first_seq: u64, rows: &[(u64, f64)]) -> Batch {
+    pub(crate) fn row_batch(&self, first_seq: u64, rows: &[(u64, f64)]) -> Batch {
         let (now, catalogue) = (self.now(), catalogue());
         let (_, group) = catalogue.group(GroupIndex(0)).unwrap();
         let rows: Vec<Row> = rows
@@ -229,7 +229,7 @@ impl ScriptedAgent {
         }
     }
 
-    pub fn envelope(&mut self, lane: Lane, batch: &Batch) -> Envelope {
+    pub(crate) fn envelope(&mut self, lane: Lane, batch: &Batch) -> Envelope {
         let body = batch.encode();
         let (first_seq, last_seq, digest) = (batch.first_seq, batch.last_seq(), Digest::of(&body));
         self.next.insert(lane, last_seq + 1);
@@ -237,28 +237,28 @@ impl ScriptedAgent {
         Envelope { lane: lane.number(), epoch: self.epochs[&lane], first_seq, last_seq, digest, body }
     }
 
-    pub fn upload_of(&self, batches: Vec<Envelope>) -> Upload {
+    pub(crate) fn upload_of(&self, batches: Vec<Envelope>) -> Upload {
         Upload { session: self.session, now: self.now(), catalogues: Vec::new(), batches, snapshots: Vec::new() }
     }
 
-    pub async fn try_upload(&self, upload: Upload) -> Result<Receipt, Refusal> {
+    pub(crate) async fn try_upload(&self, upload: Upload) -> Result<Receipt, Refusal> {
         let body = frame::compress(&upload.encode()).unwrap();
         Ok(Receipt::decode(&self.send("/agent/v1/upload", body, true).await?).unwrap())
     }
 
     /// Uploads batches with the catalogue.
-    pub async fn upload(&self, batches: Vec<Envelope>) -> Receipt {
+    pub(crate) async fn upload(&self, batches: Vec<Envelope>) -> Receipt {
         let upload = Upload { catalogues: vec![catalogue().encode()], ..self.upload_of(batches) };
         self.try_upload(upload).await.unwrap()
     }
 
-    pub async fn poll(&self, wait_ms: u32) -> Result<CommandDelivery, Refusal> {
+    pub(crate) async fn poll(&self, wait_ms: u32) -> Result<CommandDelivery, Refusal> {
         let poll = CommandPoll { session: self.session, wait_ms };
         Ok(CommandDelivery::decode(&self.send("/agent/v1/commands", poll.encode(), false).await?).unwrap())
     }
 
     /// Reports where a command stands.
-    pub async fn progress(&mut self, command: &str, state: CommandState) {
+    pub(crate) async fn progress(&mut self, command: &str, state: CommandState) {
         let progress = CommandProgress {
             command: command.parse().unwrap(),
             state,
@@ -271,7 +271,7 @@ impl ScriptedAgent {
         self.upload(vec![batch]).await;
     }
 
-    pub fn position(receipt: &Receipt, lane: Lane) -> u64 {
+    pub(crate) fn position(receipt: &Receipt, lane: Lane) -> u64 {
         receipt.stored.iter().find(|at| at.lane == lane.number()).unwrap().stored_seq
     }
 }

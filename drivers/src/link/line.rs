@@ -66,6 +66,9 @@ pub enum LineError {
 pub struct Line {
     stream: Box<dyn ByteStream>,
     serial: bool,
+    /// How long one byte is under way.
+    byte_time: Duration,
+    /// When the last byte was seen, or will have left.
     last_byte: Instant,
     spoiled: bool,
 }
@@ -74,7 +77,10 @@ impl Line {
     /// A serial port.
     #[must_use]
     pub fn serial(port: SerialStream) -> Self {
-        Self::new(Box::new(port), true)
+        // Start bit, 8 data bits, parity, two stop bits: never less than the truth.
+        let baud = port.baud_rate().unwrap_or(9600).max(1);
+        let byte_time = Duration::from_secs(12) / baud;
+        Self { byte_time, ..Self::new(Box::new(port), true) }
     }
 
     /// A TCP connection.
@@ -91,7 +97,7 @@ impl Line {
 
     fn new(stream: Box<dyn ByteStream>, serial: bool) -> Self {
         // A fresh line may be in the middle of an answer to whoever had it before.
-        Self { stream, serial, last_byte: Instant::now(), spoiled: serial }
+        Self { stream, serial, byte_time: Duration::ZERO, last_byte: Instant::now(), spoiled: serial }
     }
 
     /// Whether it is a serial line, on which late answers cannot be shaken off by connecting anew.
@@ -172,13 +178,11 @@ impl Line {
             };
             return Err(LineError::Broken { written: sent > 0, cause });
         }
-        // A serial port takes bytes into its buffer; an error of flushing says nothing about what went out.
-        let flushed = timeout_at(deadline, self.stream.flush()).await;
-        self.last_byte = Instant::now();
-        match flushed {
-            Ok(Ok(())) | Err(_) => Ok(()),
-            Ok(Err(cause)) => Err(LineError::Broken { written: true, cause }),
-        }
+        // The kernel has the bytes; on a serial line they leave one by one. Waiting for them with tcdrain would block
+        // the thread, for ever on an adapter that hangs.
+        let under_way = self.byte_time * u32::try_from(request.len()).unwrap_or(u32::MAX);
+        self.last_byte = Instant::now() + under_way;
+        Ok(())
     }
 
     /// Waits until `decode` finds an answer in what arrives, at most for `timeout`. `decode` takes from the buffer
@@ -193,7 +197,7 @@ impl Line {
         timeout: Duration,
         mut decode: impl FnMut(&mut BytesMut) -> Option<T>,
     ) -> Result<T, LineError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = self.last_byte.max(Instant::now()) + timeout;
         let mut buffer = BytesMut::with_capacity(512);
         let mut heard = 0;
         loop {

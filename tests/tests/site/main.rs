@@ -14,9 +14,10 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A folder for one test, kept when it fails.
+/// A folder for one test. With `KOUAN_TEST_KEEP` set it stays, with every log and data folder, to look into.
 fn folder() -> anyhow::Result<TempDir> {
-    tempfile::Builder::new().prefix("kouan-test-").tempdir().context("making a folder failed")
+    let keep = std::env::var_os("KOUAN_TEST_KEEP").is_some();
+    tempfile::Builder::new().prefix("kouan-test-").disable_cleanup(keep).tempdir().context("making a folder failed")
 }
 
 /// A number out of a JSON document.

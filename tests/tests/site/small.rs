@@ -16,7 +16,7 @@ pub(crate) struct SmallSite {
     pub(crate) cabinet: Simulator,
     pub(crate) api: Api,
     pub(crate) token: String,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl SmallSite {
@@ -96,7 +96,7 @@ every = "500ms"
             links,
         })?;
         let api = collector.api()?;
-        Ok(Self { collector, agent, gate, cabinet, api, token, folder })
+        Ok(Self { collector, agent, gate, cabinet, api, token, _folder: folder })
     }
 
     async fn run(&mut self) -> anyhow::Result<()> {
