@@ -5,6 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use kouan_collector::cli;
+use kouan_collector::config::ConfigError;
+use kouan_settings::Problems;
+
+/// What the shell and systemd see when the settings are wrong, as with a wrong command line.
+const EXIT_WRONG: u8 = 2;
 
 fn main() -> ExitCode {
     match cli::main(cli::Options::parse()) {
@@ -14,7 +19,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // Nothing can be done when stderr is closed.
             let _ = writeln!(std::io::stderr(), "kouan-collector: {error:#}");
-            ExitCode::FAILURE
+            let wrong = error.downcast_ref::<Problems>().is_some() || error.downcast_ref::<ConfigError>().is_some();
+            if wrong { ExitCode::from(EXIT_WRONG) } else { ExitCode::FAILURE }
         }
     }
 }

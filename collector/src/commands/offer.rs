@@ -10,7 +10,9 @@ use crate::store::{During as _, StoreError};
 /// A command without evidence is handed out again in the same session after this time; the agent knows its id.
 pub const REOFFER_MS: u64 = 2_000;
 /// Commands in one answer.
-const BATCH: i64 = 32;
+const BATCH: usize = 32;
+/// Queued commands that a poll looks at; those whose life has ended must not stand in the way of others.
+const LOOKED_AT: i64 = 512;
 
 /// What a poll finds.
 #[derive(Debug, Default)]
@@ -45,6 +47,10 @@ pub fn offer(
 ) -> Result<Offered, StoreError> {
     let mut offered = Offered::default();
     for queued in queued(transaction, agent)? {
+        if offered.commands.len() >= BATCH {
+            offered.pending = true;
+            break;
+        }
         let left_ms = queued.life.left_ms(now);
         let Ok(life_left_ms) = u64::try_from(left_ms) else { continue };
         if life_left_ms == 0 {
@@ -112,7 +118,7 @@ fn queued(transaction: &Transaction<'_>, agent: &AgentId) -> Result<Vec<Queued>,
                     offered_boot_ms: row.get(11)?,
                 })
             };
-            statement.query_map(params![agent.as_str(), BATCH], read)?.collect()
+            statement.query_map(params![agent.as_str(), LOOKED_AT], read)?.collect()
         })
         .during("look for queued commands")
 }

@@ -63,6 +63,9 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
 /// # Errors
 /// When the file does not exist or cannot be opened.
 pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite says only that it is "unable to open database file". The file must not be opened here to find out:
+    // closing it would drop SQLite's locks on it (sqlite.org/howtocorrupt.html, 2.2).
+    std::fs::metadata(path).map_err(StoreError::io("open", path))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).during("open a database file for reading")?;
     conn.busy_timeout(BUSY).during("set the busy timeout")?;

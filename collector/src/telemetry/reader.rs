@@ -196,8 +196,15 @@ fn open_partition(path: &Path) -> Result<Connection, StoreError> {
         let unfinished = path.with_extension("new");
         drop(open_writable(&unfinished, File::Partition)?);
         std::fs::rename(&unfinished, path).map_err(StoreError::io("name", path))?;
+        sync_folder(path)?;
     }
     open_writable(path, File::Partition)
+}
+
+/// Makes sure that a new name survives a power cut.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
 }
 
 /// What an event says, as JSON; a personal value stays out unless its site keeps such values.
