@@ -38,8 +38,9 @@ impl Broker {
             // Mosquitto cannot say which port it took, so one is chosen for it.
             let address = free_port()?;
             let config = folder.join("mosquitto.conf");
+            // Started by root, mosquitto would change its user, and the kernel would forget that it ends with us.
             let text = format!(
-                "listener {} {}\nallow_anonymous true\npersistence false\nlog_dest stderr\n",
+                "user root\nlistener {} {}\nallow_anonymous true\npersistence false\nlog_dest stderr\n",
                 address.port(),
                 address.ip()
             );

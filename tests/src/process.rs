@@ -169,12 +169,14 @@ impl Process {
     /// # Errors
     /// When it does not listen any more.
     pub async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
-        let stdin = self.stdin.as_mut().ok_or_else(|| anyhow!("{} has no standard input", self.name))?;
-        stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .with_context(|| format!("telling {} failed", self.name))?;
-        stdin.flush().await.with_context(|| format!("telling {} failed", self.name))
+        let written = match &mut self.stdin {
+            Some(stdin) => match stdin.write_all(format!("{line}\n").as_bytes()).await {
+                Ok(()) => stdin.flush().await,
+                failed => failed,
+            },
+            None => return Err(self.failure("has no standard input")),
+        };
+        written.map_err(|error| self.failure(&format!("does not listen: {error}")))
     }
 
     /// Sends it a signal.

@@ -1,5 +1,6 @@
 //! `kouan-agent run`.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,12 @@ pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     // What the caller asks for comes last and wins.
     let directives = format!("refinery_core=warn,{log}");
     let filter = EnvFilter::try_new(directives).map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     // The process-wide TLS implementation; a second call in one process is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::load(path)?;

@@ -69,10 +69,17 @@ enum Device {
     },
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).init();
+    let runtime = tokio::runtime::Runtime::new().context("starting the runtime failed")?;
+    let ended = runtime.block_on(run(arguments));
+    // Somebody may still hold standard input open, and the thread that reads it cannot be interrupted.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (device, task) = start(arguments.device, &stop).await?;
     let stay = arguments.stay || std::io::stdin().is_terminal();

@@ -31,7 +31,7 @@ async fn an_unknown_key_in_a_configuration_is_named_with_its_line() -> anyhow::R
         let refused = agent.tool(&[subcommand]).await?;
         ensure!(refused.status.code() == Some(2), "{subcommand} ended with {}", refused.status);
         for expected in [
-            format!("agent.toml:{}: link[1].colour", line("colour")),
+            format!("agent.toml:{}: link[0].colour", line("colour")),
             format!("agent.toml:{}:", line("lable")),
             "did you mean \"label\"?".to_owned(),
         ] {

@@ -31,7 +31,7 @@ async fn a_command_reaches_the_relay_board_and_the_relay_changes() -> anyhow::Re
     let look = async || Ok(site.api.point("relay-1", "relay.3").await?["value"].clone());
     wait_until("relay 3 at the API", SHORT, look, |value| value == "on").await?;
     let steps = states(&outcome);
-    ensure!(steps == ["requested", "queued", "delivered", "started", "succeeded"], "{steps:?}");
+    ensure!(steps == ["requested", "queued", "offered", "delivered", "started", "succeeded"], "{steps:?}");
     Ok(())
 }
 
