@@ -7,7 +7,7 @@ FOR ?=
 # The programs that the demo and the tests run.
 PROGRAMS = -p kouan-collector -p kouan-agent -p kouan-drivers -p kouan-tests --all-features --bins
 
-.PHONY: build demo lint test test-setup
+.PHONY: bench build demo lint test test-setup
 
 build:
 	$(CARGO) build $(PROGRAMS)
@@ -18,6 +18,11 @@ demo: build
 test: test-setup
 	$(CARGO) build --workspace --all-features --bins
 	$(CARGO) nextest run --workspace --all-features
+
+# Figures and ratios of this machine, as a table and as JSON; takes about three minutes after the build.
+bench: test-setup
+	$(CARGO) build --release $(PROGRAMS) -p kouan-bench
+	@target/release/kouan-bench $(BENCH)
 
 # Installs what the tests need: packages when run as root, Python packages into target/venv, cargo-nextest.
 test-setup:
