@@ -270,3 +270,91 @@ fn store_error(error: StoreError) -> IngestError {
     error!(%error, "The log could not be written.");
     IngestError::Store(Arc::new(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use kouan_protocol::{BootId, BootTime, ManualClock};
+
+    use super::*;
+
+    /// A log that commits when it is told to, and says how many uploads each commit held.
+    struct SlowLog {
+        go: mpsc::Receiver<()>,
+        commits: mpsc::Sender<usize>,
+    }
+
+    impl IngestLog for SlowLog {
+        fn append(&mut self, arrivals: &[Arrival]) -> Result<Vec<Appended>, StoreError> {
+            self.commits.send(arrivals.len()).unwrap();
+            self.go.recv().unwrap();
+            Ok(vec![Appended::default(); arrivals.len()])
+        }
+
+        fn reconcile(&mut self, _: &AgentId, _: &str, _: &Hello, _: Timestamp) -> Result<Reconciled, StoreError> {
+            Err(StoreError::Closed)
+        }
+
+        fn prune(&mut self, _: i64, _: Timestamp) -> Result<usize, StoreError> {
+            Ok(0)
+        }
+
+        fn head(&self) -> Result<i64, StoreError> {
+            Ok(0)
+        }
+
+        fn incarnation(&self) -> Result<Incarnation, StoreError> {
+            Ok(Incarnation(1))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn waiting_uploads_share_a_commit_and_a_full_queue_pushes_back() {
+        let (go, gone) = mpsc::channel();
+        let (committing, commits) = mpsc::channel();
+        let clock = Arc::new(ManualClock::at(0));
+        let (sessions, counters) = (Arc::new(Sessions::default()), Arc::new(Counters::default()));
+        let agent: AgentId = "hall-1".parse().unwrap();
+        let session = Session {
+            id: SessionId(1),
+            incarnation: Incarnation(1),
+            journal: Incarnation(1),
+            boot: BootId(1),
+            seen: BootTime(0),
+        };
+        sessions.begin(&agent, session);
+        let arrival = Arrival {
+            agent,
+            site: "hall".to_owned(),
+            received: clock.wall(),
+            sent: clock.anchor(),
+            catalogues: Vec::new(),
+            batches: Vec::new(),
+        };
+        let log = Box::new(SlowLog { go: gone, commits: committing });
+        let (ingest, _thread) = Ingest::spawn(log, sessions, clock, counters).unwrap();
+        let append = || {
+            let (ingest, arrival) = (ingest.clone(), arrival.clone());
+            tokio::spawn(async move { ingest.append(SessionId(1), arrival).await })
+        };
+        let first = append();
+        assert_eq!(commits.recv().unwrap(), 1, "the first is being committed");
+        let waiting: Vec<_> = (0..QUEUE).map(|_| append()).collect();
+        while ingest.requests.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(append().await.unwrap(), Err(IngestError::Busy)));
+        let stale = SessionId(2);
+        assert!(matches!(ingest.append(stale, arrival.clone()).await, Err(IngestError::Busy)));
+        go.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        assert_eq!(commits.recv().unwrap(), QUEUE, "all that waited share one commit");
+        go.send(()).unwrap();
+        for append in waiting {
+            append.await.unwrap().unwrap();
+        }
+        let superseded = ingest.append(stale, arrival.clone()).await;
+        assert!(matches!(superseded, Err(IngestError::Session(SessionProblem::Superseded))));
+    }
+}

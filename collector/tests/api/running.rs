@@ -33,17 +33,24 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
+        Self::start_on(tempfile::tempdir().unwrap()).await
+    }
+
+    /// Starts on a folder that may hold something already; then its keys are known to who made them.
+    pub(crate) async fn start_on(folder: TempDir) -> Self {
         // A second test of this process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
-        let (app, base) = build(folder.path(), &clock).await;
-        let mut app = app;
-        let key = app.take_first_key().unwrap().reveal().to_owned();
+        let (mut app, base) = build(folder.path(), &clock).await;
+        let key = app.take_first_key().map(|key| key.reveal().to_owned()).unwrap_or_default();
         let http = reqwest::Client::new();
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
         Self { folder, clock, base, key, http, stop, task }
+    }
+
+    pub(crate) fn with_key(self, key: String) -> Self {
+        Self { key, ..self }
     }
 
     /// Stops and starts again on the same folder.

@@ -123,3 +123,39 @@ async fn whatever_is_taken_away_or_doubled_is_noticed() {
         assert!(!report.ok && !report.problems.is_empty(), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_reader_that_runs_again_doubles_nothing() {
+    let folder = filled_folder().await;
+    // As after a crash between a partition's commit and the cursor's, only further back.
+    tamper(&folder.path().join("history/index.db"), "UPDATE cursors SET log_id = 0");
+    let collector = Running::start_on(folder).await;
+    eventually("history caught up", async || {
+        let report = check(collector.folder.path());
+        assert!(report.ok, "{:?}", report.problems);
+        (report.log.history_cursor == report.log.last_id).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn latest_values_are_rebuilt_from_the_log() {
+    let folder = filled_folder().await;
+    tamper(&folder.path().join("state.db"), "DELETE FROM latest");
+    tamper(&folder.path().join("state.db"), "UPDATE cursors SET log_id = 0 WHERE reader = 'latest'");
+    let tool = || {
+        let mut conn =
+            kouan_collector::store::open_writable(&folder.path().join("state.db"), kouan_collector::store::File::State)
+                .unwrap();
+        let transaction = conn.transaction().unwrap();
+        let (scopes, sites) = ([kouan_collector::auth::KeyScope::Read].into(), kouan_collector::auth::Scope::All);
+        let key =
+            kouan_collector::auth::add_key(&transaction, "again", &scopes, &sites, Timestamp(0)).unwrap().unwrap();
+        transaction.commit().unwrap();
+        key.reveal().to_owned()
+    };
+    let key = tool();
+    let collector = Running::start_on(folder).await.with_key(key);
+    let device = collector.device("ups-1").await;
+    collector.value_becomes(&device, "voltage", serde_json::json!(3.0)).await;
+}
