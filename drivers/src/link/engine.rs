@@ -19,6 +19,7 @@ use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, 
 const WAITING_REQUESTS: usize = 64;
 /// How long an action that is under way may go on when the driver is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(800);
+const STOPPED: &str = "the link was stopped before the action began";
 
 /// A device as the engine needs it.
 #[derive(Debug, Clone)]
@@ -215,7 +216,7 @@ impl<T: Talker> Engine<T> {
             self.accept(request);
         }
         for request in self.acts.drain(..) {
-            drop(request.reply.send(ActOutcome::Failed("the link was stopped before the action began".to_owned())));
+            drop(request.reply.send(ActOutcome::Failed(STOPPED.to_owned())));
         }
         for job in self.reads.drain(..) {
             drop(job.reply.send(Err("the link was stopped".to_owned())));
@@ -377,6 +378,7 @@ impl<T: Talker> Engine<T> {
     async fn act(&mut self, request: ActRequest) {
         let ActRequest { device, action, arguments, permit, reply } = request;
         let shutdown = self.cx.shutdown.clone();
+        let mut permitted = false;
         let outcome = {
             let stopped = async {
                 shutdown.cancelled().await;
@@ -384,7 +386,7 @@ impl<T: Talker> Engine<T> {
             };
             tokio::select! {
                 biased;
-                outcome = self.act_once(&device, &action, &arguments, permit) => Some(outcome),
+                outcome = self.act_once(&device, &action, &arguments, permit, &mut permitted) => Some(outcome),
                 () = stopped => None,
             }
         };
@@ -399,12 +401,15 @@ impl<T: Talker> Engine<T> {
             Some(ActOutcome::Unknown(reason)) => {
                 tracing::error!(link = %self.cx.link, %device, %action, %reason, "Nobody can tell whether an action was done.");
             }
-            None => {
+            None if permitted => {
                 tracing::error!(link = %self.cx.link, %device, %action, "Stopped in the middle of an action.");
             }
+            None => warn!(link = %self.cx.link, %device, %action, "Stopped before an action."),
         }
-        let outcome = outcome
-            .unwrap_or_else(|| ActOutcome::Unknown("the agent was stopped before the device had answered".to_owned()));
+        let outcome = outcome.unwrap_or_else(|| match permitted {
+            true => ActOutcome::Unknown("the agent was stopped before the device had answered".to_owned()),
+            false => ActOutcome::Failed(STOPPED.to_owned()),
+        });
         drop(reply.send(outcome));
     }
 
@@ -415,6 +420,7 @@ impl<T: Talker> Engine<T> {
         action: &str,
         arguments: &[kouan_protocol::Field],
         permit: Box<dyn crate::driver::StartPermit>,
+        permitted: &mut bool,
     ) -> ActOutcome {
         let Some(index) = self.find(device) else {
             return ActOutcome::Failed(format!("there is no device \"{device}\" on this link"));
@@ -426,6 +432,7 @@ impl<T: Talker> Engine<T> {
         if let Err(error) = self.open_settled(index).await {
             return ActOutcome::Failed(format!("link closed: {error}"));
         }
+        *permitted = true;
         if let Err(refused) = permit.obtain().await {
             return ActOutcome::NotStarted(refused.to_string());
         }
