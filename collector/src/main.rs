@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing can be done when stderr is closed.
-            let _ = writeln!(std::io::stderr(), "kouan-collector: {error:#}");
+            let _ = writeln!(std::io::stderr(), "kouan-collector: {}", told_once(&error));
             let wrong = error.downcast_ref::<Problems>().is_some() || error.downcast_ref::<ConfigError>().is_some();
             if wrong { ExitCode::from(EXIT_WRONG) } else { ExitCode::FAILURE }
         }
@@ -27,4 +27,15 @@ fn main() -> ExitCode {
 
 fn is_broken_pipe(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+/// The error with its causes; our own errors tell theirs already.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |mut told, cause| {
+        let cause = cause.to_string();
+        if !told.contains(&cause) {
+            told.extend([if told.is_empty() { "" } else { ": " }, &cause]);
+        }
+        told
+    })
 }
