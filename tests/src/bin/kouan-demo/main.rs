@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
-use kouan_tests::Checkpoint;
+use kouan_tests::{Api, Checkpoint};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often somebody passes the gate and takes a ticket while people watch.
@@ -20,6 +21,9 @@ const RHYTHM: &str = "4s";
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 /// How often it is written where nobody can see it change.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the command that switches the light may wait.
+const LIGHT_LIFE: Duration = Duration::from_secs(5);
 
 /// Runs the product with a small simulated checkpoint until Ctrl-C, and shows its devices.
 #[derive(Debug, Parser)]
@@ -76,7 +80,7 @@ async fn show(site: &mut Checkpoint, arguments: &Arguments, started: Instant) ->
 fn introduction(site: &Checkpoint, up: Duration) -> String {
     format!(
         "Kouan demo: {} devices of one simulated checkpoint, up after {:.1} s. Everything listens on loopback only.\n\
-         Address       http://{}\n\
+         Address       http://{}/   (a page of live devices; it asks for the key)\n\
          Sign-in key   {}\n\
          Try           curl -H 'Authorization: Bearer {}' http://{}/api/v1/devices\n\
          Data, logs    {}   (removed at the end)",
@@ -90,7 +94,7 @@ fn introduction(site: &Checkpoint, up: Duration) -> String {
     )
 }
 
-/// Draws the table again and again, and lets people pass and take tickets.
+/// Draws the table again and again, and lets people pass, take tickets and switch the light of the lane.
 async fn watch(site: &mut Checkpoint, head: &str) -> anyhow::Result<()> {
     let on_terminal = std::io::stdout().is_terminal();
     let mut ticks = tokio::time::interval(if on_terminal { DRAW_EVERY } else { WRITE_EVERY });
@@ -102,17 +106,21 @@ async fn watch(site: &mut Checkpoint, head: &str) -> anyhow::Result<()> {
         if rounds % 7 == 3 {
             site.kiosk.control("ticket").await?;
         }
-        let table = match table::draw(&api).await {
+        let table = match scene(&api, rounds).await {
             Ok(table) => table,
             Err(error) => format!("The collector cannot be asked: {error:#}"),
         };
         site.check_running()?;
-        if on_terminal {
-            // Clears the screen and goes to its first line.
-            print!("\x1b[2J\x1b[H");
-            println!("{head}\n\n{table}\nCtrl-C stops everything.");
-        } else {
-            println!("{head}\n\n{table}\n");
-        }
+        // Clears the screen and goes to its first line.
+        let clear = if on_terminal { "\x1b[2J\x1b[H" } else { "" };
+        println!("{clear}{head}\n\n{table}\n{}", if on_terminal { "Ctrl-C stops everything." } else { "" });
     }
+}
+
+async fn scene(api: &Api, rounds: u64) -> anyhow::Result<String> {
+    if rounds % 10 == 5 {
+        let light = json!({ "channel": 1, "on": rounds % 20 == 5 });
+        api.command("relay-1", "relay.set", light, LIGHT_LIFE).await?;
+    }
+    table::draw(api).await
 }
