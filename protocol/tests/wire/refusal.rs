@@ -6,7 +6,10 @@ use kouan_protocol::session::{CommandDelivery, Hello, Receipt, Upload, Welcome};
 use kouan_protocol::*;
 use proptest::prelude::*;
 
-fn decoders() -> Vec<(&'static str, Vec<u8>, fn(&[u8]) -> bool)> {
+/// A message's name, a good one, and whether bytes are accepted as one.
+type Decoder = (&'static str, Vec<u8>, fn(&[u8]) -> bool);
+
+fn decoders() -> Vec<Decoder> {
     vec![
         ("catalogue", samples::catalogue().encode(), |b| Catalogue::decode(b).is_ok()),
         ("readings", samples::readings().encode(), |b| Batch::decode(b).is_ok()),
