@@ -10,6 +10,7 @@ use kouan_protocol::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::error::BufferError;
+use super::gap::{self, OpenGap};
 
 mod migrations {
     refinery::embed_migrations!("migrations/buffer");
@@ -264,6 +265,8 @@ pub(super) fn claim(connection: &Connection, lane: Lane) -> rusqlite::Result<Lan
 pub(super) fn new_epoch(tx: &Transaction<'_>, lane: Lane, common: u64, anchor: Anchor) -> rusqlite::Result<Epoch> {
     let old = lane_state(tx, lane)?;
     let number = lane.number();
+    // Numbers that a limit had already taken cannot be given out again; what they stood for is announced anew.
+    let dropped = gap::open_gap(tx, lane)?.map(OpenGap::into_gap);
     tx.execute_batch(&format!("CREATE TEMP TABLE moving AS SELECT * FROM batch_{number} WHERE first_seq > {common}"))?;
     tx.execute_batch(&format!("DELETE FROM batch_{number}; DELETE FROM gap WHERE lane = {number};"))?;
     tx.execute("DELETE FROM confirmed WHERE lane = ?1", [number])?;
@@ -271,6 +274,10 @@ pub(super) fn new_epoch(tx: &Transaction<'_>, lane: Lane, common: u64, anchor: A
     set_lane_state(tx, lane, LaneState { epoch, next_seq: 1, acked_seq: 0, bytes: 0 })?;
     let announce = gap_record(anchor, GapReason::Diverged, 0, anchor.wall, anchor.wall, Some(old.epoch));
     append(tx, lane, &Batch::of_records(1, anchor, vec![announce]))?;
+    if let Some(gap) = dropped {
+        let record = Record::new(anchor.boot_time, RecordBody::Gap(Gap { earlier_epoch: Some(old.epoch), ..gap }));
+        append(tx, lane, &Batch::of_records(2, anchor, vec![record]))?;
+    }
     let mut statement = tx.prepare("SELECT body FROM moving ORDER BY first_seq")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -18,7 +18,7 @@ pub struct LaneLimit {
 
 /// The open gap of a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct OpenGap {
+pub(super) struct OpenGap {
     first_seq: u64,
     last_seq: u64,
     reason: GapReason,
@@ -29,7 +29,8 @@ struct OpenGap {
 }
 
 /// Drops the oldest batches until the lane is within its limit. Returns how many records were dropped.
-pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: Timestamp) -> rusqlite::Result<u64> {
+pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: &Anchor) -> rusqlite::Result<u64> {
+    let limit_ms = u64::try_from(limit.age.as_millis()).unwrap_or(u64::MAX);
     let mut dropped = 0;
     loop {
         let mut state = lane_state(tx, lane)?;
@@ -43,7 +44,7 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: T
             })
             .optional()?;
         let Some((first_seq, last_seq, made_ms)) = oldest else { return Ok(dropped) };
-        let too_old = now.0.saturating_sub(made_ms) > i64::try_from(limit.age.as_millis()).unwrap_or(i64::MAX);
+        let too_old = now.wall.0.saturating_sub(made_ms) > i64::try_from(limit_ms).unwrap_or(i64::MAX);
         // The newest batch stays, however small the limit: without it nothing would ever be sent.
         let reason = match (state.bytes > limit.bytes, too_old) {
             _ if last_seq + 1 >= state.next_seq => return Ok(dropped),
@@ -54,6 +55,9 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: T
         let body: Vec<u8> = tx
             .prepare_cached(&format!("SELECT body FROM batch_{} WHERE first_seq = ?1", lane.number()))?
             .query_row([first_seq as i64], |row| row.get(0))?;
+        if reason == GapReason::AgeLimit && !is_older(&body, now, limit_ms) {
+            return Ok(dropped);
+        }
         let (from_ms, to_ms, devices) = describe(&body, made_ms, tx)?;
         widen(tx, lane, OpenGap { first_seq, last_seq, reason, from_ms, to_ms, devices, more_devices: false })?;
         tx.prepare_cached(&format!("DELETE FROM batch_{} WHERE first_seq = ?1", lane.number()))?
@@ -62,6 +66,16 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: T
         set_lane_state(tx, lane, state)?;
         dropped += last_seq - first_seq + 1;
     }
+}
+
+/// Whether the boot clock agrees that a batch is older than `limit_ms`: the wall clock may have jumped. A batch of an
+/// earlier boot is at least as old as this boot.
+fn is_older(body: &[u8], now: &Anchor, limit_ms: u64) -> bool {
+    let age_ms = match Batch::decode(body) {
+        Ok(batch) if batch.anchor.boot == now.boot => now.boot_time.since_ms(batch.anchor.boot_time),
+        _ => now.boot_time.0,
+    };
+    age_ms > limit_ms
 }
 
 /// A batch could not be read back: a gap takes its numbers.
@@ -119,23 +133,28 @@ pub(super) fn close(tx: &Transaction<'_>, lane: Lane, anchor: Anchor) -> rusqlit
 }
 
 impl OpenGap {
-    fn into_batch(self, anchor: Anchor) -> Batch {
-        let span = self.last_seq - self.first_seq + 1;
-        let gap = Gap {
+    /// What the gap says, wherever it is announced.
+    pub(super) fn into_gap(self) -> Gap {
+        Gap {
             reason: self.reason,
-            lost: span,
+            lost: self.last_seq - self.first_seq + 1,
             from: Timestamp(self.from_ms),
             to: Timestamp(self.to_ms),
             devices: self.devices,
             more_devices: self.more_devices,
             earlier_epoch: None,
-        };
+        }
+    }
+
+    fn into_batch(self, anchor: Anchor) -> Batch {
+        let (first_seq, span) = (self.first_seq, self.last_seq - self.first_seq + 1);
+        let gap = self.into_gap();
         let record = Record { boot_time: anchor.boot_time, body: RecordBody::Gap(gap), span };
-        Batch::of_records(self.first_seq, anchor, vec![record])
+        Batch::of_records(first_seq, anchor, vec![record])
     }
 }
 
-fn open_gap(connection: &Connection, lane: Lane) -> rusqlite::Result<Option<OpenGap>> {
+pub(super) fn open_gap(connection: &Connection, lane: Lane) -> rusqlite::Result<Option<OpenGap>> {
     connection
         .query_row(
             "SELECT first_seq, last_seq, reason, from_ms, to_ms, devices, more_devices FROM gap WHERE lane = ?1",

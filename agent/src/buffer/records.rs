@@ -73,7 +73,7 @@ impl RecordsWriter {
             let mut dropped = 0;
             for ((lane, limit), records) in LANES.into_iter().zip(limits).zip(pending) {
                 append_within_limits(tx, lane, anchor, records)?;
-                dropped += gap::enforce(tx, lane, limit, anchor.wall)?;
+                dropped += gap::enforce(tx, lane, limit, &anchor)?;
             }
             for request in requests {
                 carry_out(tx, request, anchor)?;

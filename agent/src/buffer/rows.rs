@@ -208,7 +208,7 @@ impl RowsWriter {
                 let first_seq = lane_state(tx, Lane::Readings)?.next_seq;
                 file::append(tx, Lane::Readings, &seal(&pending, rows, first_seq, anchor, groups, catalogue))?;
             }
-            let dropped = gap::enforce(tx, Lane::Readings, limit, anchor.wall)?;
+            let dropped = gap::enforce(tx, Lane::Readings, limit, &anchor)?;
             Ok((dropped, lane_state(tx, Lane::Readings)?.next_seq - 1))
         });
         match written {

@@ -1,5 +1,5 @@
 //! Tables and texts on the terminal.
-#![expect(clippy::print_stdout, reason = "this is where the program speaks to the person who called it")]
+use std::io::Write as _;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
@@ -9,12 +9,21 @@ use serde::Serialize;
 use crate::local::{DeviceReport, PointReport, StatusReport};
 use crate::uplink::UplinkState;
 
+/// Prints a line. Whoever reads may have seen enough and gone away, which is no failure: `kouan-agent devices | head`.
+macro_rules! line {
+    ($($arguments:tt)*) => { say(format_args!("{}\n", format_args!($($arguments)*))) };
+}
+
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stdout().write_fmt(text);
+}
+
 pub(super) fn text(text: &str) {
-    print!("{text}");
+    say(format_args!("{text}"));
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    line!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
@@ -31,13 +40,13 @@ pub(super) fn devices(devices: &[DeviceReport]) {
         let values = if more > 0 { format!("{} … +{more}", values.join(", ")) } else { values.join(", ") };
         table.add_row([&device.device, &device.label, &device.class, &device.link, &health, &values]);
     }
-    println!("{table}");
+    line!("{table}");
 }
 
 pub(super) fn points(device: &DeviceReport) {
-    println!("{} ({}): {}", device.device, device.label, device.health);
+    line!("{} ({}): {}", device.device, device.label, device.health);
     if !device.text.is_empty() {
-        println!("  {}", device.text);
+        line!("  {}", device.text);
     }
     let mut table = table(&["point", "value", "unit", "quality", "age"]);
     for point in &device.points {
@@ -48,24 +57,24 @@ pub(super) fn points(device: &DeviceReport) {
         let value = point.value.as_ref().map_or("–".to_owned(), ToString::to_string);
         table.add_row([&point.point, &value, &point.unit, &quality, &age(point.age_ms)]);
     }
-    println!("{table}");
+    line!("{table}");
     if !device.actions.is_empty() {
-        println!("actions: {}", device.actions.join(", "));
+        line!("actions: {}", device.actions.join(", "));
     }
 }
 
 pub(super) fn status(status: &StatusReport) {
-    println!("{}, up {}, {} of {} devices work", status.software, age(status.up_ms), status.working, status.devices);
+    line!("{}, up {}, {} of {} devices work", status.software, age(status.up_ms), status.working, status.devices);
     match status.uplink.state {
-        UplinkState::Off => println!("collector: none configured; everything is kept here"),
-        UplinkState::Connecting => println!("collector: {} not connected", status.uplink.collector),
+        UplinkState::Off => line!("collector: none configured; everything is kept here"),
+        UplinkState::Connecting => line!("collector: {} not connected", status.uplink.collector),
         UplinkState::Connected => {
             let agent = status.uplink.agent.as_deref().unwrap_or("?");
-            println!("collector: {} connected as {agent}", status.uplink.collector);
+            line!("collector: {} connected as {agent}", status.uplink.collector);
         }
     }
     if let Some(problem) = &status.uplink.problem {
-        println!("  {problem}");
+        line!("  {problem}");
     }
     let mut table = table(&["lane", "epoch", "last", "confirmed", "waiting", "bytes", "gap open"]);
     for lane in &status.lanes {
@@ -79,7 +88,7 @@ pub(super) fn status(status: &StatusReport) {
             if lane.gap_open { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    println!("{table}");
+    line!("{table}");
 }
 
 fn table(header: &[&str]) -> Table {

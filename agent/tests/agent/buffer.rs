@@ -99,6 +99,36 @@ async fn records_that_grew_too_old_become_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wall_clock_that_jumps_ages_nothing() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    let year_ms = 365 * 86_400_000;
+    buffer.append(Lane::Urgent, vec![event("before")], vec![]).await.unwrap();
+    clock.change(|anchor| anchor.wall = anchor.wall.plus_ms(year_ms));
+    buffer.append(Lane::Urgent, vec![event("a year ahead")], vec![]).await.unwrap();
+    clock.change(|anchor| anchor.wall = anchor.wall.plus_ms(-2 * year_ms));
+    buffer.append(Lane::Urgent, vec![event("a year back")], vec![]).await.unwrap();
+    assert_eq!(kinds(&waiting(&buffer, Lane::Urgent).await), ["before", "a year ahead", "a year back"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_epoch_still_tells_what_a_limit_had_dropped() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let mut config = config(folder.path());
+    config.events = LaneLimit { bytes: 100, age: Duration::from_secs(86_400) };
+    let (buffer, _threads) = open_with(&config, &clock);
+    for kind in ["one", "two", "three"] {
+        buffer.append(Lane::Events, vec![event(kind)], vec![]).await.unwrap();
+    }
+    assert!(buffer.status().await.unwrap()[1].gap_open);
+    buffer.new_epoch(Lane::Events, 0).await.unwrap();
+    let kinds = kinds(&waiting(&buffer, Lane::Events).await);
+    assert_eq!(kinds[0], "gap of 1 (0, diverged)");
+    assert!(kinds[1].starts_with("gap of 1 (") && kinds[1].ends_with("bytes-limit)"), "{kinds:?}");
+    assert_eq!(kinds.last().unwrap(), "three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_two_sides_disagree_about_goes_on_in_a_new_epoch() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let (buffer, _threads) = open(folder.path(), &clock);
