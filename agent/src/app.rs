@@ -1,6 +1,7 @@
 //! All wiring of the agent: build, run, stop.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
@@ -24,6 +25,9 @@ const OBSERVATION_QUEUE: usize = 1024;
 /// How long drivers get to finish what they are saying.
 const DRIVER_STOP: Duration = Duration::from_millis(1200);
 
+/// How long what was said gets to reach the disk, three times over.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// The agent could not be built or run.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -39,6 +43,12 @@ pub enum AppError {
     /// The connection to the collector.
     #[error(transparent)]
     Uplink(#[from] UplinkError),
+    /// A part that should run as long as the agent does ended; the log before this says why.
+    #[error("the {part} ended by itself; the log before this says why")]
+    EndedEarly {
+        /// Which part.
+        part: &'static str,
+    },
     /// The local socket.
     #[error("opening the local socket {path} failed: {cause}")]
     Socket {
@@ -102,7 +112,7 @@ impl App {
     /// Runs until `shutdown` is cancelled; then everything that was learned is on disk.
     ///
     /// # Errors
-    /// When the journal cannot be brought in order.
+    /// When the journal cannot be brought in order, or a part ended by itself.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
         let buffer = Arc::new(self.buffer);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
@@ -116,11 +126,15 @@ impl App {
             Arc::clone(&self.current),
             supervisor.requests(),
         );
-        let reporter = tokio::spawn(reporter.run());
+        let mut reporter = tokio::spawn(reporter.run());
         let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
         let pipeline_links = Arc::clone(&self.links);
-        let pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
-        executor.recover().await?;
+        let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
+        // Without the journal in order no command may be taken; with a disk that refuses this can take for ever.
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            recovered = executor.recover() => recovered?,
+        }
 
         let outside_stop = CancellationToken::new();
         let collector = self.collector.as_ref().map(|(config, _)| config.url.clone());
@@ -160,30 +174,50 @@ impl App {
         let (devices, _) = self.current.count();
         info!(devices, links = self.links.len(), data = %self.folder.path().display(), "Agent is running.");
 
-        shutdown.cancelled().await;
-        info!("Agent is stopping.");
+        let ended_early = tokio::select! {
+            () = shutdown.cancelled() => None,
+            _ = &mut pipeline => Some("pipeline"),
+            _ = &mut reporter => Some("command reporter"),
+            _ = outside.join_next() => Some("uplink or the local face"),
+        };
+        match ended_early {
+            None => info!("Agent is stopping."),
+            Some(part) => error!(part, "A part of the agent ended by itself; stopping, so that all can start again."),
+        }
         // From the outside in: no new commands, then the drivers, then what they said reaches the disk.
         outside_stop.cancel();
-        while outside.join_next().await.is_some() {}
+        outside.shutdown().await;
         drivers_stop.cancel();
         if tokio::time::timeout(DRIVER_STOP, supervisor.join()).await.is_err() {
             error!("A driver did not stop in time; what it was saying is given up.");
         }
-        executor.drain().await;
-        drop(executor);
-        if let Err(error) = reporter.await {
-            error!(%error, "The command reporter ended by a panic.");
+        let settled = async {
+            executor.drain().await;
+            drop(executor);
+            if !reporter.is_finished() {
+                let _ = (&mut reporter).await;
+            }
+            if !pipeline.is_finished() {
+                let _ = (&mut pipeline).await;
+            }
+        };
+        if tokio::time::timeout(SETTLE, settled).await.is_err() {
+            error!("The disk did not take everything in time; what waits is given up.");
+            reporter.abort();
+            pipeline.abort();
         }
-        match pipeline.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => error!(%error, "The pipeline ended early."),
-            Err(error) => error!(%error, "The pipeline ended by a panic."),
-        }
-        buffer.flush().await?;
-        drop(buffer);
         let threads = self.threads;
-        if tokio::task::spawn_blocking(move || threads.join()).await.is_err() {
-            error!("Waiting for the buffer's writers failed.");
+        let give_up = threads.give_up_switch();
+        if !matches!(tokio::time::timeout(SETTLE, buffer.flush()).await, Ok(Ok(()))) {
+            error!("The last readings could not be written.");
+        }
+        give_up.store(true, Ordering::Relaxed);
+        drop(buffer);
+        if tokio::time::timeout(SETTLE, tokio::task::spawn_blocking(move || threads.join())).await.is_err() {
+            error!("The buffer's writers did not end in time.");
+        }
+        if let Some(part) = ended_early {
+            return Err(AppError::EndedEarly { part });
         }
         info!("Agent has stopped.");
         Ok(())

@@ -129,6 +129,9 @@ fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorCon
         None => TokenSource::File(file.unwrap_or_else(|| data.join("token"))),
     };
     let ca_file = section.string("ca_file").map(PathBuf::from);
+    if ca_file.is_none() && url.as_deref().is_some_and(|url| url.starts_with("https:")) {
+        section.problem("ca_file", "https needs the certificate, or its authority, that the collector must show (PEM)");
+    }
     let seconds = Duration::from_secs;
     let request_timeout = section.duration_within("request_timeout", seconds(1)..=seconds(300), seconds(20));
     Some(CollectorConfig { url: url?.trim_end_matches('/').to_owned(), token, ca_file, request_timeout })

@@ -10,6 +10,7 @@ use kouan_protocol::{Clock, DeviceKey, HealthLevel};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 /// Requests that may wait at one link.
@@ -84,7 +85,7 @@ async fn supervise(
             shutdown: shutdown.child_token(),
         };
         let started = clock.boot_time();
-        let mut running = tokio::spawn((link.build)().run(cx));
+        let mut running = AbortOnDropHandle::new(tokio::spawn((link.build)().run(cx)));
         let ended = loop {
             tokio::select! {
                 ended = &mut running => break ended,

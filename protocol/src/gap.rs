@@ -28,10 +28,12 @@ pub enum GapReason {
     Diverged,
     /// The collector had lost what was acknowledged before.
     CollectorLost,
+    /// The record was larger than the protocol carries.
+    TooLarge,
 }
 
 impl GapReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::BytesLimit,
         Self::AgeLimit,
         Self::DiskFull,
@@ -39,6 +41,7 @@ impl GapReason {
         Self::Damaged,
         Self::Diverged,
         Self::CollectorLost,
+        Self::TooLarge,
     ];
 
     /// The reason's number on the wire and in files.
@@ -64,6 +67,7 @@ impl GapReason {
             Self::Damaged => "damaged",
             Self::Diverged => "diverged",
             Self::CollectorLost => "collector-lost",
+            Self::TooLarge => "too-large",
         }
     }
 }

@@ -82,9 +82,8 @@ impl Record {
         }
     }
 
-    /// Never fails on a record's content: what cannot be read becomes [`RecordBody::Opaque`].
+    /// Never fails on a record's content: what is too large or cannot be read becomes [`RecordBody::Opaque`].
     pub(crate) fn from_wire(record: wire::Record, anchor: &Anchor) -> Result<Self, DecodeError> {
-        DecodeError::check_size("record bytes", record.body.len(), limits::RECORD_BYTES)?;
         let kind = RecordKind(record.kind);
         if record.more > 0 && kind != RecordKind::GAP {
             return Err(DecodeError::inconsistent("record", "only a gap may take more than one number"));
@@ -119,7 +118,15 @@ impl RecordBody {
         }
     }
 
+    /// Whether a reader takes the record as it is: within every limit of [`limits`].
+    #[must_use]
+    pub fn is_carried(&self) -> bool {
+        let (kind, body) = self.encode();
+        matches!(Self::try_decode(kind, &body), Ok(Some(_)))
+    }
+
     fn try_decode(kind: RecordKind, body: &[u8]) -> Result<Option<Self>, DecodeError> {
+        DecodeError::check_size("record bytes", body.len(), limits::RECORD_BYTES)?;
         Ok(Some(match kind {
             RecordKind::EVENT => {
                 Self::Event(Event::from_wire(wire::Event::decode(body).map_err(DecodeError::malformed("event"))?)?)

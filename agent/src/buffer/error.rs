@@ -35,7 +35,7 @@ pub enum BufferError {
         cause: std::io::Error,
     },
     /// The writer has stopped; the agent is going down.
-    #[error("the writer of {file} has stopped")]
+    #[error("the writer of {file} has stopped or refused; the log before this says why")]
     Stopped {
         /// For which file.
         file: PathBuf,

@@ -261,14 +261,19 @@ pub(super) fn claim(connection: &Connection, lane: Lane) -> rusqlite::Result<Lan
 
 /// Moves everything after `common` into a new epoch that begins with a gap.
 ///
-/// Rows carry their numbers relative to the batch, so a batch moves by changing its first number.
+/// Rows carry their numbers relative to the batch, so a batch moves by changing its first number. The batches are
+/// streamed from one table to the other: memory does not depend on how many there are.
 pub(super) fn new_epoch(tx: &Transaction<'_>, lane: Lane, common: u64, anchor: Anchor) -> rusqlite::Result<Epoch> {
     let old = lane_state(tx, lane)?;
     let number = lane.number();
     // Numbers that a limit had already taken cannot be given out again; what they stood for is announced anew.
     let dropped = gap::open_gap(tx, lane)?.map(OpenGap::into_gap);
-    tx.execute_batch(&format!("CREATE TEMP TABLE moving AS SELECT * FROM batch_{number} WHERE first_seq > {common}"))?;
-    tx.execute_batch(&format!("DELETE FROM batch_{number}; DELETE FROM gap WHERE lane = {number};"))?;
+    tx.execute_batch(&format!(
+        "ALTER TABLE batch_{number} RENAME TO moving;
+         CREATE TABLE batch_{number} (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, digest INTEGER NOT NULL,
+                                      catalogue INTEGER NOT NULL, made_ms INTEGER NOT NULL, body BLOB NOT NULL);
+         DELETE FROM gap WHERE lane = {number};"
+    ))?;
     tx.execute("DELETE FROM confirmed WHERE lane = ?1", [number])?;
     let epoch = Epoch::random();
     set_lane_state(tx, lane, LaneState { epoch, next_seq: 1, acked_seq: 0, bytes: 0 })?;
@@ -278,8 +283,8 @@ pub(super) fn new_epoch(tx: &Transaction<'_>, lane: Lane, common: u64, anchor: A
         let record = Record::new(anchor.boot_time, RecordBody::Gap(Gap { earlier_epoch: Some(old.epoch), ..gap }));
         append(tx, lane, &Batch::of_records(2, anchor, vec![record]))?;
     }
-    let mut statement = tx.prepare("SELECT body FROM moving ORDER BY first_seq")?;
-    let mut rows = statement.query([])?;
+    let mut statement = tx.prepare("SELECT body FROM moving WHERE last_seq > ?1 ORDER BY first_seq")?;
+    let mut rows = statement.query([common as i64])?;
     while let Some(row) = rows.next()? {
         let body: Vec<u8> = row.get(0)?;
         let next_seq = lane_state(tx, lane)?.next_seq;

@@ -1,14 +1,15 @@
 //! The buffer as the rest of the agent sees it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
 use kouan_protocol::{
-    BootTime, Catalogue, CatalogueHash, Clock, DeviceKey, Digest, Epoch, GroupIndex, Lane, PointName, Record,
-    RecordBody, Row,
+    BootTime, Catalogue, CatalogueHash, Clock, DeviceKey, Digest, Epoch, Gap, GapReason, GroupIndex, Lane, PointName,
+    Record, RecordBody, Row, Timestamp, limits,
 };
 use rusqlite::Connection;
 use serde::Serialize;
@@ -94,12 +95,21 @@ pub struct Buffer {
 
 /// The writers' threads; joining them means that everything is on disk.
 #[derive(Debug)]
-pub struct BufferThreads(Vec<JoinHandle<()>>);
+pub struct BufferThreads {
+    threads: Vec<JoinHandle<()>>,
+    give_up: Arc<AtomicBool>,
+}
 
 impl BufferThreads {
+    /// A switch that ends attempts to write to a disk that refuses, so that the agent can stop.
+    #[must_use]
+    pub fn give_up_switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.give_up)
+    }
+
     /// Waits for the writers. Every [`Buffer`] must be gone before.
     pub fn join(self) {
-        for thread in self.0 {
+        for thread in self.threads {
             if thread.join().is_err() {
                 error!("A writer of the buffer ended by a panic.");
             }
@@ -132,11 +142,13 @@ impl Buffer {
         let (urgent_signal, urgent) = last(0, Lane::Urgent)?;
         let (events_signal, events) = last(0, Lane::Events)?;
         let (readings_signal, readings) = last(1, Lane::Readings)?;
+        let give_up = Arc::new(AtomicBool::new(false));
         let records_writer = RecordsWriter {
             file: urgent_file,
             clock: Arc::clone(clock),
             limits: [config.urgent, config.events],
             signals: [urgent_signal, events_signal],
+            give_up: Arc::clone(&give_up),
         };
         let rows_writer = RowsWriter::new(
             readings_file,
@@ -161,10 +173,11 @@ impl Buffer {
             paths,
             catalogue: Catalogue::hash_of(&catalogue.encode()),
         };
-        Ok((buffer, BufferThreads(threads)))
+        Ok((buffer, BufferThreads { threads, give_up }))
     }
 
     /// Stores records of `urgent` or `events` and moves baselines in the same transaction. On disk when it returns.
+    /// A record that the protocol does not carry becomes a gap.
     ///
     /// # Errors
     /// When the writer has stopped.
@@ -175,7 +188,7 @@ impl Buffer {
         baselines: Vec<Baseline>,
     ) -> Result<(), BufferError> {
         let (done, answer) = oneshot::channel();
-        let records = records.into_iter().map(|record| Record::new(record.boot_time, record.body)).collect();
+        let records = records.into_iter().map(carried).collect();
         let request = RecordsRequest::Append { lane, records, baselines, done };
         self.records.send(request).await.map_err(|_| self.stopped(lane))?;
         answer.await.map_err(|_| self.stopped(lane))
@@ -223,16 +236,26 @@ impl Buffer {
         }
         let read = move |connection: &Connection| file::read(connection, lane, after, max_bytes, max_batches);
         let mut batches = self.with_reader(lane, "reading batches", read).await?;
-        if let Some(damaged) = batches.iter().position(|batch| Digest::of(&batch.body) != batch.digest) {
+        let wrong =
+            |batch: &StoredBatch| Digest::of(&batch.body) != batch.digest || batch.body.len() > limits::BATCH_BYTES;
+        if let Some(damaged) = batches.iter().position(wrong) {
             let first_seq = batches[damaged].first_seq;
             error!(%lane, first_seq, "A batch in the buffer is damaged; a gap takes its place.");
-            match lane {
-                Lane::Readings => self.ask_rows(|done| RowsRequest::Damaged { first_seq, done }).await?,
-                _ => self.ask_records(lane, |done| RecordsRequest::Damaged { lane, first_seq, done }).await?,
-            }
+            self.give_up_batch(lane, first_seq).await?;
             batches.truncate(damaged);
         }
         Ok(batches)
+    }
+
+    /// Puts a gap in the place of a batch that can never be sent.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn give_up_batch(&self, lane: Lane, first_seq: u64) -> Result<(), BufferError> {
+        match lane {
+            Lane::Readings => self.ask_rows(|done| RowsRequest::Damaged { first_seq, done }).await,
+            _ => self.ask_records(lane, |done| RecordsRequest::Damaged { lane, first_seq, done }).await,
+        }
     }
 
     /// The collector has everything up to `seq` of that epoch on disk.
@@ -368,6 +391,25 @@ impl Buffer {
     fn stopped(&self, lane: Lane) -> BufferError {
         BufferError::Stopped { file: self.paths[file_of(lane)].clone() }
     }
+}
+
+/// The record, or a gap in its place where a reader would not take it.
+fn carried(record: NewRecord) -> Record {
+    if record.body.is_carried() {
+        return Record::new(record.boot_time, record.body);
+    }
+    let (kind, body) = record.body.encode();
+    error!(kind = kind.0, bytes = body.len(), "A record is larger than the protocol carries; a gap takes its place.");
+    let gap = Gap {
+        reason: GapReason::TooLarge,
+        lost: 1,
+        from: Timestamp(0),
+        to: Timestamp(0),
+        devices: Vec::new(),
+        more_devices: true,
+        earlier_epoch: None,
+    };
+    Record::new(record.boot_time, RecordBody::Gap(gap))
 }
 
 fn file_of(lane: Lane) -> usize {

@@ -1,6 +1,7 @@
 //! The writer of `urgent` and `events`: a commit at once, and those who wait share its fsync.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
@@ -37,6 +38,8 @@ pub(super) struct RecordsWriter {
     pub(super) limits: [LaneLimit; 2],
     /// Last durable number per lane, in the order of [`LANES`].
     pub(super) signals: [watch::Sender<u64>; 2],
+    /// Set when the agent stops and has waited long enough.
+    pub(super) give_up: Arc<AtomicBool>,
 }
 
 impl RecordsWriter {
@@ -54,10 +57,14 @@ impl RecordsWriter {
                 match self.commit(&mut pending, &waiting) {
                     Ok(last) => break last,
                     // Nothing is dropped: the queue in front of this thread is bounded and pushes back.
+                    Err(error) if self.give_up.load(Ordering::Relaxed) => {
+                        error!(%error, "Urgent records are lost: the agent stops and they cannot be written.");
+                        return;
+                    }
                     Err(error) => {
                         error!(%error, "Urgent records cannot be written; trying again.");
                         std::thread::sleep(pause);
-                        pause = (pause * 2).min(Duration::from_secs(5));
+                        pause = (pause * 2).min(Duration::from_secs(1));
                     }
                 }
             };
@@ -145,6 +152,7 @@ fn append_within_limits(
     let first_seq = lane_state(tx, lane)?.next_seq;
     let batch = Batch::of_records(first_seq, anchor, std::mem::take(records));
     let body = batch.encode();
+    // One record is always carried: `Buffer::append` lets none in that is not.
     let fits = body.len() <= limits::BATCH_BYTES && batch.records.len() <= limits::BATCH_RECORDS;
     let appended = if fits || batch.records.len() == 1 {
         file::append_encoded(tx, lane, &batch, &body)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kouan_protocol::session::LaneClaim;
 use kouan_protocol::{
     Anchor, Batch, Catalogue, CatalogueHash, Clock, Epoch, GapReason, GroupIndex, GroupRows, GroupSpec, Lane, Row,
+    limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
@@ -205,8 +206,7 @@ impl RowsWriter {
                 file::append(tx, Lane::Readings, &Batch::of_records(first_seq, anchor, vec![record]))?;
             }
             if rows > 0 {
-                let first_seq = lane_state(tx, Lane::Readings)?.next_seq;
-                file::append(tx, Lane::Readings, &seal(&pending, rows, first_seq, anchor, groups, catalogue))?;
+                append_rows(tx, &pending, 1..rows + 1, anchor, groups, catalogue)?;
             }
             let dropped = gap::enforce(tx, Lane::Readings, limit, &anchor)?;
             Ok((dropped, lane_state(tx, Lane::Readings)?.next_seq - 1))
@@ -251,19 +251,38 @@ impl RowsWriter {
     }
 }
 
-/// Builds the batch of rows that were numbered 1 to `rows` while they waited.
-fn seal(
+/// Appends the rows that were numbered `range` while they waited: as one batch, or as several where one would exceed
+/// the protocol's size. A single row that exceeds it becomes a gap.
+fn append_rows(
+    tx: &rusqlite::Transaction<'_>,
     pending: &BTreeMap<GroupIndex, Vec<Row>>,
-    rows: u64,
-    first_seq: u64,
+    range: std::ops::Range<u64>,
     anchor: Anchor,
     specs: &[GroupSpec],
     catalogue: CatalogueHash,
-) -> Batch {
+) -> rusqlite::Result<()> {
+    let first_seq = lane_state(tx, Lane::Readings)?.next_seq;
     let groups = pending.iter().filter_map(|(index, rows)| {
         let spec = specs.get(index.0 as usize)?;
-        // Numbers are relative to the batch, so the waiting numbers serve with 1 as their base.
-        Some(GroupRows::encode(*index, spec, rows, 1, &anchor))
+        let from = rows.partition_point(|row| row.seq < range.start);
+        let to = rows.partition_point(|row| row.seq < range.end);
+        let rows = rows.get(from..to).filter(|rows| !rows.is_empty())?;
+        // Numbers are relative to the batch, so the waiting numbers serve with the range's start as their base.
+        Some(GroupRows::encode(*index, spec, rows, range.start, &anchor))
     });
-    Batch { first_seq, count: rows, anchor, catalogue: Some(catalogue), groups: groups.collect(), records: Vec::new() }
+    let count = range.end - range.start;
+    let batch =
+        Batch { first_seq, count, anchor, catalogue: Some(catalogue), groups: groups.collect(), records: Vec::new() };
+    let body = batch.encode();
+    if body.len() <= limits::BATCH_BYTES {
+        return file::append_encoded(tx, Lane::Readings, &batch, &body);
+    }
+    if count == 1 {
+        error!(bytes = body.len(), "A row is larger than the protocol carries; a gap takes its place.");
+        let record = gap_record(anchor, GapReason::TooLarge, 1, anchor.wall, anchor.wall, None);
+        return file::append(tx, Lane::Readings, &Batch::of_records(first_seq, anchor, vec![record]));
+    }
+    let middle = range.start + count / 2;
+    append_rows(tx, pending, range.start..middle, anchor, specs, catalogue)?;
+    append_rows(tx, pending, middle..range.end, anchor, specs, catalogue)
 }

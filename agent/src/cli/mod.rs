@@ -92,7 +92,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    match runtime.block_on(dispatch(cli)) {
+    let done = runtime.block_on(dispatch(cli));
+    // A thread that waits for a disk must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("kouan-agent: {error:#}");

@@ -72,6 +72,9 @@ pub struct Reporter {
     reports: mpsc::Receiver<Entry>,
 }
 
+/// How often an outcome is tried to be written, with growing pauses, before it is left to the next start.
+const OUTCOME_TRIES: u32 = 8;
+
 /// States that may wait to be reported.
 const REPORT_QUEUE: usize = 256;
 
@@ -134,6 +137,16 @@ impl Executor {
     /// # Errors
     /// When the journal cannot be written; nothing is then carried out.
     pub async fn submit(&self, submission: Submission) -> Result<(), JournalError> {
+        // A task of its own: whoever submits may be gone before the disk has answered, and a command that is in the
+        // journal must have somebody who carries it out.
+        let executor = self.clone();
+        match self.tasks.spawn(async move { executor.take_in(submission).await }).await {
+            Ok(taken) => taken,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    async fn take_in(&self, submission: Submission) -> Result<(), JournalError> {
         let entry = Entry {
             id: submission.id,
             device: submission.device,
@@ -201,11 +214,11 @@ impl Executor {
     async fn carry_out(&self, entry: Entry) -> Result<(), JournalError> {
         let id = entry.id.clone();
         if let Some(reason) = self.refusal(&entry) {
-            return self.advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
+            return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
         }
         let Some(link) = self.links.get(&entry.device) else {
             let reason = format!("no driver serves the device {}", entry.device);
-            return self.advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
+            return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
         };
         let (reply, outcome) = oneshot::channel();
         let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline: entry.deadline });
@@ -222,29 +235,33 @@ impl Executor {
             outcome = &mut handed_over => outcome,
             () = self.life_ended(entry.deadline) => {
                 let reason = "its turn did not come before its life ended";
-                self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+                if self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await? {
+                    return Ok(());
+                }
                 handed_over.await
             }
         };
         match outcome {
             Ok(ActOutcome::Succeeded(results)) => {
-                self.advance(&id, CommandState::Started, CommandState::Succeeded, "", results).await
+                self.settle(&id, CommandState::Started, CommandState::Succeeded, "", results).await
             }
             Ok(ActOutcome::Failed(reason)) => {
                 // A failure before the permit was asked for leaves the command `delivered`.
-                self.advance(&id, CommandState::Started, CommandState::Failed, &reason, Vec::new()).await?;
-                self.advance(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
+                self.settle(&id, CommandState::Started, CommandState::Failed, &reason, Vec::new()).await?;
+                self.settle(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
             }
             Ok(ActOutcome::Unknown(reason)) => {
-                self.advance(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await
+                self.settle(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await
             }
-            // The permit wrote down why.
-            Ok(ActOutcome::NotStarted(_)) => Ok(()),
+            // The permit wrote down why, unless the journal refused that too.
+            Ok(ActOutcome::NotStarted(reason)) => {
+                self.settle(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
+            }
             Err(()) => {
                 let reason = "the driver stopped while the command was being carried out";
-                self.advance(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
+                self.settle(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
                 let reason = "the driver stopped before the command was carried out";
-                self.advance(&id, CommandState::Delivered, CommandState::Failed, reason, Vec::new()).await
+                self.settle(&id, CommandState::Delivered, CommandState::Failed, reason, Vec::new()).await
             }
         }
     }
@@ -273,8 +290,8 @@ impl Executor {
         }
     }
 
-    /// Moves a command on, on disk, and reports it if it moved.
-    async fn advance(
+    /// Writes down an outcome, trying again while the journal refuses: what the device did must not be forgotten.
+    async fn settle(
         &self,
         id: &CommandId,
         from: CommandState,
@@ -282,13 +299,35 @@ impl Executor {
         reason: &str,
         results: Vec<Field>,
     ) -> Result<(), JournalError> {
-        if self.advance_only(id, from, to, reason, results).await? {
+        let mut pause = std::time::Duration::from_millis(200);
+        for _ in 0..OUTCOME_TRIES {
+            match self.advance(id, from, to, reason, results.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => warn!(command = %id, %error, "An outcome could not be written; trying again."),
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.advance(id, from, to, reason, results).await.map(|_| ())
+    }
+
+    /// Moves a command on, on disk, and reports it if it moved. Returns whether it did.
+    async fn advance(
+        &self,
+        id: &CommandId,
+        from: CommandState,
+        to: CommandState,
+        reason: &str,
+        results: Vec<Field>,
+    ) -> Result<bool, JournalError> {
+        let moved = self.advance_only(id, from, to, reason, results).await?;
+        if moved {
             let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
             if let Some(entry) = blocking(move || shared.journal.entry(&wanted)).await? {
                 self.report(entry).await;
             }
         }
-        Ok(())
+        Ok(moved)
     }
 
     async fn advance_only(
@@ -369,11 +408,20 @@ impl StartPermit for Permit {
             let moved =
                 executor.advance_only(&id, CommandState::Delivered, CommandState::Started, "", Vec::new()).await;
             match moved {
+                // The disk may have taken longer than the command had to live.
+                Ok(true) if executor.shared.clock.boot_time() >= deadline => {
+                    let reason = "its life ended while its start was being written";
+                    executor
+                        .settle(&id, CommandState::Started, CommandState::Expired, reason, Vec::new())
+                        .await
+                        .unwrap_or_else(|error| error!(command = %id, %error, "An expiry could not be written."));
+                    refused(reason.to_owned())
+                }
                 Ok(true) => {
                     let (shared, wanted) = (Arc::clone(&executor.shared), id.clone());
                     if let Ok(Some(entry)) = blocking(move || shared.journal.entry(&wanted)).await {
-                        // The device does not wait for the lane's fsync: the journal already has the truth.
-                        executor.report(entry).await;
+                        // The device does not wait for a full queue: the outcome will be reported in any case.
+                        let _ = executor.reports.try_send(entry);
                     }
                     Ok(())
                 }

@@ -1,7 +1,7 @@
 //! The local face: a socket through which tools talk to the running agent, so that a bus never has two masters.
 //!
-//! One JSON object per line in each direction. Only the agent's user and root can connect (the socket's mode is 0600,
-//! or 0660 for the group that the service manager sets).
+//! One JSON object per line in each direction. Root, the agent's user and its group can connect (the socket's mode is
+//! 0660); a command is recorded with the user id that the kernel names, not only with what the tool says.
 
 mod client;
 mod message;

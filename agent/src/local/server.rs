@@ -11,6 +11,7 @@ use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, I
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -23,6 +24,8 @@ use crate::uplink::UplinkStatus;
 
 /// Longest question in bytes.
 const QUESTION_BYTES: u64 = 64 * 1024;
+/// Conversations at the same time.
+const CONVERSATIONS: usize = 32;
 /// How long a device may take to be read.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest life of a local command.
@@ -66,22 +69,20 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
 /// Answers questions until `shutdown` is cancelled.
 pub async fn serve(face: LocalFace, listener: UnixListener, shutdown: CancellationToken) {
     let face = Arc::new(face);
+    // Dropped with everything in it when this returns, so that nobody holds the buffer any longer.
+    let mut conversations = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+            Some(_) = conversations.join_next() => continue,
+            accepted = listener.accept(), if conversations.len() < CONVERSATIONS => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                let (face, shutdown) = (Arc::clone(&face), shutdown.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        ended = converse(&face, stream) => {
-                            if let Err(error) = ended {
-                                info!(%error, "A local conversation ended early.");
-                            }
-                        }
+                let face = Arc::clone(&face);
+                conversations.spawn(async move {
+                    if let Err(error) = converse(&face, stream).await {
+                        info!(%error, "A local conversation ended early.");
                     }
                 });
             }
@@ -91,9 +92,11 @@ pub async fn serve(face: LocalFace, listener: UnixListener, shutdown: Cancellati
             }
         }
     }
+    conversations.shutdown().await;
 }
 
 async fn converse(face: &LocalFace, stream: UnixStream) -> std::io::Result<()> {
+    let uid = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read);
     loop {
@@ -102,7 +105,7 @@ async fn converse(face: &LocalFace, stream: UnixStream) -> std::io::Result<()> {
             return Ok(());
         }
         let answer = match serde_json::from_str(&line) {
-            Ok(question) => face.answer(question).await,
+            Ok(question) => face.answer(question, uid).await,
             Err(error) => Answer::Problem { text: format!("the question cannot be read: {error}") },
         };
         let mut bytes = serde_json::to_vec(&answer)?;
@@ -112,13 +115,14 @@ async fn converse(face: &LocalFace, stream: UnixStream) -> std::io::Result<()> {
 }
 
 impl LocalFace {
-    async fn answer(&self, question: Question) -> Answer {
+    async fn answer(&self, question: Question, uid: u32) -> Answer {
         let answered = match question {
             Question::Status => self.status().await,
             Question::Devices => Ok(Answer::Devices { devices: self.devices(|_| true) }),
             Question::Read { device } => self.read(&device).await,
             Question::Command { device, action, arguments, by, life_ms } => {
-                self.command(&device, action, arguments, by, life_ms).await
+                let by: String = by.chars().filter(char::is_ascii_graphic).take(32).collect();
+                self.command(&device, action, arguments, format!("{by} (uid {uid})"), life_ms).await
             }
         };
         answered.unwrap_or_else(|text| Answer::Problem { text })
@@ -192,10 +196,13 @@ impl LocalFace {
         life_ms: u64,
     ) -> Result<Answer, String> {
         let device = self.known(device)?;
+        let spec = self.current.catalogue().device(&device).and_then(|device| device.action(&action));
+        let spec = spec.ok_or_else(|| format!("{device} has no action \"{action}\""))?;
+        // Checked before it is recorded: what is not an argument of the action has no place in the journal.
+        spec.check(&arguments).map_err(|problems| problems.join("; "))?;
         let id: CommandId =
             format!("local-{:016x}", rand::random::<u64>()).parse().map_err(|error| format!("{error}"))?;
         let deadline = self.clock.boot_time().plus_ms(life_ms.min(LONGEST_LIFE_MS));
-        let by = by.chars().take(32).collect();
         let submission = Submission { id: id.clone(), device, action, arguments, by: Some(by), deadline };
         self.executor.submit(submission).await.map_err(|error| error.to_string())?;
         let entry = self.executor.wait_final(&id).await.map_err(|error| error.to_string())?;

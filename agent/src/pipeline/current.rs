@@ -7,6 +7,7 @@ use kouan_protocol::{
     Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey, GroupIndex, GroupRows,
     HealthLevel, Record, RecordBody, Row, limits,
 };
+use tracing::warn;
 
 /// The latest of one point.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,19 +114,33 @@ impl Current {
                 let group_index = GroupIndex(first_group + offset as u32);
                 open.groups.push(GroupRows::encode(group_index, group, &rows, 0, &anchor));
             }
-            // Far below the byte limit, unless most values are long texts; then the size is checked below.
+            // Far below the byte limit unless most values are long texts, and then still at a device's end.
             if cells > 4096 || open.records.len() > 512 {
-                done.push(std::mem::replace(&mut open, empty()).encode());
+                push_within_limit(&mut done, std::mem::replace(&mut open, empty()));
                 cells = 0;
             }
         }
-        done.push(open.encode());
-        done.retain(|snapshot| snapshot.len() <= limits::BATCH_BYTES);
+        push_within_limit(&mut done, open);
         done
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeviceKey, DeviceNow>> {
         self.devices.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Encodes a snapshot, as two halves where one would exceed the protocol's size.
+fn push_within_limit(done: &mut Vec<Vec<u8>>, mut snapshot: Batch) {
+    let body = snapshot.encode();
+    if body.len() <= limits::BATCH_BYTES {
+        done.push(body);
+    } else if snapshot.groups.len() > 1 {
+        let groups = snapshot.groups.split_off(snapshot.groups.len() / 2);
+        let rest = Batch { groups, records: Vec::new(), ..snapshot.clone() };
+        push_within_limit(done, snapshot);
+        push_within_limit(done, rest);
+    } else {
+        warn!(bytes = body.len(), "A device's state is too large for a snapshot; its readings follow in their lane.");
     }
 }
 

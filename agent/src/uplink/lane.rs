@@ -50,7 +50,13 @@ impl LaneSender {
         for hash in needed.intersection(&self.wanted) {
             match self.buffer.catalogue(*hash).await? {
                 Some(catalogue) => catalogues.push(catalogue),
-                None => warn!(%hash, "A catalogue that waiting readings need is gone."),
+                None => {
+                    warn!(%hash, "A catalogue that waiting readings need is gone; a gap takes their place.");
+                    for batch in batches.iter().filter(|batch| batch.catalogue == Some(*hash)) {
+                        self.buffer.give_up_batch(self.lane, batch.first_seq).await?;
+                    }
+                    return Ok(true);
+                }
             }
         }
         let envelope = |batch: crate::buffer::StoredBatch| Envelope {

@@ -24,6 +24,8 @@ use crate::pipeline::Current;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between two attempts to reach the collector.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A session that lasted longer was a good one, and the next attempt follows at once.
+const GOOD_SESSION_MS: u64 = 10_000;
 /// How often the snapshot is repeated while readings lag.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(2);
 /// Readings lag when more rows than this wait.
@@ -84,11 +86,16 @@ impl Uplink {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         loop {
+            let began = self.clock.boot_time();
             let ended = tokio::select! {
                 () = shutdown.cancelled() => return,
-                ended = self.session(&mut pause) => ended,
+                ended = self.session() => ended,
             };
             let Err(problem) = ended;
+            // A session that ends as soon as it began is no success, whatever was agreed in it.
+            if self.clock.boot_time().since_ms(began) > GOOD_SESSION_MS {
+                pause = FIRST_PAUSE;
+            }
             self.tell(UplinkState::Connecting, None, Some(problem.to_string()));
             // Nobody reconnects in step: a collector that starts again is not met by every agent at once.
             let jitter = rand::rng().random_range(0.5..1.0);
@@ -110,9 +117,8 @@ impl Uplink {
     }
 
     /// One session. It only ever ends with the reason why it did.
-    async fn session(&self, pause: &mut Duration) -> Result<std::convert::Infallible, UplinkError> {
+    async fn session(&self) -> Result<std::convert::Infallible, UplinkError> {
         let welcome = self.greet().await?;
-        *pause = FIRST_PAUSE;
         self.tell(UplinkState::Connected, Some(welcome.agent.to_string()), None);
         info!(session = %welcome.session, agent = %welcome.agent, site = welcome.site, "Connected to the collector.");
         let wanted: HashSet<CatalogueHash> = welcome.wanted_catalogues.iter().copied().collect();
@@ -197,14 +203,23 @@ impl Uplink {
             let now = self.clock.anchor();
             let current = self.buffer.current_catalogue();
             let mut catalogues = Vec::new();
-            if wanted.remove(&current) {
+            if wanted.contains(&current) {
                 catalogues.extend(self.buffer.catalogue(current).await?);
             }
             let snapshots = self.current.snapshots(now);
             let upload = Upload { session, now, catalogues, batches: Vec::new(), snapshots };
             match self.client.upload(upload).await {
-                Err(UplinkError::Busy { retry_after, .. }) => tokio::time::sleep(retry_after).await,
-                Ok(receipt) => wanted.extend(receipt.wanted_catalogues),
+                Err(UplinkError::Busy { retry_after, .. }) => {
+                    tokio::time::sleep(retry_after).await;
+                    continue;
+                }
+                Ok(receipt) => {
+                    let lacked = wanted.remove(&current);
+                    wanted.extend(receipt.wanted_catalogues);
+                    if wanted.contains(&current) && !lacked {
+                        continue;
+                    }
+                }
                 Err(error) => return Err(error),
             }
             loop {

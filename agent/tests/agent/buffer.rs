@@ -173,6 +173,41 @@ async fn a_damaged_batch_is_never_sent_and_a_gap_takes_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_becomes_a_gap_and_harms_no_other() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    let mut large = event("large");
+    let RecordBody::Event(body) = &mut large.body else { panic!() };
+    body.fields = (0..limits::FIELDS)
+        .map(|at| Field::new(&format!("field-{at}"), FieldValue::Text("x".repeat(limits::TEXT_BYTES))))
+        .collect();
+    buffer.append(Lane::Events, vec![event("before"), large, event("after")], vec![]).await.unwrap();
+    assert_eq!(kinds(&waiting(&buffer, Lane::Events).await), ["before", "gap of 1 (1, too-large)", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_together_is_split_at_the_size_of_a_batch() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let mut config = config(folder.path());
+    config.events.bytes = 64 << 20;
+    let (buffer, _threads) = open_with(&config, &clock);
+    let long = Field::new("note", FieldValue::Text("长".repeat(limits::TEXT_BYTES / 3)));
+    let records: Vec<_> = (0..700)
+        .map(|at| {
+            let mut record = event(&format!("event-{at}"));
+            let RecordBody::Event(body) = &mut record.body else { panic!() };
+            body.fields = vec![long.clone()];
+            record
+        })
+        .collect();
+    buffer.append(Lane::Events, records, vec![]).await.unwrap();
+    let batches = waiting(&buffer, Lane::Events).await;
+    assert!(batches.len() > 2);
+    assert_eq!(numbers(&batches), (1, 700));
+    assert_eq!(kinds(&batches), (0..700).map(|at| format!("event-{at}")).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counters_move_with_the_events_that_they_stand_for() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let (buffer, threads) = open(folder.path(), &clock);

@@ -202,6 +202,24 @@ async fn what_cannot_be_done_is_rejected_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_submitter_went_away_is_still_carried_out() {
+    let mut bench = Bench::new();
+    let deadline = soon(&bench.clock);
+    let mut submit = Box::pin(bench.executor.submit(submission("c-1", deadline)));
+    // One poll starts it; then the session that brought the command ends.
+    let started = std::future::poll_fn(|cx| {
+        let _ = submit.as_mut().poll(cx);
+        std::task::Poll::Ready(())
+    });
+    started.await;
+    drop(submit);
+    let request = bench.act().await;
+    request.permit.obtain().await.unwrap();
+    request.reply.send(ActOutcome::Succeeded(vec![])).unwrap();
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_journal_is_another_incarnation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
