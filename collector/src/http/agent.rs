@@ -33,6 +33,8 @@ pub(super) async fn hello(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "protocol", "The protocol is too new", detail));
     }
     let now = shared.clock.anchor();
+    // A hello is small and often the quickest message.
+    shared.sessions.delay_ms(&caller.id, &hello.now, &now);
     let session = Session {
         id: SessionId::random(),
         incarnation: hello.incarnation,
@@ -92,15 +94,15 @@ pub(super) async fn upload(
     };
     let (body, compressed) = raw_body(request).await?;
     let received = shared.clock.anchor();
-    let (agent, site) = (caller.id.clone(), caller.site.clone());
+    let (sessions, agent, site) = (Arc::clone(&shared.sessions), caller.id.clone(), caller.site.clone());
     let checked = tokio::task::spawn_blocking(move || {
         let plain = if compressed { frame::decompress(&body)? } else { body.to_vec() };
-        ingest::check(agent, site, received.wall, &plain)
+        ingest::check(&sessions, agent, site, &received, &plain)
     });
     let checked = checked.await.map_err(|_| Problem::internal())??;
     drop(slot);
     shared.sessions.touch(&caller.id, checked.session, received.boot_time)?;
-    let sent = checked.arrival.sent;
+    let (sent, delay_ms) = (checked.arrival.sent, checked.delay_ms);
     let mut appended = if checked.arrival.batches.is_empty() && checked.arrival.catalogues.is_empty() {
         crate::store::log::Appended::default()
     } else {
@@ -114,7 +116,7 @@ pub(super) async fn upload(
         return Err(Problem::hello_required(reason));
     }
     for snapshot in checked.snapshots {
-        match shared.snapshots.apply(&caller.id, &caller.site, received.wall, sent, snapshot).await {
+        match shared.snapshots.apply(&caller.id, &caller.site, (received.wall, delay_ms), sent, snapshot).await {
             Ok(()) => {}
             Err(SnapshotProblem::WantedCatalogue(hash)) => {
                 if !appended.wanted_catalogues.contains(&hash) {

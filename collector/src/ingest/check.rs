@@ -2,10 +2,10 @@
 
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{
-    AgentId, Batch, Catalogue, CatalogueHash, DecodeError, Gap, Lane, RecordBody, SessionId, Timestamp, limits,
+    AgentId, Anchor, Batch, Catalogue, CatalogueHash, DecodeError, Gap, Lane, RecordBody, SessionId, limits,
 };
 
-use super::correct;
+use super::{Sessions, correct};
 use crate::store::log::{Arrival, CheckedBatch, Content};
 
 /// An upload that may be appended.
@@ -17,6 +17,8 @@ pub struct Checked {
     pub arrival: Arrival,
     /// Encoded snapshots, for memory only.
     pub snapshots: Vec<Vec<u8>>,
+    /// How much longer than the agent's quickest the upload took.
+    pub delay_ms: u64,
 }
 
 /// Opens an upload. It takes CPU time in proportion to the body.
@@ -25,7 +27,13 @@ pub struct Checked {
 ///
 /// # Errors
 /// When the body as a whole is not an upload.
-pub fn check(agent: AgentId, site: String, received: Timestamp, plain: &[u8]) -> Result<Checked, DecodeError> {
+pub fn check(
+    sessions: &Sessions,
+    agent: AgentId,
+    site: String,
+    received: &Anchor,
+    plain: &[u8],
+) -> Result<Checked, DecodeError> {
     let Upload { session, now, catalogues, batches, snapshots } = Upload::decode(plain)?;
     if let Some(batch) = batches.iter().find(|batch| batch.last_seq >= i64::MAX.unsigned_abs()) {
         let problem = format!("number {} is past the end of all numbers", batch.last_seq);
@@ -35,6 +43,8 @@ pub fn check(agent: AgentId, site: String, received: Timestamp, plain: &[u8]) ->
         let (actual, limit) = (catalogue.len() as u64, limits::CATALOGUE_BYTES as u64);
         return Err(DecodeError::TooLarge { what: "catalogue bytes", actual, limit });
     }
+    let delay_ms = sessions.delay_ms(&agent, &now, received);
+    let received = received.wall;
     let catalogues: Vec<(CatalogueHash, Vec<u8>)> =
         catalogues.into_iter().map(|body| (Catalogue::hash_of(&body), body)).collect();
     let batches = batches
@@ -42,14 +52,15 @@ pub fn check(agent: AgentId, site: String, received: Timestamp, plain: &[u8]) ->
         .map(|envelope| {
             let content = open(&envelope).map(|batch| Content {
                 catalogue: batch.catalogue,
-                correction: correct(received, &now, &batch.anchor),
+                correction: correct(received, delay_ms, &now, &batch.anchor),
                 gaps: gaps(&batch),
             });
             let Envelope { lane, epoch, first_seq, last_seq, digest, body } = envelope;
             CheckedBatch { lane, epoch, first_seq, last_seq, digest, body, content }
         })
         .collect();
-    Ok(Checked { session, arrival: Arrival { agent, site, received, sent: now, catalogues, batches }, snapshots })
+    let arrival = Arrival { agent, site, received, sent: now, catalogues, batches };
+    Ok(Checked { session, arrival, snapshots, delay_ms })
 }
 
 fn open(envelope: &Envelope) -> Result<Batch, String> {

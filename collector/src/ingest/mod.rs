@@ -4,6 +4,7 @@ mod check;
 mod queue;
 mod sessions;
 mod time;
+mod transit;
 
 pub use check::{Checked, check};
 pub use queue::{Head, Ingest, IngestError};

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use kouan_protocol::{AgentId, BootId, BootTime, Incarnation, SessionId};
+use kouan_protocol::{AgentId, Anchor, BootId, BootTime, Incarnation, SessionId};
+
+use super::transit::Transit;
 
 /// An agent counts as connected for this long after its last request.
 const CONNECTED_MS: u64 = 60_000;
@@ -25,7 +27,10 @@ pub struct Session {
 
 /// The current sessions; in memory only, because after a restart every agent says hello again.
 #[derive(Debug, Default)]
-pub struct Sessions(Mutex<HashMap<AgentId, Known>>);
+pub struct Sessions {
+    known: Mutex<HashMap<AgentId, Known>>,
+    transits: Mutex<HashMap<AgentId, Transit>>,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -85,6 +90,19 @@ impl Sessions {
         Ok(*session)
     }
 
+    /// How much longer a message of the agent took than its quickest of late, in milliseconds: the line's part in how
+    /// far the agent's clock seems to be off.
+    pub fn delay_ms(&self, agent: &AgentId, sent: &Anchor, received: &Anchor) -> u64 {
+        let mut transits = self.transits.lock().unwrap_or_else(PoisonError::into_inner);
+        match transits.get_mut(agent) {
+            Some(transit) => transit.delay_ms(sent, received),
+            None => {
+                transits.insert(agent.clone(), Transit::new(sent, received));
+                0
+            }
+        }
+    }
+
     /// Milliseconds since the agent's last request, if it said hello.
     #[must_use]
     pub fn silent_ms(&self, agent: &AgentId, now: BootTime) -> Option<u64> {
@@ -98,7 +116,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AgentId, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,16 +8,17 @@ use crate::store::log::{Correction, EARLIEST, FUTURE_MS, TimeStatus};
 const TOLERANCE_MS: u64 = 2_000;
 
 /// What must be added to the wall times of a batch with that anchor, when the agent's clocks showed `sent` as the
-/// upload left and it arrived at `received`.
+/// upload left and it arrived at `received`, `delay_ms` later than the quickest would have.
 ///
 /// The boot clock ties the batch to the moment of sending, if the machine has not been started again in between;
 /// then even records of a clock that was never set get a right time.
 #[must_use]
-pub fn correct(received: Timestamp, sent: &Anchor, batch: &Anchor) -> Correction {
-    let offset = received.0.abs_diff(sent.wall.0);
+pub fn correct(received: Timestamp, delay_ms: u64, sent: &Anchor, batch: &Anchor) -> Correction {
+    let arrived = received.0.saturating_sub_unsigned(delay_ms);
+    let offset = arrived.abs_diff(sent.wall.0);
     if batch.boot == sent.boot && (!batch.trusted || offset > TOLERANCE_MS) {
         let age = i128::from(sent.boot_time.0) - i128::from(batch.boot_time.0);
-        let shift = i128::from(received.0) - (i128::from(batch.wall.0) + age);
+        let shift = i128::from(arrived) - (i128::from(batch.wall.0) + age);
         let shift_ms = shift.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
         return believable(Correction { received, shift_ms, status: TimeStatus::Corrected }, batch);
     }
@@ -64,14 +65,23 @@ mod tests {
     #[case::years_ahead(
         anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW * 2, true), -NOW, "uncertain")]
     fn the_table(#[case] sent: Anchor, #[case] batch: Anchor, #[case] shift_ms: i64, #[case] status: &str) {
-        let correction = correct(Timestamp(NOW), &sent, &batch);
+        let correction = correct(Timestamp(NOW), 0, &sent, &batch);
         assert_eq!((correction.shift_ms, correction.status.as_str()), (shift_ms, status));
+    }
+
+    #[test]
+    fn what_the_line_held_back_keeps_its_time() {
+        let batch = anchor(1, 80_000, 80_000, false);
+        let quick = correct(Timestamp(NOW), 0, &anchor(1, 90_000, 90_000, false), &batch);
+        let slow = correct(Timestamp(NOW + 2_500), 1_500, &anchor(1, 91_000, 91_000, false), &batch);
+        assert_eq!((quick.shift_ms, slow.shift_ms), (NOW - 90_000, NOW - 90_000));
+        assert_eq!(slow.received, Timestamp(NOW + 2_500));
     }
 
     #[test]
     fn no_record_leaves_the_time_that_can_be_believed() {
         let batch = anchor(1, 80_000, NOW, true);
-        let correction = correct(Timestamp(NOW), &batch, &batch);
+        let correction = correct(Timestamp(NOW), 0, &batch, &batch);
         assert_eq!(correction.time_of(&batch, BootTime(u64::MAX)), Timestamp(NOW + FUTURE_MS));
         assert_eq!(correction.time_of(&batch, BootTime(79_000)), Timestamp(NOW - 1_000));
     }

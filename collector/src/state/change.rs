@@ -152,9 +152,11 @@ fn readings(
                     time,
                     time_status: correction.status,
                     received: correction.received,
+                    boot: batch.anchor.boot,
+                    boot_time: row.boot_time,
                 };
                 let known = latest.entry(column).or_insert_with(|| state.clone());
-                if known.time <= state.time {
+                if !known.is_after(&state) {
                     *known = state;
                 }
             }

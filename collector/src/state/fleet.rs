@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use kouan_protocol::{
-    AgentId, CatalogueHash, DeviceKey, DeviceSpec, HealthLevel, PointName, Quality, QualityReason, Timestamp, Value,
+    AgentId, BootId, BootTime, CatalogueHash, DeviceKey, DeviceSpec, HealthLevel, PointName, Quality, QualityReason,
+    Timestamp, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,18 @@ pub struct PointState {
     pub time_status: TimeStatus,
     /// When it arrived here.
     pub received: Timestamp,
+    /// Which boot of the agent's machine read it.
+    pub boot: BootId,
+    /// When, on that boot's clock.
+    pub boot_time: BootTime,
+}
+
+impl PointState {
+    /// Whether it was read after `other`. Within one boot its clock decides: corrected times follow what is known of
+    /// the line, and that gets better.
+    pub(super) fn is_after(&self, other: &Self) -> bool {
+        if self.boot == other.boot { self.boot_time > other.boot_time } else { self.time > other.time }
+    }
 }
 
 /// The latest health of a device.
@@ -128,7 +141,7 @@ impl Device {
     /// Takes a reading, unless a newer one is known.
     pub fn take(&mut self, name: &PointName, state: PointState) {
         match self.points.get_mut(name) {
-            Some(known) if known.time > state.time => return,
+            Some(known) if known.is_after(&state) => return,
             Some(known) => *known = state,
             None => {
                 self.points.insert(name.clone(), state);

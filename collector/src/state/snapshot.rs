@@ -45,7 +45,8 @@ impl Snapshots {
         Ok(Self { source: Arc::new(Mutex::new(source)), writer, fleet })
     }
 
-    /// Updates the state by a snapshot; newer values that are known already stay.
+    /// Updates the state by a snapshot; newer values that are known already stay. It was received at a time, so many
+    /// milliseconds later than the quickest would have been.
     ///
     /// # Errors
     /// When it cannot be read or its catalogue is missing.
@@ -53,7 +54,7 @@ impl Snapshots {
         &self,
         agent: &AgentId,
         site: &str,
-        received: Timestamp,
+        (received, delay_ms): (Timestamp, u64),
         sent: Anchor,
         body: Vec<u8>,
     ) -> Result<(), SnapshotProblem> {
@@ -66,7 +67,7 @@ impl Snapshots {
             snapshot: true,
         };
         let (source, owner) = (Arc::clone(&self.source), agent.clone());
-        let opened = tokio::task::spawn_blocking(move || open(&source, &owner, received, &sent, &body));
+        let opened = tokio::task::spawn_blocking(move || open(&source, &owner, (received, delay_ms), &sent, &body));
         let changes = opened.await.map_err(|_| StoreError::Closed)??;
         let (fleet, published) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
         self.writer
@@ -88,7 +89,7 @@ impl Snapshots {
 fn open(
     source: &Mutex<Source>,
     agent: &AgentId,
-    received: Timestamp,
+    (received, delay_ms): (Timestamp, u64),
     sent: &Anchor,
     body: &[u8],
 ) -> Result<Vec<Change>, SnapshotProblem> {
@@ -104,6 +105,6 @@ fn open(
     {
         return Err(SnapshotProblem::WantedCatalogue(hash));
     }
-    let correction = correct(received, sent, &batch.anchor);
+    let correction = correct(received, delay_ms, sent, &batch.anchor);
     change::of_batch(agent, &batch, &correction, 0, log, catalogues)?.map_err(SnapshotProblem::Unreadable)
 }
