@@ -145,6 +145,23 @@ async fn a_command_that_nobody_fetches_expires() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The line is busy with a board that does not answer; what waits behind it must not come later than it may.
+#[tokio::test]
+async fn a_command_that_waits_too_long_for_its_line_expires() -> anyhow::Result<()> {
+    let mut site = SmallSite::start().await?;
+    site.cabinet.control("silent 2 on").await?;
+    let first = site.api.command("relay-1", "relay.set", set(1, true), LIFE).await?;
+    let second = site.api.command("relay-1", "relay.set", set(2, true), Duration::from_millis(150)).await?;
+    let outcome = site.api.outcome(&second, SHORT).await?;
+    ensure!(outcome["state"] == "expired", "{outcome}");
+    let outcome = site.api.outcome(&first, SHORT).await?;
+    ensure!(outcome["state"] == "unknown", "{outcome}");
+    site.cabinet.control("silent 2 off").await?;
+    site.wait_health("relay-1", "working").await?;
+    ensure!(site.moved(1).await? == 0, "the expired command was carried out");
+    Ok(())
+}
+
 /// The agent sleeps while the command travels: it must judge the command's life by when it asked for it.
 #[tokio::test]
 async fn a_command_that_slept_on_the_way_expires_at_the_agent() -> anyhow::Result<()> {

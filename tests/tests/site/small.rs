@@ -166,8 +166,26 @@ every = "500ms"
         anyhow::ensure!(gaps.is_empty(), "something was given up: {gaps:?}");
         let quarantine = self.api.list("/quarantine").await?;
         anyhow::ensure!(quarantine.is_empty(), "something was not understood: {quarantine:?}");
+        self.readings_once().await?;
         let again = self.api.events("passage").await?.len() as u64;
         anyhow::ensure!(again == self.passed().await?, "{again} events in the end");
+        Ok(())
+    }
+}
+
+impl SmallSite {
+    /// The history has each reading of the gate's counter once, in order, up to the last one.
+    async fn readings_once(&self) -> anyhow::Result<()> {
+        let id = self.api.device_id("gate-1").await?;
+        let path = format!("/devices/{id}/readings?point=passage.count.in&limit=10000");
+        let rows = self.api.list(&path).await?;
+        let times = rows.iter().map(|row| count(&row["time_ms"])).collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::ensure!(times.windows(2).all(|pair| pair[0] < pair[1]), "readings are doubled: {times:?}");
+        let values = rows.iter().filter(|row| row["quality"] == "good").map(|row| count(&row["value"]));
+        let values = values.collect::<anyhow::Result<Vec<_>>>()?;
+        anyhow::ensure!(values.is_sorted(), "readings are out of order: {values:?}");
+        let latest = count(&self.api.point("gate-1", "passage.count.in").await?["value"])?;
+        anyhow::ensure!(values.last() == Some(&latest), "the history ends with {:?}, not {latest}", values.last());
         Ok(())
     }
 }

@@ -95,3 +95,24 @@ async fn a_passage_becomes_an_event_at_the_api_within_a_second() -> anyhow::Resu
     ensure!(took[2] < Duration::from_secs(1), "it took {took:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn devices_that_restart_are_found_again_under_their_names() -> anyhow::Result<()> {
+    let mut site = SmallSite::start().await?;
+    site.gate.control("pass in 3").await?;
+    let count = async |site: &SmallSite| Ok(site.api.point("gate-1", "passage.count.in").await?["value"].clone());
+    wait_until("three passages", SHORT, async || count(&site).await, |seen| *seen == 3).await?;
+    site.gate.control("restart").await?;
+    site.cabinet.control("restart").await?;
+    wait_until("the counter at zero", SHORT, async || count(&site).await, |seen| *seen == 0).await?;
+    site.gate.control("pass in 2").await?;
+    wait_until("two more", SHORT, async || count(&site).await, |seen| *seen == 2).await?;
+    wait_until("five events", SHORT, async || site.api.events("passage").await, |seen| seen.len() == 5).await?;
+    for device in ["gate-1", "climate-1", "relay-1"] {
+        site.wait_health(device, "working").await?;
+    }
+    let command = site.api.command("relay-1", "relay.set", json!({ "channel": 8, "on": true }), SHORT).await?;
+    let outcome = site.api.outcome(&command, SHORT).await?;
+    ensure!(outcome["state"] == "succeeded", "{outcome}");
+    Ok(())
+}
