@@ -36,12 +36,17 @@ pub struct DriverCx {
 }
 
 /// Something a driver learned.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Observation {
     /// A read group was read.
     Row(RawRow),
     /// The device said that something happened.
-    Event(RawEvent),
+    Event {
+        /// The event.
+        event: RawEvent,
+        /// Fired when the event is on disk, dropped when it never will be; for a device that keeps it until then.
+        stored: Option<oneshot::Sender<()>>,
+    },
     /// The device's health, told whenever it may have changed; the receiver drops repetitions.
     Health(RawHealth),
 }

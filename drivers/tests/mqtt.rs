@@ -4,23 +4,30 @@
 mod running;
 #[path = "running/broker.rs"]
 mod running_broker;
+#[path = "running/cable.rs"]
+mod running_cable;
 
 use std::io::Write;
 use std::sync::Arc;
 
-use kouan_drivers::driver::{ActOutcome, Observation, RawEvent, RawValue};
+use kouan_drivers::driver::{ActOutcome, RawEvent, RawValue};
 use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Controlled, Kiosk, KioskSettings};
 use kouan_protocol::{Field, FieldValue, HealthLevel, Privacy, QualityReason};
 use running::{Running, configure};
 use running_broker::Broker;
+use running_cable::Cable;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 fn settings(broker: &Broker, more: &str) -> String {
+    settings_at(broker.port, more)
+}
+
+fn settings_at(port: u16, more: &str) -> String {
     format!(
-        "[[link]]\nname = \"broker\"\nkind = \"mqtt\"\nbroker = \"127.0.0.1:{}\"\nclient_id = \"kouan-test\"\n{more}\n\
-         [[link.device]]\nname = \"kiosk-1\"\nprofile = \"kiosk-mqtt\"\ntopic = \"hall/kiosk-1\"\n",
-        broker.port
+        "[[link]]\nname = \"broker\"\nkind = \"mqtt\"\nbroker = \"127.0.0.1:{port}\"\nclient_id = \"kouan-test\"\n{more}\n\
+         [[link.device]]\nname = \"kiosk-1\"\nprofile = \"kiosk-mqtt\"\ntopic = \"hall/kiosk-1\"\n"
     )
 }
 
@@ -28,13 +35,22 @@ fn status(temperature: f64) -> String {
     format!(r#"{{"paper":"near","screen":true,"printer":{{"temperature":{temperature}}},"tickets":7}}"#)
 }
 
+/// An event that is on disk at once.
 async fn next_event(running: &mut Running) -> RawEvent {
-    running
-        .first("an event", |observation| match observation {
-            Observation::Event(event) => Some(event.clone()),
-            _ => None,
-        })
-        .await
+    let (event, stored) = running.event().await;
+    stored.unwrap().send(()).unwrap();
+    event
+}
+
+/// The next event must be the ticket with that number. Nobody stored it yet.
+async fn ticket(running: &mut Running, number: &str) -> oneshot::Sender<()> {
+    let (event, stored) = running.event().await;
+    assert_eq!(event.fields[0].value, FieldValue::Text(number.to_owned()));
+    stored.unwrap()
+}
+
+fn issue_ticket(broker: &Broker, number: &str) {
+    broker.publish("hall/kiosk-1/events/ticket", &format!(r#"{{"number":"{number}"}}"#), &["-q", "1"]);
 }
 
 /// The driver is subscribed as soon as it hears of something that is published again and again.
@@ -233,6 +249,94 @@ async fn events_wait_in_the_broker_while_nobody_listens() {
     }
     // A state that waited is not the present one.
     assert!(running.read().await.is_err());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_stored_is_delivered_again_after_a_restart_and_a_stored_one_is_not() {
+    let broker = Broker::start(true);
+    let mut running = Running::start(&settings(&broker, ""));
+    wait_until_subscribed(&mut running, &broker).await;
+    ["A1", "A2", "A3"].iter().for_each(|number| issue_ticket(&broker, number));
+    ticket(&mut running, "A1").await.send(()).unwrap();
+    let _withheld = (ticket(&mut running, "A2").await, ticket(&mut running, "A3").await);
+    running.stop().await;
+
+    let mut running = Running::start(&settings(&broker, ""));
+    for number in ["A2", "A3"] {
+        ticket(&mut running, number).await.send(()).unwrap();
+    }
+    running.stop().await;
+    let mut running = Running::start(&settings(&broker, ""));
+    wait_until_subscribed(&mut running, &broker).await;
+    issue_ticket(&broker, "A4");
+    ticket(&mut running, "A4").await.send(()).unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_lost_connection_only_events_that_got_lost_are_told_again() {
+    let broker = Broker::start(true);
+    let cable = Cable::to(broker.port).await;
+    let mut running = Running::start(&settings_at(cable.port, ""));
+    wait_until_subscribed(&mut running, &broker).await;
+    ["A1", "A2"].iter().for_each(|number| issue_ticket(&broker, number));
+    let on_its_way = ticket(&mut running, "A1").await;
+    drop(ticket(&mut running, "A2").await);
+    cable.pull();
+    // The broker delivers both again; the first may still reach the disk.
+    let second = ticket(&mut running, "A2").await;
+    on_its_way.send(()).unwrap();
+    second.send(()).unwrap();
+    issue_ticket(&broker, "A3");
+    ticket(&mut running, "A3").await.send(()).unwrap();
+    // Whether the acknowledgements get through or not, nothing comes a second time.
+    cable.pull();
+    running.health(HealthLevel::Unreachable, "link-closed").await;
+    issue_ticket(&broker, "A4");
+    ticket(&mut running, "A4").await.send(()).unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_got_lost_is_not_acknowledged_and_states_go_on() {
+    let broker = Broker::start(true);
+    let cable = Cable::to(broker.port).await;
+    let mut running = Running::start(&settings_at(cable.port, ""));
+    wait_until_subscribed(&mut running, &broker).await;
+    ["A1", "A2"].iter().for_each(|number| issue_ticket(&broker, number));
+    drop(ticket(&mut running, "A1").await);
+    ticket(&mut running, "A2").await.send(()).unwrap();
+    broker.publish("hall/kiosk-1/status", &status(31.5), &[]);
+    running.point("printer.temperature", |cell| (*cell == Ok(RawValue::Number(31.5))).then_some(())).await;
+    cable.pull();
+    ticket(&mut running, "A1").await.send(()).unwrap();
+    issue_ticket(&broker, "A3");
+    ticket(&mut running, "A3").await.send(()).unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_disk_stops_the_reception_and_no_command() {
+    let broker = Broker::start(true);
+    let mut running = Running::start(&settings(&broker, ""));
+    wait_until_subscribed(&mut running, &broker).await;
+    let numbers: Vec<_> = (0..150).map(|number| number.to_string()).collect();
+    numbers.iter().for_each(|number| issue_ticket(&broker, number));
+    let mut waiting = Vec::new();
+    for number in &numbers[..64] {
+        waiting.push(ticket(&mut running, number).await);
+    }
+    running.read().await.unwrap();
+    let outcome = running.act("screen.set", screen(true)).await;
+    assert_eq!(outcome, ActOutcome::Unknown("the device did not confirm in time".to_owned()));
+    assert!(running.observations.try_recv().is_err(), "more than may wait");
+    for stored in waiting {
+        stored.send(()).unwrap();
+    }
+    for number in &numbers[64..] {
+        ticket(&mut running, number).await.send(()).unwrap();
+    }
     running.stop().await;
 }
 

@@ -46,10 +46,11 @@ pub async fn run(
     let mut waiting = Vec::with_capacity(TOGETHER);
     while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
         let (mut urgent, mut events, mut counters) = (Vec::new(), Vec::new(), Vec::new());
+        let mut confirmations = Vec::new();
         for observation in waiting.drain(..) {
             let key = match &observation {
                 Observation::Row(row) => &row.device,
-                Observation::Event(event) => &event.device,
+                Observation::Event { event, .. } => &event.device,
                 Observation::Health(health) => &health.device,
             };
             let Some(device) = devices.get_mut(key) else {
@@ -65,7 +66,10 @@ pub async fn run(
                         buffer.push(group, row).await?;
                     }
                 }
-                Observation::Event(event) => events.push(device.event(event)),
+                Observation::Event { event, stored } => {
+                    events.push(device.event(event));
+                    confirmations.extend(stored);
+                }
                 Observation::Health(health) => urgent.extend(device.health(health, &current)),
             }
         }
@@ -74,6 +78,11 @@ pub async fn run(
         }
         if !events.is_empty() || !counters.is_empty() {
             buffer.append(Lane::Events, events, counters).await?;
+        }
+        // Only now may a broker forget them. An early return drops the rest, which says that they were not stored.
+        for stored in confirmations {
+            // Whoever delivered the event may have gone.
+            let _ = stored.send(());
         }
     }
     Ok(())

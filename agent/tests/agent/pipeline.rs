@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use kouan_agent::pipeline::{self, Current, PipelineSettings};
 use kouan_drivers::configure::{ConfiguredDevice, ConfiguredLink, DeviceIdentity, catalogue};
-use kouan_drivers::driver::{Observation, RawHealth, RawRow, RawValue};
+use kouan_drivers::driver::{Observation, RawEvent, RawHealth, RawRow, RawValue};
 use kouan_drivers::profile::{CounterEvent, GroupProfile, PointProfile, Scale};
 use kouan_protocol::*;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::site::{clock, config, waiting};
 
@@ -127,4 +127,35 @@ async fn health_is_told_when_it_changes() {
     });
     use HealthLevel::{Unreachable, Working};
     assert_eq!(levels.collect::<Vec<_>>(), [Working, Unreachable, Working]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_confirmed_once_it_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let links = [gate()];
+    let clock: Arc<dyn Clock> = clock();
+    let catalogue = catalogue(&links);
+    let (buffer, threads) = kouan_agent::buffer::Buffer::open(&config(folder.path()), &catalogue, &clock).unwrap();
+    let buffer = Arc::new(buffer);
+    let (sender, receiver) = mpsc::channel(64);
+    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::new(Current::new(catalogue)) };
+    let pipeline = tokio::spawn(async move { pipeline::run(settings, &links, receiver).await });
+    let event = |device: &str| {
+        let (stored, confirmation) = oneshot::channel();
+        let device = device.parse().unwrap();
+        let event =
+            RawEvent { device, boot_time: BootTime(3_600_000), kind: "ticket-issued".to_owned(), fields: vec![] };
+        (Observation::Event { event, stored: Some(stored) }, confirmation)
+    };
+    let (known, confirmation) = event("gate-1");
+    sender.send(known).await.unwrap();
+    confirmation.await.unwrap();
+    assert_eq!(count(&waiting(&buffer, Lane::Events).await), 1, "it was confirmed before it could be read");
+    let (unknown, confirmation) = event("gate-2");
+    sender.send(unknown).await.unwrap();
+    assert!(confirmation.await.is_err(), "nobody kept it");
+    drop(sender);
+    pipeline.await.unwrap().unwrap();
+    drop(buffer);
+    threads.join();
 }

@@ -71,6 +71,7 @@ pub(crate) struct Received {
 pub(crate) struct Connection {
     client: AsyncClient,
     incoming: mpsc::Receiver<Result<Received, MqttError>>,
+    resumed: bool,
     task: AbortHandle,
 }
 
@@ -106,8 +107,6 @@ impl MqttError {
 
 /// Messages that wait between the socket and the driver. When it is full the socket is not read.
 const WAITING_MESSAGES: usize = 64;
-/// Requests that wait for the socket.
-const WAITING_REQUESTS: usize = 64;
 /// A packet beyond this breaks the connection; messages far below it are refused one by one.
 const PACKET_BYTES: usize = 1024 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -117,20 +116,23 @@ impl Connection {
     pub(crate) async fn open(settings: &ConnectionSettings, topics: &[(String, Delivery)]) -> Result<Self, MqttError> {
         let broker = settings.broker();
         let (client, events) = AsyncClient::builder(settings.options()?)
-            .capacity(WAITING_REQUESTS)
+            // A bound could block: acknowledgements wait for the socket, which waits for somebody to take messages.
+            // There are at most as many as messages came, and commands are few.
+            .unbounded()
             .try_build()
             .map_err(|error| MqttError::Settings(error.to_string()))?;
         let (connected_tx, connected) = tokio::sync::oneshot::channel();
         let (tx, incoming) = mpsc::channel(WAITING_MESSAGES);
         let task = tokio::spawn(pump(events, broker.clone(), connected_tx, tx)).abort_handle();
-        let mut connection = Self { client, incoming, task };
+        let mut connection = Self { client, incoming, resumed: false, task };
         let open = async {
-            if connected.await.is_err() {
+            let Ok(resumed) = connected.await else {
                 return Err(match connection.incoming.recv().await {
                     Some(Err(error)) => error,
                     _ => MqttError::Ended,
                 });
-            }
+            };
+            connection.resumed = resumed;
             connection.subscribe(&broker, topics).await
         };
         match tokio::time::timeout(CONNECT_WITHIN, open).await {
@@ -154,6 +156,11 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether the broker remembers what it did not get acknowledged in an earlier connection.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The next message. Cancel-safe.
@@ -192,6 +199,11 @@ impl Delivery {
 }
 
 impl Received {
+    /// Whether the broker keeps it until it is acknowledged.
+    pub(crate) fn wants_acknowledgement(&self) -> bool {
+        self.raw.qos != QoS::AtMostOnce
+    }
+
     /// The same for a message and for the same one sent again.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -210,7 +222,7 @@ impl Drop for Connection {
 async fn pump(
     mut events: EventLoop,
     broker: String,
-    connected: tokio::sync::oneshot::Sender<()>,
+    connected: tokio::sync::oneshot::Sender<bool>,
     incoming: mpsc::Sender<Result<Received, MqttError>>,
 ) {
     let mut network = NetworkOptions::new();
@@ -219,9 +231,9 @@ async fn pump(
     let mut connected = Some(connected);
     loop {
         let said = match events.poll().await {
-            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+            Ok(Event::Incoming(Packet::ConnAck(answer))) => {
                 // Nobody waits any more when the opening was given up.
-                let _ = connected.take().map(|connected| connected.send(()));
+                let _ = connected.take().map(|connected| connected.send(answer.session_present));
                 continue;
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => Ok(received(publish)),

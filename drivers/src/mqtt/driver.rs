@@ -1,11 +1,13 @@
 //! Connects, listens, and connects again.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kouan_protocol::HealthLevel;
 use secrecy::SecretString;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -14,6 +16,7 @@ use super::device::{DeviceState, MqttDevice, Purpose};
 use super::message::{MESSAGE_BYTES, read_event, read_group, read_reply, write_action};
 use super::pending::Pending;
 use super::settings::BrokerSettings;
+use super::unacknowledged::{Confirmation, Unacknowledged};
 use crate::driver::{
     ActOutcome, ActRequest, Driver, DriverCx, DriverError, DriverFuture, Observation, RawEvent, RawHealth, RawRow,
     Request,
@@ -34,13 +37,14 @@ impl Driver for MqttDriver {
                 routes.entry(topic).or_default().push((at, purpose));
             }
         }
-        let task = Task { driver: *self, cx, states, routes, pending: Pending::default(), seen: VecDeque::new() };
+        let (pending, unacknowledged) = (Pending::default(), Unacknowledged::default());
+        let task = Task { driver: *self, cx, states, routes, pending, unacknowledged };
         Box::pin(task.run())
     }
 }
 
-/// Events of which a repetition is recognised.
-const REMEMBERED_EVENTS: usize = 256;
+/// How long a stop waits for events that are on their way to the disk, so that they do not come again.
+const STOP_WITHIN: Duration = Duration::from_millis(500);
 
 struct Task {
     driver: MqttDriver,
@@ -49,7 +53,7 @@ struct Task {
     /// Whom a topic concerns.
     routes: HashMap<String, Vec<(usize, Purpose)>>,
     pending: Pending,
-    seen: VecDeque<u64>,
+    unacknowledged: Unacknowledged,
 }
 
 /// The driver is to stop.
@@ -67,6 +71,7 @@ impl Task {
                     backoff.succeeded();
                     match shutdown.run_until_cancelled(self.session(&mut connection)).await {
                         None | Some(Err(Stopped)) => {
+                            let _ = tokio::time::timeout(STOP_WITHIN, self.acknowledge_rest(&connection)).await;
                             // What was acknowledged must reach the broker, or it comes again after a restart.
                             connection.close().await;
                             return Ok(());
@@ -80,6 +85,7 @@ impl Task {
                 warn!(link = %self.cx.link, %error, "The broker cannot be used; trying again.");
             }
             self.pending.give_up("the connection to the broker was lost before the device confirmed");
+            self.unacknowledged.connection_lost();
             if self.tell_closed(&error).await.is_err() {
                 return Ok(());
             }
@@ -139,6 +145,9 @@ impl Task {
     /// Listens until the connection fails.
     async fn session(&mut self, connection: &mut Connection) -> Result<MqttError, Stopped> {
         self.states.iter_mut().for_each(DeviceState::begin_session);
+        if !connection.is_resumed() {
+            self.unacknowledged.session_lost();
+        }
         loop {
             let next_silent = self.states.iter().filter_map(DeviceState::look_at);
             let wake = next_silent.chain(self.pending.next_deadline()).min();
@@ -149,12 +158,11 @@ impl Task {
                 }
             };
             tokio::select! {
-                received = connection.next() => {
-                    let received = match received {
-                        Ok(received) => received,
-                        Err(error) => return Ok(error),
-                    };
-                    self.receive(&received).await?;
+                received = connection.next(), if !self.unacknowledged.is_full() => match received {
+                    Ok(received) => self.receive(received).await?,
+                    Err(error) => return Ok(error),
+                },
+                received = self.unacknowledged.next_stored() => {
                     if let Err(error) = connection.acknowledge(&received).await {
                         return Ok(error);
                     }
@@ -174,22 +182,40 @@ impl Task {
         }
     }
 
-    async fn receive(&mut self, received: &Received) -> Result<(), Stopped> {
-        let routes = self.routes.get(&received.message.topic).cloned().unwrap_or_default();
-        for (at, purpose) in routes {
-            let device = Arc::clone(&self.driver.devices[at]);
-            self.understand(at, &device, purpose, received).await?;
+    /// Acknowledges what is being stored, as far as it can be.
+    async fn acknowledge_rest(&mut self, connection: &Connection) {
+        while !self.unacknowledged.is_settled() {
+            let received = self.unacknowledged.next_stored().await;
+            if connection.acknowledge(&received).await.is_err() {
+                return;
+            }
         }
+    }
+
+    async fn receive(&mut self, received: Received) -> Result<(), Stopped> {
+        let routes = self.routes.get(&received.message.topic).cloned().unwrap_or_default();
+        let before = self.unacknowledged.handed_on_before(&received);
+        let news = before.is_none();
+        let mut confirmations = before.unwrap_or_default();
+        for (at, purpose) in routes {
+            if matches!(purpose, Purpose::Event(_)) && !news {
+                continue;
+            }
+            let device = Arc::clone(&self.driver.devices[at]);
+            confirmations.extend(self.understand(at, &device, purpose, &received).await?);
+        }
+        self.unacknowledged.add(received, confirmations);
         Ok(())
     }
 
+    /// Hands on what the message says; of an event comes back what its acknowledgement waits for.
     async fn understand(
         &mut self,
         at: usize,
         device: &MqttDevice,
         purpose: Purpose,
         received: &Received,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Option<Confirmation>, Stopped> {
         let Message { topic, payload, retained } = &received.message;
         let boot_time = self.cx.clock.boot_time();
         let model = &device.profile.model;
@@ -208,19 +234,16 @@ impl Task {
                 }
                 Err(error) => self.states[at].heard(topic, Err(error)),
             },
-            Purpose::Event(_) if received.again && self.seen.contains(&received.fingerprint()) => {}
             Purpose::Event(event) => {
                 let event = &model.events[event];
                 let read = read_event(event, payload);
                 self.states[at].heard(topic, read.as_ref().map(|_| ()).map_err(Clone::clone));
                 if let Ok(fields) = read {
                     let kind = event.kind.clone();
-                    self.tell(Observation::Event(RawEvent { device: device.key.clone(), boot_time, kind, fields }))
-                        .await?;
-                    self.seen.push_back(received.fingerprint());
-                    while self.seen.len() > REMEMBERED_EVENTS {
-                        self.seen.pop_front();
-                    }
+                    let event = RawEvent { device: device.key.clone(), boot_time, kind, fields };
+                    let (stored, confirmation) = received.wants_acknowledgement().then(oneshot::channel).unzip();
+                    self.tell(Observation::Event { event, stored }).await?;
+                    return Ok(confirmation);
                 }
             }
             Purpose::Online => {
@@ -232,7 +255,7 @@ impl Task {
                 self.states[at].said_offline(offline);
             }
             Purpose::Reply => {
-                let Some(reply) = &model.reply else { return Ok(()) };
+                let Some(reply) = &model.reply else { return Ok(None) };
                 let read = read_reply(reply, payload);
                 self.states[at].heard(topic, read.as_ref().map(|_| ()).map_err(Clone::clone));
                 if let Ok(Some(reply)) = read {
@@ -240,7 +263,7 @@ impl Task {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Publishes an action, once.

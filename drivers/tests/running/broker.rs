@@ -17,7 +17,10 @@ impl Broker {
     pub fn start(allow_anonymous: bool) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut settings = tempfile::NamedTempFile::new().unwrap();
-        let text = format!("listener {port} 127.0.0.1\nallow_anonymous {allow_anonymous}\npersistence false\n");
+        let text = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous {allow_anonymous}\npersistence false\n\
+             max_inflight_messages 0\n"
+        );
         settings.write_all(text.as_bytes()).unwrap();
         let child = spawn(&settings);
         let broker = Self { port, settings, child };

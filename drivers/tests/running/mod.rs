@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, read_links};
 use kouan_drivers::driver::{
-    ActOutcome, ActRequest, DriverCx, DriverError, Observation, PermitRefused, RawHealth, RawRow, RawValue, Request,
-    StartPermit,
+    ActOutcome, ActRequest, DriverCx, DriverError, Observation, PermitRefused, RawEvent, RawHealth, RawRow, RawValue,
+    Request, StartPermit,
 };
 use kouan_drivers::profile::ProfileStore;
 use kouan_protocol::{Field, HealthLevel, QualityReason, SystemClock};
@@ -92,6 +92,18 @@ impl Running {
         };
         let found = tokio::time::timeout(PATIENCE, find).await;
         found.unwrap_or_else(|_| panic!("never came: {what}; only {passed:#?}"))
+    }
+
+    /// The next event, and what tells the driver that it is on disk.
+    pub async fn event(&mut self) -> (RawEvent, Option<oneshot::Sender<()>>) {
+        let find = async {
+            loop {
+                if let Observation::Event { event, stored } = self.observations.recv().await.unwrap() {
+                    return (event, stored);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, find).await.expect("no event came")
     }
 
     /// Waits for that health.
