@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::broker::Broker;
 use crate::collector::Collector;
 use crate::configuration::{AgentConfiguration, checkpoint_links};
-use crate::process::tail;
+use crate::process::{Process, tail};
 use crate::simulator::Simulator;
 use crate::wait::{SHORT, wait_for};
 
@@ -180,20 +180,37 @@ impl Checkpoint {
         })
     }
 
+    fn processes(&mut self) -> anyhow::Result<[&mut Process; 7]> {
+        Ok([
+            self.agent.process()?,
+            self.collector.process()?,
+            self.broker.process(),
+            self.ups.process(),
+            self.cabinet.process(),
+            self.gate.process(),
+            self.kiosk.process(),
+        ])
+    }
+
     /// Looks whether every program still runs.
     ///
     /// # Errors
     /// When one has ended, with the end of its log.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
-        let simulators = [&mut self.ups, &mut self.cabinet, &mut self.gate, &mut self.kiosk];
-        let simulators = simulators.into_iter().map(Simulator::process);
-        let others = [self.agent.process()?, self.collector.process()?, self.broker.process()];
-        for process in simulators.chain(others) {
+        for process in self.processes()? {
             if !process.is_running()? {
                 return Err(process.failure("has ended"));
             }
         }
         Ok(())
+    }
+
+    /// The process ids of every program.
+    ///
+    /// # Errors
+    /// When agent or collector do not run.
+    pub fn process_ids(&mut self) -> anyhow::Result<Vec<u32>> {
+        Ok(self.processes()?.into_iter().filter_map(|process| process.id()).collect())
     }
 
     /// Stops everything in order and removes the folder.

@@ -28,7 +28,7 @@ async fn the_demo_checks_itself() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn an_interrupted_demo_leaves_nothing_behind() -> anyhow::Result<()> {
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+    for signal in [Signal::INT, Signal::HUP, Signal::KILL] {
         let folder = folder()?;
         let options = ProcessOptions::new("kouan-demo", binary("kouan-demo")?, folder.path(), ["--for", "10min"]);
         let mut demo = Process::start(&options)?;
@@ -56,8 +56,7 @@ async fn everything_listens_on_loopback_only() -> anyhow::Result<()> {
     let mut site = Checkpoint::start().await?;
     site.check_running()?;
     let mut listeners = 0;
-    let own = std::process::id();
-    for id in children(own)? {
+    for id in site.process_ids()? {
         for address in listening(id)? {
             ensure!(address.is_loopback(), "process {id} listens on {address}");
             listeners += 1;

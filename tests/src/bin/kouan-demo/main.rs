@@ -1,11 +1,10 @@
 //! The product on its embedded default, with a small simulated checkpoint: one collector, one agent, seven devices.
-#![expect(clippy::print_stdout, reason = "this is where the program speaks to the person who called it")]
 
 mod prerequisites;
 mod self_check;
 mod table;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use kouan_tests::{Api, Checkpoint};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often somebody passes the gate and takes a ticket while people watch.
 const RHYTHM: &str = "4s";
@@ -40,7 +39,8 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kouan-demo: {error:#}");
+            // Nothing can be done when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "kouan-demo: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -49,19 +49,40 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     prerequisites::install_broker().await?;
     let started = Instant::now();
-    let mut site = Checkpoint::prepare().await.context("the demo did not come up")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C failed")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM failed")?;
+    let mut stop = StopSignals::listen()?;
+    let mut site = tokio::select! {
+        site = Checkpoint::prepare() => site.context("the demo did not come up")?,
+        () = stop.received() => return Ok(()),
+    };
     let worked = tokio::select! {
         worked = show(&mut site, &arguments, started) => worked,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = stop.received() => Ok(()),
     };
     if std::io::stdout().is_terminal() {
-        println!("\nStopping.");
+        // Whoever closed the terminal need not be told.
+        let _ = say("\nStopping.");
     }
     let stopped = site.stop().await.context("the demo did not stop in order");
     worked.and(stopped)
+}
+
+/// Ctrl-C, the service manager, or a terminal that is closed.
+struct StopSignals([Signal; 3]);
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals failed");
+        Ok(Self([listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?]))
+    }
+
+    async fn received(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }
 
 async fn show(site: &mut Checkpoint, arguments: &Arguments, started: Instant) -> anyhow::Result<()> {
@@ -73,7 +94,7 @@ async fn show(site: &mut Checkpoint, arguments: &Arguments, started: Instant) ->
     let Some(run_for) = arguments.run_for else {
         return watch(site, &head).await;
     };
-    println!("{head}");
+    say(&head)?;
     self_check::run(site, run_for).await
 }
 
@@ -113,8 +134,13 @@ async fn watch(site: &mut Checkpoint, head: &str) -> anyhow::Result<()> {
         site.check_running()?;
         // Clears the screen and goes to its first line.
         let clear = if on_terminal { "\x1b[2J\x1b[H" } else { "" };
-        println!("{clear}{head}\n\n{table}\n{}", if on_terminal { "Ctrl-C stops everything." } else { "" });
+        say(&format!("{clear}{head}\n\n{table}\n{}", if on_terminal { "Ctrl-C stops everything." } else { "" }))?;
     }
+}
+
+/// Writes a line to standard output.
+fn say(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("writing to standard output failed")
 }
 
 async fn scene(api: &Api, rounds: u64) -> anyhow::Result<String> {

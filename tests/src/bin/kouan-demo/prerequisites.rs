@@ -1,5 +1,4 @@
 //! What the demo needs from the machine.
-#![expect(clippy::print_stdout, reason = "this is where the program speaks to the person who called it")]
 
 use std::process::Stdio;
 
@@ -18,7 +17,7 @@ pub(super) async fn install_broker() -> anyhow::Result<()> {
     if !rustix::process::geteuid().is_root() {
         bail!("the MQTT broker mosquitto is not installed; run `sudo apt-get install mosquitto`, then this again");
     }
-    println!("Installing the MQTT broker mosquitto from Debian's packages.");
+    crate::say("Installing the MQTT broker mosquitto from Debian's packages.")?;
     if !apt(&["install", "-y", "--no-install-recommends", "mosquitto"]).await? {
         apt(&["update"]).await?;
         apt(&["install", "-y", "--no-install-recommends", "mosquitto"]).await?;

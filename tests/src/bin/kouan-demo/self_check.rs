@@ -1,5 +1,4 @@
 //! Whether the demo does what it promises.
-#![expect(clippy::print_stdout, reason = "this is where the program speaks to the person who called it")]
 
 use std::time::Duration;
 
@@ -24,8 +23,8 @@ pub(super) async fn run(site: &mut Checkpoint, run_for: Duration) -> anyhow::Res
     fresh(&api).await.context("readings do not flow")?;
     let after = stored(site).await?;
     ensure!(after > before, "readings do not flow: {before} records were stored before, {after} after");
-    println!("✓ verify found no hole; {} records came in", after - before);
-    println!("Everything checked.");
+    crate::say(&format!("✓ verify found no hole; {} records came in", after - before))?;
+    crate::say("Everything checked.")?;
     Ok(())
 }
 
@@ -38,10 +37,10 @@ async fn passage(site: &mut Checkpoint, api: &Api) -> anyhow::Result<()> {
     };
     let started = Instant::now();
     wait_until("the passage at the API", SHORT, look, |count| *count > 0).await?;
-    println!(
+    crate::say(&format!(
         "✓ a passage through the gate was an event at the API after {} ms ({seen} before)",
         started.elapsed().as_millis()
-    );
+    ))?;
     Ok(())
 }
 
@@ -54,7 +53,7 @@ async fn command(api: &Api) -> anyhow::Result<()> {
     let outcome = api.outcome(&command, SHORT).await?;
     ensure!(outcome["state"] == "succeeded", "relay.set ended as {} ({})", outcome["state"], outcome["reason"]);
     let after = wait_until("relay 3 at the API", SHORT, look, |value| *value != before).await?;
-    println!("✓ relay.set succeeded, and relay 3 went from {before} to {after}");
+    crate::say(&format!("✓ relay.set succeeded, and relay 3 went from {before} to {after}"))?;
     Ok(())
 }
 
@@ -70,7 +69,7 @@ async fn fresh(api: &Api) -> anyhow::Result<()> {
         }
         checked += points.len();
     }
-    println!("✓ all {} devices work, all {checked} points are fresh", Checkpoint::DEVICES.len());
+    crate::say(&format!("✓ all {} devices work, all {checked} points are fresh", Checkpoint::DEVICES.len()))?;
     Ok(())
 }
 
