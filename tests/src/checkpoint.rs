@@ -1,6 +1,5 @@
 //! One collector, one agent and a small simulated checkpoint.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -137,18 +136,6 @@ impl Checkpoint {
     /// When it cannot be built.
     pub fn api(&self) -> anyhow::Result<Api> {
         self.collector.api()
-    }
-
-    /// Lets the agent speak to the collector through another address.
-    ///
-    /// # Errors
-    /// When the configuration cannot be written.
-    pub fn connect_through(&mut self, address: SocketAddr) -> anyhow::Result<()> {
-        self.agent.change(|configuration| {
-            if let Some((url, _)) = &mut configuration.collector {
-                *url = format!("http://{address}");
-            }
-        })
     }
 
     /// Waits until the collector shows every device as working, and returns them.
