@@ -63,19 +63,19 @@ pub fn journal_changed(
         })
         .during("look for commands of an earlier journal")?;
     for number in &numbers {
-        change(
-            transaction,
-            *number,
-            "unknown",
-            now.0,
-            "collector",
-            "the agent's command journal was lost or replaced",
-        )?;
-        transaction
-            .execute("UPDATE commands SET evidence = 0 WHERE number = ?1", [number])
-            .during("note a guess about a command")?;
+        give_up(transaction, *number, now)?;
     }
     Ok(numbers.len())
+}
+
+/// The journal that had the command is gone; an end that it told before may still be on its way.
+pub(super) fn give_up(transaction: &Transaction<'_>, number: i64, now: Timestamp) -> Result<(), StoreError> {
+    let reason = "the agent's command journal was lost or replaced";
+    change(transaction, number, "unknown", now.0, "collector", reason)?;
+    transaction
+        .execute("UPDATE commands SET evidence = 0 WHERE number = ?1", [number])
+        .during("note a guess about a command")?;
+    Ok(())
 }
 
 /// Rejects commands of a device that was moved, unless they were handed out before.

@@ -26,8 +26,10 @@ async fn ask(collector: &Running, relay: &str) -> String {
 
 async fn becomes(collector: &Running, command: &str, state: &str) -> Value {
     let check = async || {
-        let found = collector.get(&format!("/api/v1/commands/{command}")).await;
-        (found["state"] == state).then_some(found)
+        // A command that an agent began is here once the state reader has taken its record.
+        let path = format!("/api/v1/commands/{command}");
+        let (status, found) = collector.request(Method::GET, &path, Some(&collector.key), None).await;
+        (status == StatusCode::OK && found["state"] == state).then_some(found)
     };
     eventually(&format!("command is {state}"), check).await
 }
@@ -136,6 +138,33 @@ async fn another_journal_makes_what_the_old_one_had_unknown() {
     becomes(&collector, &delivered, "unknown").await;
     let again = agent.poll(0).await.unwrap().commands;
     assert_eq!(again.iter().map(|command| command.id.as_str()).collect::<Vec<_>>(), [waiting.as_str()]);
+}
+
+#[tokio::test]
+async fn late_words_of_a_lost_journal_count_only_when_they_tell_an_end() {
+    let (collector, mut agent, relay) = relay().await;
+    let (first, second) = (ask(&collector, &relay).await, ask(&collector, &relay).await);
+    assert_eq!(agent.poll(0).await.unwrap().commands.len(), 2);
+    let (lost, local) = (agent.journal, "c-local");
+    agent.progress(local, CommandState::Started).await;
+    becomes(&collector, local, "started").await;
+    agent.journal = Incarnation::random();
+    agent.hello().await;
+    for command in [first.as_str(), second.as_str(), local] {
+        becomes(&collector, command, "unknown").await;
+    }
+    // The lane keeps its order: once the last of these is seen, the ones before it were.
+    agent.progress_of(lost, &first, CommandState::Started).await;
+    agent.progress_of(lost, "c-never-heard-of", CommandState::Started).await;
+    agent.progress_of(lost, &second, CommandState::Started).await;
+    agent.progress_of(lost, &second, CommandState::Succeeded).await;
+    becomes(&collector, &second, "succeeded").await;
+    becomes(&collector, "c-never-heard-of", "unknown").await;
+    becomes(&collector, &first, "unknown").await;
+    agent.progress_of(lost, &first, CommandState::Failed).await;
+    becomes(&collector, &first, "failed").await;
+    agent.progress(local, CommandState::Succeeded).await;
+    becomes(&collector, local, "succeeded").await;
 }
 
 #[tokio::test]

@@ -259,12 +259,17 @@ impl ScriptedAgent {
 
     /// Reports where a command stands.
     pub(crate) async fn progress(&mut self, command: &str, state: CommandState) {
+        self.progress_of(self.journal, command, state).await;
+    }
+
+    /// Reports where a command stands, as that journal has it.
+    pub(crate) async fn progress_of(&mut self, journal: Incarnation, command: &str, state: CommandState) {
         let progress = CommandProgress {
             command: command.parse().unwrap(),
             state,
             reason: String::new(),
             results: vec![Field::new("answer", FieldValue::Integer(1))],
-            journal: self.journal,
+            journal,
             local: None,
         };
         let batch = self.batch(Lane::Urgent, vec![RecordBody::Command(progress)]);

@@ -1,6 +1,5 @@
 //! Where a lane goes on after a hello.
 
-use kouan_protocol::Digest;
 use kouan_protocol::session::{BatchDigest, LaneClaim};
 
 /// What this side knows of the epoch that the agent claims.
@@ -25,13 +24,8 @@ pub struct Decision {
 
 /// Compares the agent's claim with what is stored of that epoch (`None`: the epoch is new here).
 ///
-/// `stored_digest` gives the digest under which the batch with those first and last numbers was stored, if it is
-/// among the recent ones.
-pub fn reconcile(
-    known: Option<Known>,
-    claim: &LaneClaim,
-    stored_digest: impl Fn(u64, u64) -> Option<Digest>,
-) -> Decision {
+/// `stored` are the batches of that epoch that are remembered, in any order.
+pub fn reconcile(known: Option<Known>, claim: &LaneClaim, stored: &[BatchDigest]) -> Decision {
     let last_claimed = claim.next_seq.saturating_sub(1);
     let before_oldest = claim.oldest_seq.saturating_sub(1);
     let Some(Known { position }) = known else {
@@ -45,20 +39,15 @@ pub fn reconcile(
             },
         };
     };
-    let same = |batch: &&BatchDigest| stored_digest(batch.first_seq, batch.last_seq) == Some(batch.digest);
+    let same = |batch: &&BatchDigest| stored.contains(batch);
     // Without a common batch everything the agent still keeps comes again: twice is better than never.
     let common = claim.digests.iter().filter(same).map(|batch| batch.last_seq).max().unwrap_or(0);
     let diverged = |reason| Decision { position: common, lost: None, new_epoch: true, reason };
     if last_claimed < position {
         return diverged(format!("numbers up to {position} are stored here, the agent gave out {last_claimed}"));
     }
-    let conflict = claim
-        .digests
-        .iter()
-        .find(|batch| stored_digest(batch.first_seq, batch.last_seq).is_some_and(|stored| stored != batch.digest));
-    if let Some(batch) = conflict {
-        let (first, last) = (batch.first_seq, batch.last_seq);
-        return diverged(format!("batch {first} to {last} is stored here with another content"));
+    if let Some(reason) = claim.digests.iter().find_map(|batch| conflict(batch, stored)) {
+        return diverged(reason);
     }
     if before_oldest > position {
         return Decision {
@@ -71,20 +60,39 @@ pub fn reconcile(
     Decision { position, lost: None, new_epoch: false, reason: String::new() }
 }
 
+/// Why the claimed batch cannot stand for the same records as what is stored under its numbers, if it cannot.
+///
+/// Batches never change, with one exception: a gap at the agent takes the numbers of whole batches, which may be stored
+/// here when the acknowledgement was lost. So a batch that covers stored ones completely proves nothing, and one that
+/// begins or ends inside a stored one is another batch.
+fn conflict(batch: &BatchDigest, stored: &[BatchDigest]) -> Option<String> {
+    let (first, last) = (batch.first_seq, batch.last_seq);
+    if let Some(twin) = stored.iter().find(|stored| (stored.first_seq, stored.last_seq) == (first, last)) {
+        return (twin.digest != batch.digest)
+            .then(|| format!("batch {first} to {last} is stored here with another content"));
+    }
+    let cut = stored.iter().find(|stored| {
+        let begins_inside = stored.first_seq < first && first <= stored.last_seq;
+        let ends_inside = stored.first_seq <= last && last < stored.last_seq;
+        begins_inside || ends_inside
+    })?;
+    let (cut_first, cut_last) = (cut.first_seq, cut.last_seq);
+    Some(format!("batch {first} to {last} overlaps batch {cut_first} to {cut_last}, which is stored here"))
+}
+
 #[cfg(test)]
 mod tests {
-    use kouan_protocol::{Epoch, Lane};
+    use kouan_protocol::{Digest, Epoch, Lane};
     use rstest::rstest;
 
     use super::*;
 
+    fn digest((first_seq, last_seq, digest): (u64, u64, u64)) -> BatchDigest {
+        BatchDigest { first_seq, last_seq, digest: Digest(digest) }
+    }
+
     fn claim(oldest_seq: u64, next_seq: u64, digests: &[(u64, u64, u64)]) -> LaneClaim {
-        let digest = |(first_seq, last_seq, digest): &(u64, u64, u64)| BatchDigest {
-            first_seq: *first_seq,
-            last_seq: *last_seq,
-            digest: Digest(*digest),
-        };
-        let digests = digests.iter().map(digest).collect();
+        let digests = digests.iter().copied().map(digest).collect();
         LaneClaim { lane: Lane::Urgent, epoch: Epoch(7), oldest_seq, next_seq, digests }
     }
 
@@ -99,7 +107,18 @@ mod tests {
     #[case::agent_was_restored_with_common_batches(Some(12), claim(9, 11, &[(7, 8, 0xC), (9, 10, 0xA)]), 10, None, true)]
     #[case::same_content(Some(10), claim(5, 30, &[(9, 10, 0xA)]), 10, None, false)]
     #[case::other_content(Some(10), claim(5, 30, &[(7, 8, 0xC), (9, 10, 0xB)]), 8, None, true)]
-    #[case::other_borders_prove_nothing(Some(10), claim(5, 30, &[(8, 10, 0xB)]), 10, None, false)]
+    #[case::begins_inside_a_stored_batch(Some(10), claim(5, 30, &[(5, 6, 0xD), (8, 10, 0xB)]), 6, None, true)]
+    #[case::ends_inside_a_stored_batch(Some(10), claim(7, 30, &[(7, 8, 0xC), (9, 9, 0xB)]), 8, None, true)]
+    #[case::lies_inside_a_stored_batch(Some(30), claim(5, 40, &[(22, 23, 0xB)]), 0, None, true)]
+    #[case::overtook_with_other_borders(Some(10), claim(9, 90, &[(7, 8, 0xC), (9, 9, 0xB), (10, 90, 0xE)]), 8, None, true)]
+    #[case::goes_on_beyond_a_stored_batch(Some(10), claim(5, 30, &[(10, 20, 0xB)]), 0, None, true)]
+    #[case::from_before_what_is_remembered(Some(10), claim(1, 30, &[(1, 5, 0xB)]), 0, None, true)]
+    #[case::a_gap_may_span_stored_batches(Some(10), claim(7, 30, &[(7, 10, 0xB)]), 10, None, false)]
+    #[case::a_gap_may_go_on_beyond(Some(10), claim(9, 30, &[(9, 20, 0xB)]), 10, None, false)]
+    #[case::a_gap_may_begin_before_all_that_is_remembered(Some(10), claim(1, 30, &[(1, 8, 0xB)]), 10, None, false)]
+    #[case::a_gap_may_end_where_records_were_lost(Some(30), claim(7, 40, &[(7, 15, 0xB)]), 30, None, false)]
+    #[case::older_than_what_is_remembered(Some(10), claim(5, 30, &[(1, 4, 0xB)]), 10, None, false)]
+    #[case::newer_than_what_is_stored(Some(10), claim(5, 30, &[(11, 30, 0xB)]), 10, None, false)]
     fn the_table(
         #[case] known: Option<u64>,
         #[case] claim: LaneClaim,
@@ -107,12 +126,10 @@ mod tests {
         #[case] lost: Option<(u64, u64)>,
         #[case] new_epoch: bool,
     ) {
-        let stored = |first, last| match (first, last) {
-            (7, 8) => Some(Digest(0xC)),
-            (9, 10) => Some(Digest(0xA)),
-            _ => None,
-        };
-        let decision = reconcile(known.map(|position| Known { position }), &claim, stored);
+        // Numbers 11 to 20 were lost here; the batch after them counts only where the position is that far.
+        let stored = [(5, 6, 0xD), (7, 8, 0xC), (9, 10, 0xA), (21, 30, 0xF)].map(digest);
+        let stored: Vec<_> = stored.into_iter().filter(|batch| Some(batch.last_seq) <= known).collect();
+        let decision = reconcile(known.map(|position| Known { position }), &claim, &stored);
         assert_eq!((decision.position, decision.lost, decision.new_epoch), (position, lost, new_epoch));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use kouan_protocol::session::{Hello, LaneClaim, LanePosition, LaneVerdict};
+use kouan_protocol::session::{BatchDigest, Hello, LaneClaim, LanePosition, LaneVerdict};
 use kouan_protocol::{AgentId, Anchor, CatalogueHash, Digest, Epoch, Incarnation, Lane, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -359,33 +359,28 @@ impl Lanes<'_> {
         Ok(())
     }
 
-    fn digest(&self, lane: Lane, epoch: Epoch, first: u64, last: u64) -> Result<Option<Digest>, StoreError> {
-        let text: Option<String> = self
+    fn digests(&self, lane: u32, epoch: Epoch) -> Result<Vec<BatchDigest>, StoreError> {
+        let rows: Vec<(i64, i64, String)> = self
             .transaction
             .prepare_cached(
-                "SELECT digest FROM digests
-                 WHERE agent = ?1 AND lane = ?2 AND epoch = ?3 AND first_seq = ?4 AND last_seq = ?5",
+                "SELECT first_seq, last_seq, digest FROM digests WHERE agent = ?1 AND lane = ?2 AND epoch = ?3",
             )
             .and_then(|mut statement| {
-                let key = params![self.agent, lane.number(), epoch.to_string(), to_sql(first), to_sql(last)];
-                statement.query_row(key, |row| row.get(0)).optional()
+                let key = params![self.agent, lane, epoch.to_string()];
+                statement.query_map(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
             })
-            .during("read a digest")?;
-        text.map(|text| text.parse().map_err(StoreError::damaged("a digest"))).transpose()
+            .during("read digests")?;
+        let digest = |(first, last, digest): (i64, i64, String)| {
+            let digest = digest.parse().map_err(StoreError::damaged("a digest"))?;
+            Ok(BatchDigest { first_seq: first.unsigned_abs(), last_seq: last.unsigned_abs(), digest })
+        };
+        rows.into_iter().map(digest).collect()
     }
 
     fn settle(&self, claim: &LaneClaim, sent: &Anchor, now: Timestamp) -> Result<LaneVerdict, StoreError> {
         let (lane, epoch) = (claim.lane.number(), claim.epoch);
         let known = self.find(lane, epoch)?.map(|(position, _)| Known { position });
-        let mut stored = Vec::new();
-        for batch in &claim.digests {
-            if let Some(digest) = self.digest(claim.lane, epoch, batch.first_seq, batch.last_seq)? {
-                stored.push((batch.first_seq, batch.last_seq, digest));
-            }
-        }
-        let decision = reconcile(known, claim, |first, last| {
-            stored.iter().find(|(f, l, _)| (*f, *l) == (first, last)).map(|(_, _, digest)| *digest)
-        });
+        let decision = reconcile(known, claim, &self.digests(lane, epoch)?);
         if !decision.new_epoch {
             self.register(lane, epoch, decision.position, now)?;
             self.record_loss(claim, &decision, sent, now)?;
