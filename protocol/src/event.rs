@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blob::BlobRef;
 use crate::error::DecodeError;
-use crate::field::{self, Field};
+use crate::field::{self, Field, FieldValue};
 use crate::ids::DeviceKey;
 use crate::{limits, wire};
 
@@ -22,7 +22,25 @@ pub struct Event {
     pub blobs: Vec<BlobRef>,
 }
 
+/// So many fields at their longest stay far below [`limits::RECORD_BYTES`].
+const ORDINARY_FIELDS: usize = 8;
+
 impl Event {
+    /// Whether the event is certainly within every limit, seen without encoding it.
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.kind.len() <= limits::NAME_BYTES
+            && self.blobs.is_empty()
+            && self.fields.len() <= ORDINARY_FIELDS
+            && self.fields.iter().all(|field| {
+                field.name.len() <= limits::NAME_BYTES
+                    && match &field.value {
+                        FieldValue::Text(text) => text.len() <= limits::TEXT_BYTES,
+                        FieldValue::Number(number) => number.is_finite(),
+                        FieldValue::Integer(_) | FieldValue::Flag(_) => true,
+                    }
+            })
+    }
+
     pub(crate) fn to_wire(&self) -> wire::Event {
         wire::Event {
             device: self.device.to_string(),

@@ -121,6 +121,11 @@ impl RecordBody {
     /// Whether a reader takes the record as it is: within every limit of [`limits`].
     #[must_use]
     pub fn is_carried(&self) -> bool {
+        if let Self::Event(event) = self
+            && event.is_ordinary()
+        {
+            return true;
+        }
         let (kind, body) = self.encode();
         matches!(Self::try_decode(kind, &body), Ok(Some(_)))
     }

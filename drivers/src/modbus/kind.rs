@@ -104,10 +104,6 @@ fn read_device(
     }
     let profile = profile?;
     let timing = keys.or(link).or(profile.model.timing).complete(default);
-    let configured = ConfiguredDevice {
-        identity: device.identity(&profile.name, &profile.class),
-        groups: profile.group_profiles(device.every),
-        actions: profile.action_specs(),
-    };
+    let configured = profile.configured(&device);
     Some((Unit { unit, timing, profile: Arc::new(profile) }, configured))
 }

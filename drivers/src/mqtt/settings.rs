@@ -9,7 +9,7 @@ use kouan_settings::Section;
 use super::device::MqttDevice;
 use super::dialect::MqttDialect;
 use super::driver::MqttDriver;
-use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
+use crate::configure::{ConfiguredLink, DeviceEntry};
 use crate::profile::{Profile, ProfileStore};
 use crate::registry::DriverKind;
 
@@ -59,11 +59,7 @@ impl DriverKind for MqttKind {
                 known.push((entry.section.line(), topic.clone()));
             }
             let (Some(profile), Some(topic)) = (profile, topic) else { continue };
-            configured.push(ConfiguredDevice {
-                identity: entry.identity(&profile.name, &profile.class),
-                groups: profile.group_profiles(entry.every),
-                actions: profile.action_specs(),
-            });
+            configured.push(profile.configured(&entry));
             spoken.push(Arc::new(MqttDevice { key: entry.key.clone(), topic, profile }));
         }
         let broker = broker?;

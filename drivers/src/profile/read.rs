@@ -7,7 +7,7 @@ use kouan_settings::{Document, Problems, Section};
 
 use super::point::{CounterEvent, GroupProfile, PointProfile, Scale};
 use super::store::{ProfileSource, ProfileStore};
-use crate::configure::DeviceEntry;
+use crate::configure::{ConfiguredDevice, DeviceEntry};
 
 /// What a protocol adds to a profile.
 pub trait Dialect: Clone + std::fmt::Debug {
@@ -177,6 +177,16 @@ impl<D: Dialect> Profile<D> {
         check_names(&profile, root.problems());
         dialect.check(&profile, root.problems());
         Some(profile)
+    }
+
+    /// The device as the rest of the agent sees it.
+    #[must_use]
+    pub fn configured(&self, device: &DeviceEntry<'_>) -> ConfiguredDevice {
+        ConfiguredDevice {
+            identity: device.identity(&self.name, &self.class),
+            groups: self.group_profiles(device.every),
+            actions: self.action_specs(),
+        }
     }
 
     /// The common part of the groups, with the device's own interval where it has one.

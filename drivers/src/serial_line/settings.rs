@@ -61,11 +61,7 @@ impl DriverKind for SerialLineKind {
                 let name = &configured[other].identity.key;
                 entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
             }
-            configured.push(ConfiguredDevice {
-                identity: entry.identity(&profile.name, &profile.class),
-                groups: profile.group_profiles(entry.every),
-                actions: profile.action_specs(),
-            });
+            configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);
             units.push(Unit { unit, timing, profile: Arc::new(profile) });
         }

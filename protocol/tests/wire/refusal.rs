@@ -148,3 +148,27 @@ fn cell(column: u16) -> impl Strategy<Value = Cell> {
         _ => Cell::good(value),
     })
 }
+
+#[test]
+fn what_is_taken_for_ordinary_is_carried_at_its_largest() {
+    let field = |at: usize| {
+        let name = format!("{at}{}", "n".repeat(limits::NAME_BYTES - 1));
+        Field { name, value: FieldValue::Text("x".repeat(limits::TEXT_BYTES)), privacy: Privacy::Personal }
+    };
+    let event = |fields: usize| {
+        let device = "d".repeat(limits::NAME_BYTES).parse().unwrap();
+        let kind = "k".repeat(limits::NAME_BYTES);
+        RecordBody::Event(Event { device, kind, fields: (0..fields).map(field).collect(), blobs: vec![] })
+    };
+    // 8 fields are judged without encoding, 9 and more by what a reader would do.
+    for fields in [0, 8, 9, 40] {
+        let body = event(fields);
+        let (kind, bytes) = body.encode();
+        let is_read = !matches!(RecordBody::decode(kind, bytes), RecordBody::Opaque { .. });
+        assert_eq!(body.is_carried(), is_read, "{fields} fields");
+    }
+    assert!(!event(40).is_carried());
+    let endless = Field::new("value", FieldValue::Number(f64::INFINITY));
+    let RecordBody::Event(odd) = event(0) else { panic!() };
+    assert!(!RecordBody::Event(Event { fields: vec![endless], ..odd }).is_carried());
+}
