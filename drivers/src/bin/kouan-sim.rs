@@ -81,18 +81,20 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let (device, task) = start(arguments.device, &stop).await?;
+    let (device, mut task) = start(arguments.device, &stop).await?;
     let stay = arguments.stay || std::io::stdin().is_terminal();
     let talk = tokio::spawn(talk(device, stay, stop.clone()));
     let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        ended = task => ended??,
-        talked = talk => talked??,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminated.recv() => {}
-    }
+    let told = tokio::select! {
+        ended = &mut task => return ended?,
+        talked = talk => talked?,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+        _ = terminated.recv() => Ok(()),
+    };
+    // The device takes its line away as it ends, so its end is waited for.
     stop.cancel();
-    Ok(())
+    let ended = task.await?;
+    told.and(ended)
 }
 
 fn unit_and_model(text: &str) -> anyhow::Result<(u8, Model)> {
