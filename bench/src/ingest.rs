@@ -65,7 +65,14 @@ async fn play(url: String, token: String) -> anyhow::Result<Vec<f64>> {
         incarnation: Incarnation::random(),
         journal: Incarnation::random(),
         now,
-        lanes: vec![LaneClaim { lane: Lane::Readings, epoch, oldest_seq: 1, next_seq: 1, digests: vec![] }],
+        lanes: vec![LaneClaim {
+            lane: Lane::Readings,
+            epoch,
+            oldest_seq: 1,
+            next_seq: 1,
+            digests: vec![],
+            volatile: false,
+        }],
         kinds: RecordKind::KNOWN.to_vec(),
         catalogues: vec![hash],
         config_hash: String::new(),
@@ -87,8 +94,16 @@ async fn play(url: String, token: String) -> anyhow::Result<Vec<f64>> {
             groups.push(GroupRows::encode(index, spec, &[row], first_seq, &anchor));
             seq += 1;
         }
-        let batch =
-            Batch { first_seq, count: seq - first_seq, anchor, catalogue: Some(hash), groups, records: Vec::new() };
+        let batch = Batch {
+            first_seq,
+            count: seq - first_seq,
+            anchor,
+            catalogue: Some(hash),
+            groups,
+            records: Vec::new(),
+            volatile: false,
+            all_alarms: false,
+        };
         let body = batch.encode();
         let envelope = Envelope {
             lane: Lane::Readings.number(),

@@ -59,8 +59,16 @@ impl Shape {
                 encoded.map(|((index, _, spec), rows)| GroupRows::encode(index, spec, rows, 1, &anchor)).collect();
             let count = seq - 1;
             rows += count as usize;
-            let batch =
-                Batch { first_seq: 1 + second * 4096, count, anchor, catalogue: Some(hash), groups, records: vec![] };
+            let batch = Batch {
+                first_seq: 1 + second * 4096,
+                count,
+                anchor,
+                catalogue: Some(hash),
+                groups,
+                records: vec![],
+                volatile: false,
+                all_alarms: false,
+            };
             let body = batch.encode();
             batch_bytes += body.len();
             let envelope = Envelope {

@@ -28,6 +28,10 @@ pub struct Batch {
     pub groups: Vec<GroupRows>,
     /// Everything else.
     pub records: Vec<Record>,
+    /// Whether the batch was made while the agent's buffer was in memory only: it was never on a disk there.
+    pub volatile: bool,
+    /// Snapshots only: every active alarm of the agent is named here, and what is not named is not active.
+    pub all_alarms: bool,
 }
 
 /// Rows of one group, opened with the catalogue.
@@ -54,7 +58,8 @@ impl Batch {
     #[must_use]
     pub fn of_records(first_seq: u64, anchor: Anchor, records: Vec<Record>) -> Self {
         let count = records.iter().map(|record| record.span).sum();
-        Self { first_seq, count, anchor, catalogue: None, groups: Vec::new(), records }
+        let (groups, volatile, all_alarms) = (Vec::new(), false, false);
+        Self { first_seq, count, anchor, catalogue: None, groups, records, volatile, all_alarms }
     }
 
     /// The bytes that are stored, digested and sent.
@@ -67,6 +72,8 @@ impl Batch {
             catalogue: self.catalogue.map_or(0, |hash| hash.0),
             groups: self.groups.iter().map(|group| group.0.clone()).collect(),
             records: self.records.iter().map(|record| record.to_wire(&self.anchor)).collect(),
+            volatile: self.volatile,
+            all_alarms: self.all_alarms,
         }
         .encode_to_vec()
     }
@@ -88,6 +95,8 @@ impl Batch {
             catalogue: (wire.catalogue != 0).then_some(CatalogueHash(wire.catalogue)),
             groups: wire.groups.into_iter().map(GroupRows).collect(),
             records,
+            volatile: wire.volatile,
+            all_alarms: wire.all_alarms,
         };
         batch.check_numbers()?;
         Ok(batch)
@@ -102,6 +111,9 @@ impl Batch {
         if self.first_seq == 0 {
             let numbered = self.count > 0 || self.groups.iter().any(|group| !group.0.seq_steps.is_empty());
             return if numbered { Err(DecodeError::inconsistent("snapshot", "it has numbers")) } else { Ok(()) };
+        }
+        if self.all_alarms {
+            return Err(DecodeError::inconsistent("batch", "it says that it names all alarms; only a snapshot may"));
         }
         if rows > 0 && !self.records.is_empty() {
             return Err(DecodeError::inconsistent("batch", "it has rows and records; a gap stands alone"));

@@ -30,10 +30,14 @@ pub enum GapReason {
     CollectorLost,
     /// The record was larger than the protocol carries.
     TooLarge,
+    /// A buffer that was kept in memory ended; what it had not sent is lost.
+    Volatile,
+    /// The collector does not know this kind of record.
+    UnknownKind,
 }
 
 impl GapReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::BytesLimit,
         Self::AgeLimit,
         Self::DiskFull,
@@ -42,6 +46,8 @@ impl GapReason {
         Self::Diverged,
         Self::CollectorLost,
         Self::TooLarge,
+        Self::Volatile,
+        Self::UnknownKind,
     ];
 
     /// The reason's number on the wire and in files.
@@ -68,6 +74,8 @@ impl GapReason {
             Self::Diverged => "diverged",
             Self::CollectorLost => "collector-lost",
             Self::TooLarge => "too-large",
+            Self::Volatile => "volatile",
+            Self::UnknownKind => "unknown-kind",
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct LaneClaim {
     pub next_seq: u64,
     /// Digests of the latest batches that the agent still knows, oldest first.
     pub digests: Vec<BatchDigest>,
+    /// Whether this epoch lives in the agent's memory only.
+    pub volatile: bool,
 }
 
 /// The identity of a batch by its content.
@@ -65,6 +67,8 @@ pub struct BatchDigest {
     pub last_seq: u64,
     /// Digest of its bytes.
     pub digest: Digest,
+    /// Whether it is a gap, which may have taken the place of batches that the collector already stored.
+    pub gap: bool,
 }
 
 /// The answer to a hello.
@@ -199,8 +203,10 @@ impl Hello {
                     first_seq: batch.first_seq,
                     last_seq: batch.last_seq,
                     digest: batch.digest.0,
+                    gap: batch.gap,
                 })
                 .collect(),
+            volatile: claim.volatile,
         });
         wire::Hello {
             protocol: self.protocol,
@@ -245,8 +251,10 @@ impl Hello {
                         first_seq: batch.first_seq,
                         last_seq: batch.last_seq,
                         digest: Digest(batch.digest),
+                        gap: batch.gap,
                     })
                     .collect(),
+                volatile: claim.volatile,
             });
         }
         Ok(Self {

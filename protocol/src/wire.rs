@@ -26,6 +26,10 @@ pub(crate) struct Batch {
     pub(crate) groups: Vec<GroupRows>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) records: Vec<Record>,
+    #[prost(bool, tag = "7")]
+    pub(crate) volatile: bool,
+    #[prost(bool, tag = "8")]
+    pub(crate) all_alarms: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -294,6 +298,8 @@ pub(crate) struct LaneClaim {
     pub(crate) next_seq: u64,
     #[prost(message, repeated, tag = "5")]
     pub(crate) digests: Vec<BatchDigest>,
+    #[prost(bool, tag = "6")]
+    pub(crate) volatile: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -304,6 +310,8 @@ pub(crate) struct BatchDigest {
     pub(crate) last_seq: u64,
     #[prost(fixed64, tag = "3")]
     pub(crate) digest: u64,
+    #[prost(bool, tag = "4")]
+    pub(crate) gap: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

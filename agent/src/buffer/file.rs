@@ -245,6 +245,7 @@ pub(super) fn claim(connection: &Connection, lane: Lane) -> rusqlite::Result<Lan
             first_seq: row.get::<_, i64>(0)? as u64,
             last_seq: row.get::<_, i64>(1)? as u64,
             digest: Digest(row.get::<_, i64>(2)? as u64),
+            gap: false,
         })
     };
     let mut digests = connection
@@ -256,7 +257,14 @@ pub(super) fn claim(connection: &Connection, lane: Lane) -> rusqlite::Result<Lan
         .query_map([SHOWN as i64], digest)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     digests.extend(unconfirmed);
-    Ok(LaneClaim { lane, epoch: state.epoch, oldest_seq: state.acked_seq + 1, next_seq: state.next_seq, digests })
+    Ok(LaneClaim {
+        lane,
+        epoch: state.epoch,
+        oldest_seq: state.acked_seq + 1,
+        next_seq: state.next_seq,
+        digests,
+        volatile: false,
+    })
 }
 
 /// Moves everything after `common` into a new epoch that begins with a gap.

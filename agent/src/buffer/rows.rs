@@ -271,8 +271,16 @@ fn append_rows(
         Some(GroupRows::encode(*index, spec, rows, range.start, &anchor))
     });
     let count = range.end - range.start;
-    let batch =
-        Batch { first_seq, count, anchor, catalogue: Some(catalogue), groups: groups.collect(), records: Vec::new() };
+    let batch = Batch {
+        first_seq,
+        count,
+        anchor,
+        catalogue: Some(catalogue),
+        groups: groups.collect(),
+        records: Vec::new(),
+        volatile: false,
+        all_alarms: false,
+    };
     let body = batch.encode();
     if body.len() <= limits::BATCH_BYTES {
         return file::append_encoded(tx, Lane::Readings, &batch, &body);

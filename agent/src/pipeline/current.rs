@@ -95,6 +95,8 @@ impl Current {
             catalogue: Some(self.hash),
             groups: Vec::new(),
             records: Vec::new(),
+            volatile: false,
+            all_alarms: false,
         };
         let (mut done, mut open, mut cells) = (Vec::new(), empty(), 0);
         let mut index = 0;

@@ -169,6 +169,7 @@ impl ScriptedAgent {
             oldest_seq: oldest.min(self.next[lane]),
             next_seq: self.next[lane],
             digests: self.digests.get(lane).cloned().unwrap_or_default(),
+            volatile: false,
         };
         let hello = Hello {
             protocol: PROTOCOL,
@@ -226,6 +227,8 @@ impl ScriptedAgent {
             catalogue: Some(Catalogue::hash_of(&catalogue.encode())),
             groups: vec![GroupRows::encode(GroupIndex(0), group, &rows, first_seq, &now)],
             records: Vec::new(),
+            volatile: false,
+            all_alarms: false,
         }
     }
 
@@ -233,7 +236,7 @@ impl ScriptedAgent {
         let body = batch.encode();
         let (first_seq, last_seq, digest) = (batch.first_seq, batch.last_seq(), Digest::of(&body));
         self.next.insert(lane, last_seq + 1);
-        self.digests.entry(lane).or_default().push(BatchDigest { first_seq, last_seq, digest });
+        self.digests.entry(lane).or_default().push(BatchDigest { first_seq, last_seq, digest, gap: false });
         Envelope { lane: lane.number(), epoch: self.epochs[&lane], first_seq, last_seq, digest, body }
     }
 

@@ -147,6 +147,8 @@ pub(crate) fn readings() -> Batch {
         catalogue: Some(catalogue_hash()),
         groups: rows().into_iter().map(encode).collect(),
         records: Vec::new(),
+        volatile: false,
+        all_alarms: false,
     }
 }
 
@@ -230,12 +232,42 @@ pub(crate) fn snapshot() -> Batch {
         catalogue: Some(catalogue_hash()),
         groups: vec![GroupRows::encode(index, group, &rows, 0, &anchor())],
         records: records().records.into_iter().filter(|r| matches!(r.body, RecordBody::Health(_))).collect(),
+        volatile: false,
+        all_alarms: false,
     }
 }
 
+/// A snapshot that names every active alarm.
+pub(crate) fn snapshot_with_alarms() -> Batch {
+    let records = records().records.into_iter().filter(|r| matches!(r.body, RecordBody::Alarm(_))).collect();
+    Batch { records, catalogue: None, groups: Vec::new(), all_alarms: true, ..snapshot() }
+}
+
+/// Records that were never on a disk at the agent.
+pub(crate) fn volatile() -> Batch {
+    Batch { volatile: true, ..records() }
+}
+
+/// The hello of an agent whose buffer is in memory and has dropped records.
+pub(crate) fn hello_from_memory() -> Hello {
+    let mut hello = hello();
+    for claim in &mut hello.lanes {
+        claim.volatile = true;
+        claim.digests.iter_mut().for_each(|batch| batch.gap = true);
+    }
+    hello
+}
+
 pub(crate) fn hello() -> Hello {
-    let digest = BatchDigest { first_seq: 40, last_seq: 41, digest: Digest(0xDEAD_BEEF_0000_0001) };
-    let claim = |lane, digests| LaneClaim { lane, epoch: Epoch(0x5555), oldest_seq: 42, next_seq: 46, digests };
+    let digest = BatchDigest { first_seq: 40, last_seq: 41, digest: Digest(0xDEAD_BEEF_0000_0001), gap: false };
+    let claim = |lane, digests| LaneClaim {
+        lane,
+        epoch: Epoch(0x5555),
+        oldest_seq: 42,
+        next_seq: 46,
+        digests,
+        volatile: false,
+    };
     Hello {
         protocol: session::PROTOCOL,
         software: "kouan-agent 0.1.0".to_owned(),

@@ -39,7 +39,8 @@ pub fn reconcile(known: Option<Known>, claim: &LaneClaim, stored: &[BatchDigest]
             },
         };
     };
-    let same = |batch: &&BatchDigest| stored.contains(batch);
+    let identity = |batch: &BatchDigest| (batch.first_seq, batch.last_seq, batch.digest);
+    let same = |batch: &&BatchDigest| stored.iter().any(|stored| identity(stored) == identity(batch));
     // Without a common batch everything the agent still keeps comes again: twice is better than never.
     let common = claim.digests.iter().filter(same).map(|batch| batch.last_seq).max().unwrap_or(0);
     let diverged = |reason| Decision { position: common, lost: None, new_epoch: true, reason };
@@ -88,12 +89,12 @@ mod tests {
     use super::*;
 
     fn digest((first_seq, last_seq, digest): (u64, u64, u64)) -> BatchDigest {
-        BatchDigest { first_seq, last_seq, digest: Digest(digest) }
+        BatchDigest { first_seq, last_seq, digest: Digest(digest), gap: false }
     }
 
     fn claim(oldest_seq: u64, next_seq: u64, digests: &[(u64, u64, u64)]) -> LaneClaim {
         let digests = digests.iter().copied().map(digest).collect();
-        LaneClaim { lane: Lane::Urgent, epoch: Epoch(7), oldest_seq, next_seq, digests }
+        LaneClaim { lane: Lane::Urgent, epoch: Epoch(7), oldest_seq, next_seq, digests, volatile: false }
     }
 
     #[rstest]

@@ -372,7 +372,7 @@ impl Lanes<'_> {
             .during("read digests")?;
         let digest = |(first, last, digest): (i64, i64, String)| {
             let digest = digest.parse().map_err(StoreError::damaged("a digest"))?;
-            Ok(BatchDigest { first_seq: first.unsigned_abs(), last_seq: last.unsigned_abs(), digest })
+            Ok(BatchDigest { first_seq: first.unsigned_abs(), last_seq: last.unsigned_abs(), digest, gap: false })
         };
         rows.into_iter().map(digest).collect()
     }
