@@ -108,28 +108,33 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn anchor(&self) -> Anchor {
-        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         Anchor {
             boot: self.boot,
-            boot_time: BootTime(milliseconds(boot).max(0).unsigned_abs()),
-            wall: Timestamp(milliseconds(wall)),
+            boot_time: self.boot_time(),
+            wall: self.wall(),
             trusted: kernel_clock_is_synchronised(),
         }
     }
 
     fn boot_time(&self) -> BootTime {
-        let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        BootTime(milliseconds(boot).max(0).unsigned_abs())
+        BootTime(milliseconds(libc::CLOCK_BOOTTIME).max(0).unsigned_abs())
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp(milliseconds(rustix::time::clock_gettime(rustix::time::ClockId::Realtime)))
+        Timestamp(milliseconds(libc::CLOCK_REALTIME))
     }
 }
 
-fn milliseconds(time: rustix::time::Timespec) -> i64 {
-    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
+/// A clock by the C library's `clock_gettime`, so that a preloaded library (libfaketime) can turn it in tests.
+#[allow(unsafe_code)]
+#[allow(clippy::useless_conversion, reason = "the fields are narrower on some machines")]
+fn milliseconds(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid for the call. Both clocks exist on every supported kernel, so that it cannot fail.
+    unsafe {
+        libc::clock_gettime(clock, &raw mut time);
+    }
+    i64::from(time.tv_sec).saturating_mul(1000).saturating_add(i64::from(time.tv_nsec) / 1_000_000)
 }
 
 /// Whether the kernel's clock discipline reports synchronisation (`adjtimex(2)`, flag `STA_UNSYNC` clear).
