@@ -29,3 +29,14 @@ pub fn decompress(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
     DecodeError::check_size("decompressed body bytes", plain.len(), limits::PLAIN_BYTES)?;
     Ok(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_in_a_row_are_one_body() {
+        let body = [compress(b"stamp ").unwrap(), compress(b"contents").unwrap()].concat();
+        assert_eq!(decompress(&body).unwrap(), b"stamp contents");
+    }
+}

@@ -12,6 +12,7 @@
 //! | [`record`], [`batch`] | numbered records of a lane, and the snapshot |
 //! | [`session`] | hello, upload, acknowledgement, command poll |
 //! | [`limits`], [`frame`] | what is refused before it is allocated |
+//! | [`fingerprint`] | the name of a TLS certificate |
 
 pub mod alarm;
 pub mod batch;
@@ -22,6 +23,7 @@ pub mod command;
 pub mod error;
 pub mod event;
 pub mod field;
+pub mod fingerprint;
 pub mod frame;
 pub mod gap;
 pub mod health;
@@ -42,6 +44,7 @@ pub use command::{Command, CommandProgress, CommandState};
 pub use error::DecodeError;
 pub use event::Event;
 pub use field::{Field, FieldValue, Privacy};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use gap::{Gap, GapReason};
 pub use health::{DeviceHealth, HealthLevel};
 pub use ids::{

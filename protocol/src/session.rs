@@ -152,6 +152,9 @@ pub struct Receipt {
     pub wanted_catalogues: Vec<CatalogueHash>,
     /// How many batches of this upload went into quarantine.
     pub quarantined: u64,
+    /// How long the collector took from the last byte of the upload to this answer, in milliseconds; 0 if it does not
+    /// say. The rest of the round trip was spent on the line.
+    pub held_ms: u64,
 }
 
 /// A position in a lane.
@@ -327,12 +330,26 @@ impl Upload {
     /// The bytes of the message, before compression.
     #[must_use]
     pub fn encode(self) -> Vec<u8> {
+        let mut bytes = Self::encode_stamp(self.session, &self.now);
+        bytes.extend(Self::encode_contents(self.catalogues, self.batches, self.snapshots));
+        bytes
+    }
+
+    /// The part of the message that names the session and tells the time. Protobuf messages join by concatenation, and
+    /// so do zstd frames: the contents can be compressed before the moment of sending is known.
+    #[must_use]
+    pub fn encode_stamp(session: SessionId, now: &Anchor) -> Vec<u8> {
+        wire::Upload { session: session.0, now: Some(anchor_to_wire(now)), ..wire::Upload::default() }.encode_to_vec()
+    }
+
+    /// The part of the message that [`Upload::encode_stamp`] does not hold.
+    #[must_use]
+    pub fn encode_contents(catalogues: Vec<Vec<u8>>, batches: Vec<Envelope>, snapshots: Vec<Vec<u8>>) -> Vec<u8> {
         wire::Upload {
-            session: self.session.0,
-            now: Some(anchor_to_wire(&self.now)),
-            catalogues: self.catalogues,
-            batches: self
-                .batches
+            session: 0,
+            now: None,
+            catalogues,
+            batches: batches
                 .into_iter()
                 .map(|batch| wire::Envelope {
                     lane: batch.lane,
@@ -343,7 +360,7 @@ impl Upload {
                     body: batch.body,
                 })
                 .collect(),
-            snapshots: self.snapshots,
+            snapshots,
         }
         .encode_to_vec()
     }
@@ -401,6 +418,7 @@ impl Receipt {
             commands_wait: self.commands_wait,
             wanted_catalogues: self.wanted_catalogues.iter().map(|hash| hash.0).collect(),
             quarantined: self.quarantined,
+            held_ms: self.held_ms,
         }
         .encode_to_vec()
     }
@@ -421,6 +439,7 @@ impl Receipt {
             commands_wait: receipt.commands_wait,
             wanted_catalogues: receipt.wanted_catalogues.into_iter().map(CatalogueHash).collect(),
             quarantined: receipt.quarantined,
+            held_ms: receipt.held_ms,
         })
     }
 }

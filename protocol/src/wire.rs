@@ -390,6 +390,8 @@ pub(crate) struct Receipt {
     pub(crate) wanted_catalogues: Vec<u64>,
     #[prost(uint64, tag = "5")]
     pub(crate) quarantined: u64,
+    #[prost(uint64, tag = "6")]
+    pub(crate) held_ms: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

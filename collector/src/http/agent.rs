@@ -135,6 +135,7 @@ pub(super) async fn upload(
         commands_wait: shared.bells.is_waiting(&caller.id),
         wanted_catalogues: appended.wanted_catalogues,
         quarantined: appended.quarantined,
+        held_ms: shared.clock.boot_time().since_ms(received.boot_time),
     };
     Ok(message(receipt.encode()))
 }

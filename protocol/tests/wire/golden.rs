@@ -44,6 +44,7 @@ golden!(hello, samples::hello(), |m: Hello| m.encode(), Hello::decode);
 golden!(welcome, samples::welcome(), |m: Welcome| m.encode(), Welcome::decode);
 golden!(upload, samples::upload(), |m: Upload| m.encode(), Upload::decode);
 golden!(receipt, samples::receipt(), |m: Receipt| m.encode(), Receipt::decode);
+golden!(receipt_held, samples::receipt_held(), |m: Receipt| m.encode(), Receipt::decode);
 golden!(poll, samples::poll(), |m: CommandPoll| m.encode(), CommandPoll::decode);
 golden!(delivery, samples::delivery(), |m: CommandDelivery| m.encode(), CommandDelivery::decode);
 

@@ -327,7 +327,13 @@ pub(crate) fn receipt() -> Receipt {
         commands_wait: true,
         wanted_catalogues: vec![catalogue_hash()],
         quarantined: 1,
+        held_ms: 0,
     }
+}
+
+/// A receipt that also says how long the collector took.
+pub(crate) fn receipt_held() -> Receipt {
+    Receipt { held_ms: 14, ..receipt() }
 }
 
 pub(crate) fn poll() -> CommandPoll {
