@@ -8,11 +8,13 @@
 //! | [`data_folder`] | the folder's lock and life |
 //! | [`supervisor`] | one task per link |
 //! | [`pipeline`] | from raw rows to readings worth keeping, events and health |
+//! | [`alarms`] | conditions of the agent itself that somebody must care about |
 //! | [`buffer`] | what the collector has not confirmed, on disk |
 //! | [`uplink`] | the conversation with the collector |
 //! | [`commands`] | the journal, and carrying commands out at most once |
 //! | [`local`] | the socket through which tools talk to the running agent |
 
+pub mod alarms;
 pub mod app;
 pub mod buffer;
 pub mod cli;

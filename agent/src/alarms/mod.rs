@@ -1,0 +1,13 @@
+//! Conditions of the agent itself that somebody must care about: raised and cleared once, recorded in the urgent
+//! lane, and named in every snapshot as long as they hold.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `registry.rs` | which conditions hold now |
+//! | `recorder.rs` | the task that puts every change into the urgent lane |
+
+mod recorder;
+mod registry;
+
+pub use recorder::AlarmRecorder;
+pub use registry::{ActiveAlarm, AgentAlarms, agent_device};

@@ -1,0 +1,163 @@
+//! Which conditions hold now.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kouan_protocol::{AlarmChange, AlarmState, BootTime, Clock, DeviceKey, RecordBody, Severity};
+use tokio::sync::Notify;
+
+use super::recorder::AlarmRecorder;
+use crate::buffer::NewRecord;
+
+/// Changes that may wait for the recorder; beyond that an alarm's older changes give way to its newest.
+const WAITING: usize = 256;
+
+/// The device that stands for the agent itself.
+#[must_use]
+pub fn agent_device() -> DeviceKey {
+    "agent".parse().expect("a plain word is a device key")
+}
+
+/// An alarm that holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveAlarm {
+    /// What was said when it was raised, with the newest text.
+    pub change: AlarmChange,
+    /// When it was raised.
+    pub since: BootTime,
+}
+
+/// The agent's own alarms. Clones share one registry; raising and clearing never wait.
+#[derive(Debug, Clone)]
+pub struct AgentAlarms {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    active: BTreeMap<String, ActiveAlarm>,
+    waiting: VecDeque<(BootTime, AlarmChange)>,
+}
+
+impl AgentAlarms {
+    /// An empty registry, and the task that records its changes.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> (Self, AlarmRecorder) {
+        let shared = Arc::new(Shared { clock, state: Mutex::default(), changed: Notify::new() });
+        (Self { shared: Arc::clone(&shared) }, AlarmRecorder::new(shared))
+    }
+
+    /// The condition holds. Recorded once, until it is cleared; a new text only shows in what is active.
+    pub fn raise(&self, condition: &str, severity: Severity, text: &str) {
+        let now = self.shared.clock.boot_time();
+        let change = AlarmChange {
+            device: agent_device(),
+            condition: condition.to_owned(),
+            state: AlarmState::Raised,
+            severity,
+            text: text.to_owned(),
+            point: String::new(),
+        };
+        let mut state = self.shared.lock();
+        if let Some(known) = state.active.get_mut(condition)
+            && known.change.severity == severity
+        {
+            known.change.text = change.text;
+            return;
+        }
+        let since = state.active.get(condition).map_or(now, |known| known.since);
+        state.active.insert(condition.to_owned(), ActiveAlarm { change: change.clone(), since });
+        state.enqueue(now, change);
+        self.shared.changed.notify_one();
+    }
+
+    /// The condition holds no longer. Nothing happens if it did not.
+    pub fn clear(&self, condition: &str) {
+        let now = self.shared.clock.boot_time();
+        let mut state = self.shared.lock();
+        if let Some(known) = state.active.remove(condition) {
+            state.enqueue(now, AlarmChange { state: AlarmState::Cleared, ..known.change });
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Every alarm that holds now, for the snapshot and for people.
+    #[must_use]
+    pub fn active(&self) -> Vec<ActiveAlarm> {
+        self.shared.lock().active.values().cloned().collect()
+    }
+}
+
+impl Shared {
+    pub(super) fn take_waiting(&self) -> Vec<NewRecord> {
+        let record = |(boot_time, change)| NewRecord { boot_time, body: RecordBody::Alarm(change) };
+        self.lock().waiting.drain(..).map(record).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enqueue(&mut self, at: BootTime, change: AlarmChange) {
+        if self.waiting.len() >= WAITING {
+            self.waiting.retain(|(_, earlier)| earlier.condition != change.condition);
+        }
+        self.waiting.push_back((at, change));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::ManualClock;
+
+    use super::*;
+
+    fn said(records: Vec<NewRecord>) -> Vec<(String, AlarmState)> {
+        let change = |record: NewRecord| match record.body {
+            RecordBody::Alarm(change) => (change.condition, change.state),
+            other => panic!("{other:?}"),
+        };
+        records.into_iter().map(change).collect()
+    }
+
+    #[test]
+    fn a_condition_is_told_once_when_it_begins_and_once_when_it_ends() {
+        let (alarms, _recorder) = AgentAlarms::new(Arc::new(ManualClock::at(0)));
+        alarms.raise("buffer.volatile", Severity::Critical, "the disk refuses");
+        alarms.raise("buffer.volatile", Severity::Critical, "the disk still refuses");
+        alarms.raise("collector.certificate", Severity::Major, "another certificate");
+        assert_eq!(alarms.active().len(), 2);
+        assert_eq!(alarms.active()[0].change.text, "the disk still refuses");
+        alarms.clear("buffer.volatile");
+        alarms.clear("buffer.volatile");
+        let told = said(alarms.shared.take_waiting());
+        let expected = [
+            ("buffer.volatile", AlarmState::Raised),
+            ("collector.certificate", AlarmState::Raised),
+            ("buffer.volatile", AlarmState::Cleared),
+        ];
+        assert_eq!(told, expected.map(|(condition, state)| (condition.to_owned(), state)));
+        assert_eq!(alarms.active().len(), 1);
+    }
+
+    #[test]
+    fn a_flapping_condition_keeps_its_queue_bounded() {
+        let (alarms, _recorder) = AgentAlarms::new(Arc::new(ManualClock::at(0)));
+        for _ in 0..10_000 {
+            alarms.raise("a", Severity::Info, "");
+            alarms.clear("a");
+        }
+        let told = said(alarms.shared.take_waiting());
+        assert!(told.len() <= WAITING, "{}", told.len());
+        assert_eq!(told.last().unwrap().1, AlarmState::Cleared, "the newest word is kept");
+    }
+}
