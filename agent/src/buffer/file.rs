@@ -24,6 +24,8 @@ const SHOWN: usize = 32;
 /// A batch as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBatch {
+    /// The lane's epoch as it was read; another one than before means that the lane began anew.
+    pub epoch: Epoch,
     /// First number.
     pub first_seq: u64,
     /// Last number.
@@ -211,13 +213,15 @@ pub(super) fn read(
     max_batches: usize,
 ) -> rusqlite::Result<Vec<StoredBatch>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT first_seq, last_seq, digest, catalogue, body FROM batch_{} WHERE last_seq > ?1 ORDER BY first_seq LIMIT ?2",
+        "SELECT first_seq, last_seq, digest, catalogue, body, (SELECT epoch FROM lane WHERE lane = {0})
+         FROM batch_{0} WHERE last_seq > ?1 ORDER BY first_seq LIMIT ?2",
         lane.number()
     ))?;
     let mut rows = statement.query(params![after as i64, max_batches as i64])?;
     let (mut batches, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let batch = StoredBatch {
+            epoch: Epoch(row.get::<_, i64>(5)? as u64),
             first_seq: row.get::<_, i64>(0)? as u64,
             last_seq: row.get::<_, i64>(1)? as u64,
             digest: Digest(row.get::<_, i64>(2)? as u64),

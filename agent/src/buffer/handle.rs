@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
 use kouan_protocol::{
-    BootTime, Catalogue, CatalogueHash, Clock, DeviceKey, Digest, Epoch, Gap, GapReason, GroupIndex, Lane, PointName,
-    Record, RecordBody, Row, Timestamp, limits,
+    Batch, BootTime, Catalogue, CatalogueHash, Clock, DeviceKey, Digest, Epoch, Gap, GapReason, GroupIndex, Lane,
+    PointName, Record, RecordBody, Row, Timestamp, limits,
 };
 use rusqlite::Connection;
 use serde::Serialize;
@@ -256,6 +256,15 @@ impl Buffer {
             Lane::Readings => self.ask_rows(|done| RowsRequest::Damaged { first_seq, done }).await,
             _ => self.ask_records(lane, |done| RecordsRequest::Damaged { lane, first_seq, done }).await,
         }
+    }
+
+    /// Puts `batch` in the place of the one of the same numbers in `urgent` or `events`, if that still has the digest
+    /// `old`. On disk when it returns.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn replace_batch(&self, lane: Lane, old: Digest, batch: Batch) -> Result<(), BufferError> {
+        self.ask_records(lane, |done| RecordsRequest::Replace { lane, old, batch, done }).await
     }
 
     /// The collector has everything up to `seq` of that epoch on disk.

@@ -13,6 +13,7 @@
 //! | `file.rs` | one SQLite file: open, transactions, acknowledgement, new epochs |
 //! | `gap.rs` | limits, and the gap that takes the place of what they drop |
 //! | `records.rs` | the writer of `urgent` and `events`: commit at once, waiting commits share an fsync |
+//! | `replace.rs` | another batch in the place of a stored one |
 //! | `rows.rs` | the writer of `readings`: commit at an interval |
 //! | `handle.rs` | what the rest of the agent sees |
 
@@ -21,6 +22,7 @@ mod file;
 mod gap;
 mod handle;
 mod records;
+mod replace;
 mod rows;
 
 pub use error::BufferError;

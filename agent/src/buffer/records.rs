@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
-use kouan_protocol::{Anchor, Batch, Clock, Epoch, Lane, Record, limits};
+use kouan_protocol::{Anchor, Batch, Clock, Digest, Epoch, Lane, Record, limits};
 use rusqlite::{Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
@@ -14,6 +14,7 @@ use super::error::BufferError;
 use super::file::{self, LaneFile, lane_state};
 use super::gap::{self, LaneLimit};
 use super::handle::Baseline;
+use super::replace::replace;
 
 /// The lanes of `urgent.db`.
 pub(super) const LANES: [Lane; 2] = [Lane::Urgent, Lane::Events];
@@ -27,6 +28,7 @@ pub(super) enum RecordsRequest {
     Acknowledge { lane: Lane, epoch: Epoch, seq: u64 },
     CloseGap { lane: Lane, done: oneshot::Sender<()> },
     Damaged { lane: Lane, first_seq: u64, done: oneshot::Sender<()> },
+    Replace { lane: Lane, old: Digest, batch: Batch, done: oneshot::Sender<()> },
     NewEpoch { lane: Lane, common: u64, done: oneshot::Sender<Epoch> },
     Claim { lane: Lane, done: oneshot::Sender<LaneClaim> },
 }
@@ -99,6 +101,7 @@ impl RecordsWriter {
             match request {
                 RecordsRequest::Append { done, .. }
                 | RecordsRequest::CloseGap { done, .. }
+                | RecordsRequest::Replace { done, .. }
                 | RecordsRequest::Damaged { done, .. } => {
                     let _ = done.send(());
                 }
@@ -133,6 +136,7 @@ fn carry_out(tx: &Transaction<'_>, request: &RecordsRequest, anchor: Anchor) -> 
         RecordsRequest::Acknowledge { lane, epoch, seq } => file::acknowledge(tx, *lane, *epoch, *seq),
         RecordsRequest::CloseGap { lane, .. } => gap::close(tx, *lane, anchor),
         RecordsRequest::Damaged { lane, first_seq, .. } => gap::replace_damaged(tx, *lane, *first_seq, anchor),
+        RecordsRequest::Replace { lane, old, batch, .. } => replace(tx, *lane, *old, batch),
         RecordsRequest::NewEpoch { lane, common, .. } => file::new_epoch(tx, *lane, *common, anchor).map(|_| ()),
         RecordsRequest::Claim { .. } => Ok(()),
     }

@@ -70,7 +70,8 @@ impl DevicePipeline {
                 continue;
             };
             let cell = state.judge(profile, value);
-            current.set_cell(&self.device.identity.key, raw.group, column, &cell, raw.boot_time);
+            let kept = state.keep(profile, heartbeat_ms, raw.boot_time, &cell);
+            current.set_cell(&self.device.identity.key, raw.group, column, &cell, raw.boot_time, kept);
             if let (Some(counts), Some(Value::Integer(now))) = (&profile.counts, &cell.value) {
                 let previous = self.baselines.insert((raw.group, column), *now);
                 if previous != Some(*now) {
@@ -87,7 +88,7 @@ impl DevicePipeline {
                     judged.events.extend(step_events(device, counts, steps, raw.boot_time));
                 }
             }
-            if state.keep(profile, heartbeat_ms, raw.boot_time, &cell) {
+            if kept {
                 cells.push((column, cell));
             }
         }

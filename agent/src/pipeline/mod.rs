@@ -15,5 +15,5 @@ mod device;
 mod point;
 mod run;
 
-pub use current::{Current, CurrentCell, DeviceNow};
+pub use current::{Current, CurrentCell, DeviceNow, Snapshots, Version};
 pub use run::{PipelineError, PipelineSettings, run, show_rows};

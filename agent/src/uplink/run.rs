@@ -206,7 +206,7 @@ impl Uplink {
             if wanted.contains(&current) {
                 catalogues.extend(self.buffer.catalogue(current).await?);
             }
-            let snapshots = self.current.snapshots(now);
+            let snapshots = self.current.snapshots(now, crate::pipeline::Version::START).bodies;
             let upload = Upload { session, now, catalogues, batches: Vec::new(), snapshots };
             match self.client.upload(upload).await {
                 Err(UplinkError::Busy { retry_after, .. }) => {
