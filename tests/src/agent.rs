@@ -43,6 +43,7 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Agent {
     configuration: AgentConfiguration,
+    environment: Vec<(OsString, OsString)>,
     process: Option<Process>,
 }
 
@@ -53,7 +54,7 @@ impl Agent {
     /// When the configuration cannot be written.
     pub fn new(configuration: AgentConfiguration) -> anyhow::Result<Self> {
         configuration.write()?;
-        Ok(Self { configuration, process: None })
+        Ok(Self { configuration, environment: Vec::new(), process: None })
     }
 
     /// Its configuration.
@@ -71,12 +72,18 @@ impl Agent {
         self.configuration.write()
     }
 
+    /// Sets variables for its next start, for example those of [`crate::DiskFaults`].
+    pub fn set_environment(&mut self, environment: Vec<(OsString, OsString)>) {
+        self.environment = environment;
+    }
+
     /// Starts it.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn start(&mut self) -> anyhow::Result<()> {
-        let options = self.options(&["run", "--log", "info"])?;
+        let mut options = self.options(&["run", "--log", "info"])?;
+        options.environment.clone_from(&self.environment);
         self.process = Some(Process::start(&options)?);
         Ok(())
     }

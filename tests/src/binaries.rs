@@ -21,7 +21,7 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// `target/debug` or `target/release`: tests run from its folder `deps`.
-fn build_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn build_folder() -> anyhow::Result<PathBuf> {
     let running = std::env::current_exe().context("finding the running program failed")?;
     let folder = running.parent().context("the running program has no folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };

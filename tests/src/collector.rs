@@ -1,5 +1,6 @@
 //! A running `kouan-collector`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -24,6 +25,7 @@ pub struct Collector {
     process: Option<Process>,
     address: SocketAddr,
     key: String,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Collector {
@@ -32,7 +34,15 @@ impl Collector {
     /// # Errors
     /// When it does not come up.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut process = spawn(folder, SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        Self::start_with(folder, Vec::new()).await
+    }
+
+    /// Like [`Collector::start`], with variables set for it, for example those of [`crate::DiskFaults`].
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_with(folder: &Path, environment: Vec<(OsString, OsString)>) -> anyhow::Result<Self> {
+        let mut process = spawn(folder, SocketAddr::from(([127, 0, 0, 1], 0)), &environment)?;
         let (mut address, mut key) = (None, None);
         while address.is_none() || key.is_none() {
             let line = process.line(START).await?;
@@ -42,7 +52,7 @@ impl Collector {
             });
         }
         let (address, key) = (address.context("no address")?, key.context("no key")?);
-        Ok(Self { folder: folder.to_owned(), process: Some(process), address, key })
+        Ok(Self { folder: folder.to_owned(), process: Some(process), address, key, environment })
     }
 
     /// Starts it again, on the same folder and port.
@@ -50,7 +60,7 @@ impl Collector {
     /// # Errors
     /// When it does not come up.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        let mut process = spawn(&self.folder, self.address)?;
+        let mut process = spawn(&self.folder, self.address, &self.environment)?;
         process.line_with(START, listening).await?;
         self.process = Some(process);
         Ok(())
@@ -106,7 +116,7 @@ impl Collector {
     /// When it cannot be run.
     pub async fn tool(&self, arguments: &[&str]) -> anyhow::Result<(ExitStatus, String, String)> {
         let data = self.data();
-        let arguments = arguments.iter().map(std::ffi::OsString::from);
+        let arguments = arguments.iter().map(OsString::from);
         let arguments = arguments.chain(["--data".into(), data.into_os_string()]);
         let options = ProcessOptions::new("kouan-collector", binary("kouan-collector")?, &self.folder, arguments);
         run_to_end(&options, TOOL).await
@@ -149,11 +159,13 @@ pub fn numbers(report: &Value) -> u64 {
     lanes.filter_map(|lane| lane["last_seq"].as_u64()).sum()
 }
 
-fn spawn(folder: &Path, listen: SocketAddr) -> anyhow::Result<Process> {
+fn spawn(folder: &Path, listen: SocketAddr, environment: &[(OsString, OsString)]) -> anyhow::Result<Process> {
     let data = folder.join("collector");
     let listen = listen.to_string();
     let arguments = ["run".as_ref(), "--data".as_ref(), data.as_os_str(), "--listen".as_ref(), listen.as_ref()];
-    Process::start(&ProcessOptions::new("collector", binary("kouan-collector")?, folder, arguments))
+    let mut options = ProcessOptions::new("collector", binary("kouan-collector")?, folder, arguments);
+    options.environment = environment.to_vec();
+    Process::start(&options)
 }
 
 fn listening(line: &str) -> Option<SocketAddr> {

@@ -30,6 +30,8 @@ pub struct ProcessOptions {
     pub arguments: Vec<OsString>,
     /// Where it runs and where its log goes.
     pub folder: PathBuf,
+    /// Variables to set beside those of this process.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 impl ProcessOptions {
@@ -41,12 +43,13 @@ impl ProcessOptions {
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self { name: name.to_owned(), program, arguments, folder: folder.to_owned() }
+        Self { name: name.to_owned(), program, arguments, folder: folder.to_owned(), environment: Vec::new() }
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(&self.folder).process_group(0).kill_on_drop(true);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(&self.folder).process_group(0).kill_on_drop(true);
         end_with_parent(&mut command);
         command
     }
