@@ -1,6 +1,5 @@
-//! One figure, and what the system says of a process.
+//! One measured figure, and the table of all.
 
-use anyhow::Context as _;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde::Serialize;
@@ -36,25 +35,6 @@ pub(crate) fn print(figures: &[Figure]) -> Table {
         table.add_row([figure.part, &figure.what, &value, figure.unit]);
     }
     table
-}
-
-/// CPU time that a process has used, in seconds.
-pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = std::fs::read_to_string(&path).with_context(|| format!("reading {path} failed"))?;
-    // The name may hold spaces; the fields after it do not. User and system time are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    Ok((ticks(11) + ticks(12)) / 100.0)
-}
-
-/// A value in MiB from a process's status: `VmRSS`, `VmHWM`.
-pub(crate) fn memory_mib(pid: u32, key: &str) -> anyhow::Result<f64> {
-    let path = format!("/proc/{pid}/status");
-    let status = std::fs::read_to_string(&path).with_context(|| format!("reading {path} failed"))?;
-    let line = status.lines().find(|line| line.starts_with(key)).with_context(|| format!("{path} has no {key}"))?;
-    let kib: f64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0.0);
-    Ok(kib / 1024.0)
 }
 
 /// The value below which the share `quantile` of the sorted samples lies.

@@ -10,7 +10,8 @@ use kouan_protocol::{
 use kouan_tests::Collector;
 use reqwest::header;
 
-use crate::figure::{Figure, cpu_seconds, memory_mib, quantile};
+use crate::figure::{Figure, quantile};
+use crate::process_figures::{cpu_seconds, memory_mib};
 use crate::site::{self, Dice};
 
 const AGENTS: usize = 2;

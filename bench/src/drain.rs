@@ -1,0 +1,268 @@
+//! The end of an outage: an agent with a large backlog reaches its collector again.
+//!
+//! Told are: how long the agent takes to start with it, how soon the state at the API is fresh, how fast the backlog
+//! goes, what it costs, and how soon events and health that are born meanwhile can be read.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use kouan_agent::local::LocalClient;
+use kouan_protocol::{Clock, SystemClock};
+use kouan_tests::{Agent, Api, Collector, Line, Proxy};
+
+use crate::backlog::{self, Backlog};
+use crate::figure::{Figure, quantile};
+use crate::local;
+use crate::modbus_site::{FADING, GATE, Gates, ModbusSite, Shape};
+use crate::process_figures::{Memory, cpu_seconds, forget_peak, memory_mib};
+
+/// The devices of a large site, read now and then besides.
+const SITE: Shape = Shape { meters: 500, points: 20, every: "5s" };
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often the API is asked.
+const LOOK: Duration = Duration::from_millis(10);
+
+pub(crate) async fn measure(readings: u64) -> anyhow::Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let site = ModbusSite::start(folder.path(), SITE, true).await?;
+    let mut collector = Collector::start(folder.path()).await?;
+    let token = collector.enrol("bench", "bench").await?;
+    let line = Proxy::start(collector.address()).await?;
+    line.set(Line::Cut);
+    let mut agent = site.agent(folder.path(), line.address(), token)?;
+
+    let (empty_start, empty_memory) = start_without_backlog(&mut agent).await?;
+    let data = agent.configuration().data();
+    std::fs::remove_dir_all(&data).context("emptying the data folder failed")?;
+    let backlog = backlog::fill(&agent.configuration().file(), SITE, readings).await?;
+    let mut figures = kept(&backlog);
+
+    let began_ms = SystemClock::new()?.wall().0;
+    let (start, mut status) = start(&mut agent).await?;
+    let pid = agent.process()?.id().context("the agent has no process")?;
+    local::wait_working(&mut status, SITE.meters + 2, PATIENCE).await?;
+    let waiting = Memory::of(pid)?;
+    let figure = |what: &str, value, unit| Figure::new("drain", what, value, unit);
+    figures.extend([
+        figure("agent's start, nothing waits", empty_start.as_secs_f64() * 1000.0, "ms"),
+        figure("agent's start, backlog waits", start.as_secs_f64() * 1000.0, "ms"),
+        figure("agent's memory (anonymous), nothing waits", empty_memory.anonymous, "MiB"),
+        figure("agent's memory (anonymous), backlog waits", waiting.anonymous, "MiB"),
+    ]);
+
+    let end = Outage { collector: &mut collector, agent: pid, status, backlog: &backlog, began_ms };
+    figures.extend(end.finish(&line, &site.gates()).await?);
+    agent.stop(Duration::from_secs(10)).await?;
+    collector.stop(Duration::from_secs(20)).await?;
+    Ok(figures)
+}
+
+async fn start(agent: &mut Agent) -> anyhow::Result<(Duration, LocalClient)> {
+    let started = Instant::now();
+    agent.start()?;
+    let status = local::connect(&agent.configuration().data(), PATIENCE).await?;
+    Ok((started.elapsed(), status))
+}
+
+/// The second start, so that files and folders are there already.
+async fn start_without_backlog(agent: &mut Agent) -> anyhow::Result<(Duration, Memory)> {
+    start(agent).await?;
+    agent.stop(Duration::from_secs(10)).await?;
+    let (taken, mut status) = start(agent).await?;
+    local::wait_working(&mut status, SITE.meters + 2, PATIENCE).await?;
+    let memory = Memory::of(agent.process()?.id().context("the agent has no process")?)?;
+    agent.stop(Duration::from_secs(10)).await?;
+    Ok((taken, memory))
+}
+
+fn kept(backlog: &Backlog) -> Vec<Figure> {
+    let figure = |what: &str, value, unit| Figure::new("drain", what, value, unit);
+    let readings = backlog.readings as f64;
+    vec![
+        figure("backlog", readings, "readings"),
+        figure("backlog", backlog.rows as f64, "rows"),
+        figure("backlog", backlog.batches as f64, "batches"),
+        figure("backlog, bytes per reading", backlog.bytes as f64 / readings, "B"),
+        figure("written by the buffer", readings / backlog.written_in.as_secs_f64(), "readings/s"),
+        figure("bare copy from file to file, FULL", readings / backlog.copied_in.as_secs_f64(), "readings/s"),
+    ]
+}
+
+/// An outage that is about to end.
+struct Outage<'a> {
+    collector: &'a mut Collector,
+    agent: u32,
+    status: LocalClient,
+    backlog: &'a Backlog,
+    /// What was read after this is no part of the backlog.
+    began_ms: i64,
+}
+
+impl Outage<'_> {
+    async fn finish(mut self, line: &Proxy, gates: &Gates) -> anyhow::Result<Vec<Figure>> {
+        let api = self.collector.api()?;
+        let centre = self.collector.process()?.id().context("the collector has no process")?;
+        let target = local::readings(&mut self.status).await?.last_seq;
+        let cpu = (cpu_seconds(self.agent)?, cpu_seconds(centre)?);
+        forget_peak(self.agent)?;
+        let opened_ms = now_ms()?;
+        line.set(Line::Open);
+        let ((drained_at, anonymous), (fresh_at, all_fresh_at), events, healths) = tokio::try_join!(
+            confirmed(&mut self.status, self.agent, target, gates),
+            fresh(&api, self.began_ms),
+            events(&api, gates),
+            healths(&api, gates),
+        )?;
+        let used = (cpu_seconds(self.agent)? - cpu.0, cpu_seconds(centre)? - cpu.1);
+        let peak = memory_mib(self.agent, "VmHWM")?;
+        let hello_ms = hello_ms(&api).await?;
+        let settled_at = settled(&api).await?;
+        let seconds = (drained_at - hello_ms).max(1) as f64 / 1000.0;
+        let readings = self.backlog.readings as f64;
+        let figure = |what: &str, value, unit| Figure::new("drain", what, value, unit);
+        let since_hello = |at: i64| (at - hello_ms) as f64;
+        let mut figures = vec![
+            figure("line open to hello", (hello_ms - opened_ms) as f64, "ms"),
+            figure("hello to a fresh device at the API", since_hello(fresh_at), "ms"),
+            figure("hello to 10,000 fresh points at the API", since_hello(all_fresh_at), "ms"),
+            figure("backlog confirmed", readings / seconds, "readings/s"),
+            figure("backlog confirmed", self.backlog.rows as f64 / seconds, "rows/s"),
+            figure("ratio to the bare copy", self.backlog.copied_in.as_secs_f64() / seconds, "×"),
+            figure("hello to backlog confirmed", seconds, "s"),
+            figure("hello to backlog readable", since_hello(settled_at) / 1000.0, "s"),
+            figure("agent's CPU", used.0 / readings * 1e6, "CPU-s per million"),
+            figure("collector's CPU until confirmed", used.1 / readings * 1e6, "CPU-s per million"),
+            figure("agent's memory while draining, peak", peak, "MiB"),
+            figure("agent's memory (anonymous) while draining, peak", anonymous, "MiB"),
+            figure("collector's memory, peak", memory_mib(centre, "VmHWM")?, "MiB"),
+        ];
+        for (what, mut latencies) in [("event", events), ("health", healths)] {
+            latencies.sort_by(f64::total_cmp);
+            figures.extend([
+                figure(&format!("{what} born while draining, seen"), latencies.len() as f64, ""),
+                figure(&format!("{what} born while draining, to the API, p50"), quantile(&latencies, 0.5), "ms"),
+                figure(&format!("{what} born while draining, to the API, longest"), quantile(&latencies, 1.0), "ms"),
+            ]);
+        }
+        Ok(figures)
+    }
+}
+
+/// When everything up to `target` is confirmed, and the most anonymous memory that the agent had until then.
+async fn confirmed(status: &mut LocalClient, agent: u32, target: u64, gates: &Gates) -> anyhow::Result<(i64, f64)> {
+    let (started, mut most) = (Instant::now(), 0.0_f64);
+    loop {
+        most = most.max(memory_mib(agent, "RssAnon")?);
+        let lane = local::readings(status).await?;
+        if lane.confirmed_seq >= target {
+            gates.end();
+            return Ok((now_ms()?, most));
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("{} of {target} rows are confirmed after {PATIENCE:?}", lane.confirmed_seq);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// When the API shows a device, and then all points, as they were read after `began_ms`.
+async fn fresh(api: &Api, began_ms: i64) -> anyhow::Result<(i64, i64)> {
+    let is_fresh = |point: &serde_json::Value| point["time_ms"].as_i64().is_some_and(|at| at >= began_ms);
+    let last = format!("/latest?limit=1000&q=meter-{:04}", SITE.meters - 1);
+    let started = Instant::now();
+    let mut first = None;
+    loop {
+        let path = if first.is_none() { last.as_str() } else { "/latest?limit=1000&class=meter" };
+        let wanted = if first.is_none() { SITE.points } else { SITE.meters * SITE.points };
+        let asked = now_ms()?;
+        let points = api.list(path).await?;
+        if points.len() == wanted && points.iter().all(is_fresh) {
+            match first {
+                None => first = Some(now_ms()?),
+                // The state was fresh when the question came; reading ten pages takes a while.
+                Some(first) => return Ok((first, asked)),
+            }
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("the state is not fresh after {PATIENCE:?}: {} of {wanted} points are there", points.len());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Lets somebody pass again and again; from each row that told of it to its event at the API, in ms.
+async fn events(api: &Api, gates: &Gates) -> anyhow::Result<Vec<f64>> {
+    let newest = async |after: i64| {
+        let page = api.get("/events?kind=passage&limit=1").await?;
+        anyhow::Ok(page["items"][0]["time_ms"].as_i64().filter(|at| *at > after))
+    };
+    let (mut latencies, mut after) = (Vec::new(), newest(0).await?.unwrap_or(0));
+    while !gates.ended() {
+        gates.pass();
+        after = seen(async || newest(after).await, GATE, &mut latencies).await?;
+    }
+    Ok(latencies)
+}
+
+/// Lets a device fall silent and answer again; from each change of its health to the API, in ms.
+async fn healths(api: &Api, gates: &Gates) -> anyhow::Result<Vec<f64>> {
+    let (mut latencies, mut silent) = (Vec::new(), false);
+    while !gates.ended() {
+        silent = !silent;
+        gates.silence(silent);
+        let changed = async || {
+            let page = api.get(&format!("/devices?q={FADING}")).await?;
+            let health = &page["items"][0]["health"];
+            let now_silent = health["level"].as_str().is_some_and(|level| level != "working");
+            Ok(health["time_ms"].as_i64().filter(|_| now_silent == silent))
+        };
+        seen(changed, FADING, &mut latencies).await?;
+    }
+    Ok(latencies)
+}
+
+/// Waits until `look` finds the time of a new record, and notes how old it is by then.
+async fn seen(
+    mut look: impl AsyncFnMut() -> anyhow::Result<Option<i64>>,
+    what: &str,
+    latencies: &mut Vec<f64>,
+) -> anyhow::Result<i64> {
+    let started = Instant::now();
+    loop {
+        if let Some(at) = look().await? {
+            latencies.push((now_ms()? - at).max(0) as f64);
+            return Ok(at);
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("what {what} told did not reach the API within {PATIENCE:?}");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn hello_ms(api: &Api) -> anyhow::Result<i64> {
+    let agents = api.list("/agents").await?;
+    agents.iter().find_map(|agent| agent["hello_ms"].as_i64()).context("the agent said no hello")
+}
+
+/// When the readers have taken everything that is in the log.
+async fn settled(api: &Api) -> anyhow::Result<i64> {
+    let started = Instant::now();
+    loop {
+        let text = api.request(reqwest::Method::GET, "/metrics").send().await?.text().await?;
+        let lags = text.lines().filter(|line| line.starts_with("kouan_reader_lag_entries{"));
+        // What arrives every second is always a little behind.
+        if lags.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).all(|lag| lag <= 3.0) {
+            return now_ms();
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("the collector's readers are behind after {PATIENCE:?}");
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn now_ms() -> anyhow::Result<i64> {
+    Ok(SystemClock::new()?.wall().0)
+}
