@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::alarms::AgentAlarms;
 use crate::buffer::{Buffer, BufferError, BufferThreads};
 use crate::commands::{Executor, Journal, JournalError};
 use crate::config::{CollectorConfig, Config};
@@ -127,6 +128,9 @@ impl App {
             supervisor.requests(),
         );
         let mut reporter = tokio::spawn(reporter.run());
+        let (alarms, recorder) = AgentAlarms::new(Arc::clone(&self.clock));
+        let recorder_stop = CancellationToken::new();
+        let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
         let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
         let pipeline_links = Arc::clone(&self.links);
         let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
@@ -165,6 +169,8 @@ impl App {
                 config_hash: self.config_hash,
                 buffer: Arc::clone(&buffer),
                 current: Arc::clone(&self.current),
+                alarms: alarms.clone(),
+                backlog_share: config.backlog_share,
                 executor: executor.clone(),
                 clock: Arc::clone(&self.clock),
                 status: uplink_status,
@@ -191,7 +197,11 @@ impl App {
         if tokio::time::timeout(DRIVER_STOP, supervisor.join()).await.is_err() {
             error!("A driver did not stop in time; what it was saying is given up.");
         }
+        recorder_stop.cancel();
         let settled = async {
+            if !recorder.is_finished() {
+                let _ = (&mut recorder).await;
+            }
             executor.drain().await;
             drop(executor);
             if !reporter.is_finished() {
@@ -203,6 +213,7 @@ impl App {
         };
         if tokio::time::timeout(SETTLE, settled).await.is_err() {
             error!("The disk did not take everything in time; what waits is given up.");
+            recorder.abort();
             reporter.abort();
             pipeline.abort();
         }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, read_links};
 use kouan_drivers::profile::ProfileStore;
-use kouan_protocol::Digest;
+use kouan_protocol::{Digest, Fingerprint};
 use kouan_settings::{Document, Problems, Section};
 use secrecy::SecretString;
 
 use crate::buffer::{BufferConfig, LaneLimit};
+use crate::uplink::Trust;
 
 /// The commented file that `print-config --template` shows.
 pub const TEMPLATE: &str = include_str!("../../configs/agent.toml");
@@ -41,8 +42,10 @@ pub struct CollectorConfig {
     pub url: String,
     /// Where the token comes from.
     pub token: TokenSource,
-    /// Certificates that may sign the collector's; the built-in roots are not used.
-    pub ca_file: Option<PathBuf>,
+    /// Which certificate the collector must show; with plain http there is none. The built-in roots are not used.
+    pub trust: Option<Trust>,
+    /// Share of the line that a backlog of readings may take, 0 to 1.
+    pub backlog_share: f64,
     /// How long a request may take, the command poll apart.
     pub request_timeout: Duration,
 }
@@ -116,9 +119,7 @@ fn read_root(root: &mut Section<'_>, hash: String) -> Result<Config, ConfigError
 fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorConfig> {
     let url =
         section.string_required("url", "the collector's address, such as url = \"https://collector.example:8470\"");
-    if let Some(url) = &url {
-        check_url(section, url);
-    }
+    check_url(section, url.as_deref());
     let inline = section.secret("token");
     let file = section.string("token_file").map(PathBuf::from);
     if inline.is_some() && file.is_some() {
@@ -128,17 +129,44 @@ fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorCon
         Some(token) => TokenSource::Inline(token),
         None => TokenSource::File(file.unwrap_or_else(|| data.join("token"))),
     };
-    let ca_file = section.string("ca_file").map(PathBuf::from);
-    if ca_file.is_none() && url.as_deref().is_some_and(|url| url.starts_with("https:")) {
-        section.problem("ca_file", "https needs the certificate, or its authority, that the collector must show (PEM)");
+    let https = url.as_deref().is_some_and(|url| url.starts_with("https:"));
+    let trust = read_trust(section, https);
+    let backlog_share = section.number("backlog_share").unwrap_or(0.5);
+    if !(0.05..=1.0).contains(&backlog_share) {
+        section.problem("backlog_share", format!("{backlog_share} is not a share; use 0.05 to 1.0"));
     }
     let seconds = Duration::from_secs;
     let request_timeout = section.duration_within("request_timeout", seconds(1)..=seconds(300), seconds(20));
-    Some(CollectorConfig { url: url?.trim_end_matches('/').to_owned(), token, ca_file, request_timeout })
+    let url = url?.trim_end_matches('/').to_owned();
+    Some(CollectorConfig { url, token, trust, backlog_share, request_timeout })
 }
 
-/// Plain HTTP is for this machine only: elsewhere the token would travel in clear.
-fn check_url(section: &Section<'_>, url: &str) {
+fn read_trust(section: &mut Section<'_>, https: bool) -> Option<Trust> {
+    let ca_file = section.string("ca_file").map(PathBuf::from);
+    let pinned = section.has("pin");
+    let pin = section.parse::<Fingerprint>("pin");
+    match (ca_file, pin) {
+        (Some(_), _) if pinned => {
+            section.problem("pin", "give either pin or ca_file, not both");
+            None
+        }
+        (Some(file), _) => Some(Trust::Authorities(file)),
+        (None, Some(pin)) => Some(Trust::Pin(pin)),
+        (None, None) => {
+            if https && !pinned {
+                let hint = "https needs pin = \"sha256:…\", as `kouan-collector fingerprint` prints it, or ca_file = the \
+                            certificate, or its authority, that the collector must show (PEM)";
+                section.problem("pin", hint);
+            }
+            None
+        }
+    }
+}
+
+/// Plain HTTP is for this machine only, unless somebody says that the way is safe: the token travels in clear.
+fn check_url(section: &mut Section<'_>, url: Option<&str>) {
+    let plain_http = section.bool_or("plain_http", false);
+    let Some(url) = url else { return };
     let parsed = match reqwest::Url::parse(url) {
         Ok(parsed) => parsed,
         Err(error) => return section.problem("url", format!("\"{url}\" is not an address: {error}")),
@@ -148,8 +176,12 @@ fn check_url(section: &Section<'_>, url: &str) {
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match parsed.scheme() {
         "https" => {}
-        "http" if loopback => {}
-        "http" => section.problem("url", "plain http is accepted for this machine only; use https"),
+        "http" if loopback || plain_http => {}
+        "http" => section.problem(
+            "url",
+            "plain http is accepted for this machine only; use https, or plain_http = true where nobody else can read \
+             on the way",
+        ),
         other => section.problem("url", format!("\"{other}\" is not spoken; use https")),
     }
 }
@@ -196,6 +228,7 @@ pub fn effective(path: &Path) -> Result<String, ConfigError> {
     table.insert("buffer".to_owned(), buffer.into());
     if let (Some(collector), Some(toml::Value::Table(section))) = (&config.collector, table.get_mut("collector")) {
         section.insert("request_timeout".to_owned(), duration(collector.request_timeout).into());
+        section.insert("backlog_share".to_owned(), collector.backlog_share.into());
         if let TokenSource::File(file) = &collector.token {
             section.insert("token_file".to_owned(), file.display().to_string().into());
         }
@@ -241,7 +274,8 @@ mod tests {
         assert_eq!(
             said,
             "agent.toml:1: dta: this key is not known here; did you mean \"data\"?\n\
-             agent.toml:3: collector.url: plain http is accepted for this machine only; use https\n\
+             agent.toml:3: collector.url: plain http is accepted for this machine only; use https, or plain_http = true \
+             where nobody else can read on the way\n\
              agent.toml:5: buffer.commit_every: this must be a length of time in quotes, such as \"5s\" or \"250ms\", \
              not this integer"
         );

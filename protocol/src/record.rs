@@ -95,6 +95,19 @@ impl Record {
 }
 
 impl RecordBody {
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> RecordKind {
+        match self {
+            Self::Event(_) => RecordKind::EVENT,
+            Self::Alarm(_) => RecordKind::ALARM,
+            Self::Command(_) => RecordKind::COMMAND,
+            Self::Health(_) => RecordKind::HEALTH,
+            Self::Gap(_) => RecordKind::GAP,
+            Self::Opaque { kind, .. } => *kind,
+        }
+    }
+
     /// The kind and the bytes of the body.
     #[must_use]
     pub fn encode(&self) -> (RecordKind, Vec<u8>) {

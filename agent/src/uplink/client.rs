@@ -3,12 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kouan_protocol::session::{CommandDelivery, CommandPoll, Hello, MEDIA_TYPE, Receipt, Upload, Welcome};
-use kouan_protocol::{DecodeError, frame, limits};
+use kouan_protocol::{Anchor, DecodeError, SessionId, frame, limits};
 use reqwest::{Response, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::pace::patience;
+use super::trust::{self, LastWrong, TrustError, WrongCertificate};
 use crate::config::{CollectorConfig, TokenSource};
+
+/// How long the other side may leave bytes without a sign that they arrived; then the line counts as cut.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// An idle connection is tried after this time, and after three tries in vain it counts as cut.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TRIES: u32 = 3;
 
 /// A request to the collector did not lead to an answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +35,19 @@ pub enum UplinkError {
         #[source]
         cause: std::io::Error,
     },
-    /// No answer: the line is cut, the name unknown, the certificate wrong.
+    /// TLS could not be prepared.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The other side is not the collector that is trusted.
+    #[error("{request} was not sent: {problem}")]
+    Certificate {
+        /// Which request.
+        request: &'static str,
+        /// What was expected and what came.
+        #[source]
+        problem: WrongCertificate,
+    },
+    /// No answer: the line is cut, or the name unknown.
     #[error("{request} got no answer: {}", chain(.cause))]
     NoAnswer {
         /// Which request.
@@ -105,6 +127,7 @@ pub struct Client {
     url: String,
     token: SecretString,
     request_timeout: Duration,
+    wrong: LastWrong,
 }
 
 /// What a collector's error document says.
@@ -130,18 +153,33 @@ impl Client {
             TokenSource::Inline(token) => token.clone(),
             TokenSource::File(path) => SecretString::from(String::from_utf8_lossy(&read(path)?).trim().to_owned()),
         };
-        let mut builder = reqwest::Client::builder()
+        let wrong = LastWrong::default();
+        // HTTP/1.1: requests at the same time have connections of their own, so that none waits behind the bytes of
+        // another.
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(trust::tls(config.trust.as_ref(), &wrong)?)
+            .http1_only()
             .connect_timeout(Duration::from_secs(10))
+            .tcp_user_timeout(UNACKNOWLEDGED)
+            .tcp_keepalive(KEEP_ALIVE)
+            .tcp_keepalive_interval(KEEP_ALIVE_EVERY)
+            .tcp_keepalive_retries(KEEP_ALIVE_TRIES)
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if let Some(path) = &config.ca_file {
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?).map_err(UplinkError::Prepare)?;
-            builder = builder.tls_certs_only(certificates);
-        } else {
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(UplinkError::Prepare)?;
-        Ok(Self { http, url: config.url.clone(), token, request_timeout: config.request_timeout })
+            .no_proxy()
+            .build()
+            .map_err(UplinkError::Prepare)?;
+        Ok(Self { http, url: config.url.clone(), token, request_timeout: config.request_timeout, wrong })
+    }
+
+    /// Asks whether the collector is there, without saying who asks. Shows whether its certificate is the right one.
+    ///
+    /// # Errors
+    /// When it is not, or there is no answer.
+    pub async fn greet(&self) -> Result<(), UplinkError> {
+        let request = "greeting";
+        let sent = self.http.get(format!("{}/healthz", self.url)).timeout(self.request_timeout).send().await;
+        let response = sent.map_err(|cause| self.no_answer(request, cause))?;
+        if response.status().is_success() { Ok(()) } else { Err(refusal(request, response).await) }
     }
 
     /// Says hello.
@@ -153,14 +191,16 @@ impl Client {
         Welcome::decode(&body).map_err(|cause| UplinkError::Answer { request: "hello", cause })
     }
 
-    /// Sends batches or snapshots.
+    /// Sends batches or snapshots: `contents` is what [`Upload::encode_contents`] made, compressed.
     ///
     /// # Errors
     /// When there is no receipt; nothing is known then about what the collector stored.
-    pub async fn upload(&self, upload: Upload) -> Result<Receipt, UplinkError> {
-        let plain = upload.encode();
-        let body = frame::compress(&plain).map_err(|cause| UplinkError::Compress { request: "upload", cause })?;
-        let answer = self.post("upload", body, true, self.request_timeout).await?;
+    pub async fn upload(&self, session: SessionId, now: &Anchor, contents: Bytes) -> Result<Receipt, UplinkError> {
+        let stamp = frame::compress(&Upload::encode_stamp(session, now))
+            .map_err(|cause| UplinkError::Compress { request: "upload", cause })?;
+        let body = [&stamp[..], &contents[..]].concat();
+        let timeout = patience(self.request_timeout, body.len());
+        let answer = self.post("upload", body, true, timeout).await?;
         Receipt::decode(&answer).map_err(|cause| UplinkError::Answer { request: "upload", cause })
     }
 
@@ -191,12 +231,18 @@ impl Client {
         if compressed {
             builder = builder.header(header::CONTENT_ENCODING, "zstd");
         }
-        let no_answer = |cause: reqwest::Error| UplinkError::NoAnswer { request, cause: cause.without_url() };
-        let response = builder.send().await.map_err(no_answer)?;
+        let response = builder.send().await.map_err(|cause| self.no_answer(request, cause))?;
         if response.status().is_success() {
             return read_limited(request, response).await;
         }
         Err(refusal(request, response).await)
+    }
+
+    fn no_answer(&self, request: &'static str, cause: reqwest::Error) -> UplinkError {
+        match self.wrong.take() {
+            Some(problem) => UplinkError::Certificate { request, problem },
+            None => UplinkError::NoAnswer { request, cause: cause.without_url() },
+        }
     }
 }
 

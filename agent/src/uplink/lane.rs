@@ -1,106 +1,155 @@
 //! One lane within a session: what is durable goes up, oldest first, until the session ends.
+//!
+//! A lane has one upload on its way at a time. While it travels, the next one is made ready if a backlog waits.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use kouan_protocol::session::{Envelope, Upload};
-use kouan_protocol::{CatalogueHash, Clock, Epoch, Lane, SessionId, limits};
+use kouan_protocol::session::Receipt;
+use kouan_protocol::{CatalogueHash, Clock, Lane, SessionId};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::client::{Client, UplinkError};
-use crate::buffer::Buffer;
-
-/// Bytes of one upload before compression; one request at a time per lane keeps a slow line free for the others.
-const UPLOAD_BYTES: usize = 512 * 1024;
+use super::pace::{Pace, Trip};
+use super::prepare::{Prepared, Preparer};
+use super::traffic::Traffic;
 
 pub(super) struct LaneSender {
-    pub(super) lane: Lane,
-    pub(super) epoch: Epoch,
+    pub(super) preparer: Preparer,
     /// Everything up to here is stored at the collector.
     pub(super) stored: u64,
     pub(super) session: SessionId,
     pub(super) client: Client,
-    pub(super) buffer: Arc<Buffer>,
     pub(super) clock: Arc<dyn Clock>,
     /// Catalogues that the collector lacks.
     pub(super) wanted: HashSet<CatalogueHash>,
+    pub(super) pace: Arc<Mutex<Pace>>,
+    pub(super) traffic: Traffic,
+}
+
+/// What came of an upload.
+enum Sent {
+    /// The lane may leave the line to others for so long.
+    Stored { pause: Duration },
+    /// It may be sent again, smaller, after a while.
+    Again { after: Duration },
 }
 
 impl LaneSender {
     /// Sends until something ends the session.
     pub(super) async fn run(mut self) -> Result<(), UplinkError> {
-        let mut signal = self.buffer.signal(self.lane);
+        if self.is_backlog() {
+            self.traffic.after_state().await;
+        }
+        let mut signal = self.preparer.buffer.signal(self.preparer.lane);
+        let mut ready = None;
         loop {
             signal.borrow_and_update();
-            while self.send_next().await? {}
-            if signal.changed().await.is_err() {
-                return Ok(());
+            let upload = match ready.take() {
+                Some(upload) => Some(upload),
+                None => self.prepare(self.stored, &HashSet::new()).await?,
+            };
+            let Some(upload) = upload else {
+                self.note_position(self.stored);
+                if signal.changed().await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let (sent, next) = self.send_and_prepare(&upload).await?;
+            match sent {
+                Sent::Stored { pause } => {
+                    self.note_position(upload.durable);
+                    // Another border than the upload's end: what was made ready does not follow.
+                    ready = next.filter(|_| self.stored == upload.last_seq);
+                    tokio::time::sleep(pause).await;
+                }
+                Sent::Again { after } => tokio::time::sleep(after).await,
             }
         }
     }
 
-    /// Sends one upload. `false`: nothing waits.
-    async fn send_next(&mut self) -> Result<bool, UplinkError> {
-        let batches = self.buffer.read(self.lane, self.stored, UPLOAD_BYTES, limits::UPLOAD_BATCHES).await?;
-        if batches.is_empty() {
-            return Ok(false);
+    /// Readings give way to everything else.
+    fn is_backlog(&self) -> bool {
+        self.preparer.lane == Lane::Readings
+    }
+
+    fn note_position(&self, durable: u64) {
+        if self.is_backlog() {
+            self.traffic.readings_behind(self.stored < durable);
         }
-        let mut catalogues = Vec::new();
-        let needed: HashSet<_> = batches.iter().filter_map(|batch| batch.catalogue).collect();
-        for hash in needed.intersection(&self.wanted) {
-            match self.buffer.catalogue(*hash).await? {
-                Some(catalogue) => catalogues.push(catalogue),
-                None => {
-                    warn!(%hash, "A catalogue that waiting readings need is gone; a gap takes their place.");
-                    for batch in batches.iter().filter(|batch| batch.catalogue == Some(*hash)) {
-                        self.buffer.give_up_batch(self.lane, batch.first_seq).await?;
-                    }
-                    return Ok(true);
-                }
-            }
-        }
-        let envelope = |batch: crate::buffer::StoredBatch| Envelope {
-            lane: self.lane.number(),
-            epoch: self.epoch,
-            first_seq: batch.first_seq,
-            last_seq: batch.last_seq,
-            digest: batch.digest,
-            body: batch.body,
+    }
+
+    async fn prepare(&self, after: u64, travelling: &HashSet<CatalogueHash>) -> Result<Option<Prepared>, UplinkError> {
+        let bytes = self.pace().bytes();
+        let wanted = self.wanted.difference(travelling).copied().collect();
+        self.preparer.prepare(after, bytes, &wanted).await
+    }
+
+    async fn send_and_prepare(&mut self, upload: &Prepared) -> Result<(Sent, Option<Prepared>), UplinkError> {
+        let _urgent = if self.is_backlog() {
+            self.traffic.silence().await;
+            None
+        } else {
+            Some(self.traffic.urgent())
         };
-        let upload = Upload {
-            session: self.session,
-            now: self.clock.anchor(),
-            catalogues,
-            batches: batches.into_iter().map(envelope).collect(),
-            snapshots: Vec::new(),
+        let began = Instant::now();
+        let now = self.clock.anchor();
+        let travels = self.client.upload(self.session, &now, upload.contents.clone());
+        let prepares =
+            async { if upload.full { self.prepare(upload.last_seq, &upload.catalogues).await } else { Ok(None) } };
+        let travels = async {
+            let answer = travels.await;
+            (answer, began.elapsed())
         };
-        let receipt = match self.client.upload(upload).await {
+        let ((answer, took), next) = tokio::join!(travels, prepares);
+        let receipt = match answer {
+            Ok(receipt) => receipt,
             Err(UplinkError::Busy { retry_after, .. }) => {
-                debug!(lane = %self.lane, "The collector is busy.");
-                tokio::time::sleep(retry_after).await;
-                return Ok(true);
+                debug!(lane = %self.preparer.lane, "The collector is busy.");
+                self.pace().set_back(upload.plain);
+                return Ok((Sent::Again { after: retry_after }, None));
             }
-            answer => answer?,
+            Err(error) => {
+                if matches!(error, UplinkError::NoAnswer { .. } | UplinkError::Refused { .. }) {
+                    self.pace().set_back(upload.plain);
+                }
+                return Err(error);
+            }
         };
-        self.wanted.retain(|hash| !needed.contains(hash));
+        let held = Duration::from_millis(receipt.held_ms);
+        let pause = self.pace().answered(Trip { bytes: upload.plain, took, held });
+        self.take(upload, receipt).await?;
+        Ok((Sent::Stored { pause }, next?))
+    }
+
+    /// Takes the collector's word for what is on its disk, and only that.
+    async fn take(&mut self, upload: &Prepared, receipt: Receipt) -> Result<(), UplinkError> {
+        let (lane, epoch) = (self.preparer.lane, self.preparer.epoch);
+        self.wanted.retain(|hash| !upload.catalogues.contains(hash));
         let asks_again = receipt.wanted_catalogues.iter().any(|hash| !self.wanted.contains(hash));
         self.wanted.extend(&receipt.wanted_catalogues);
         if receipt.quarantined > 0 {
-            warn!(lane = %self.lane, batches = receipt.quarantined, "The collector put batches into quarantine.");
+            warn!(%lane, batches = receipt.quarantined, "The collector put batches into quarantine.");
         }
         let position = receipt
             .stored
             .iter()
-            .find(|at| at.lane == self.lane.number() && at.epoch == self.epoch)
+            .find(|at| at.lane == lane.number() && at.epoch == epoch)
             .map_or(self.stored, |at| at.stored_seq);
-        let progressed = position > self.stored;
-        if progressed {
+        if position > self.stored {
             self.stored = position;
-            self.buffer.acknowledge(self.lane, self.epoch, position).await?;
+            self.preparer.buffer.acknowledge(lane, epoch, position).await?;
         } else if !asks_again {
             let detail = "the upload was accepted but nothing of it is stored".to_owned();
             return Err(UplinkError::HelloRequired { request: "upload", detail });
         }
-        Ok(true)
+        Ok(())
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

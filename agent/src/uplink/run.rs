@@ -1,11 +1,11 @@
 //! Sessions, one after another.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kouan_protocol::session::{Hello, PROTOCOL, Upload, Welcome};
-use kouan_protocol::{CatalogueHash, Clock, Incarnation, Lane, RecordKind, SessionId, Timestamp};
+use kouan_protocol::session::{Hello, PROTOCOL, Welcome};
+use kouan_protocol::{CatalogueHash, Clock, Incarnation, Lane, RecordKind, Severity, Timestamp};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -15,21 +15,28 @@ use tracing::{error, info, warn};
 
 use super::client::{Client, UplinkError};
 use super::lane::LaneSender;
+use super::pace::Pace;
 use super::poll::CommandPoller;
+use super::prepare::Preparer;
+use super::snapshots::SnapshotSender;
+use super::traffic::Traffic;
+use crate::alarms::AgentAlarms;
 use crate::buffer::Buffer;
 use crate::commands::Executor;
 use crate::pipeline::Current;
 
 /// The first pause after a failed session; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two attempts to reach the collector.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause between two attempts to reach a collector that does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause after a refusal: nothing will change until somebody acts.
+const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(30);
 /// A session that lasted longer was a good one, and the next attempt follows at once.
 const GOOD_SESSION_MS: u64 = 10_000;
-/// How often the snapshot is repeated while readings lag.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(2);
-/// Readings lag when more rows than this wait.
-const LAG_ROWS: u64 = 2000;
+/// Hellos in a row that may disagree about numbers; a collector that never agrees is asked again after a pause.
+const DISAGREEMENTS: u32 = 4;
+/// The alarm of the agent itself while the other side shows a certificate that is not accepted.
+const CERTIFICATE: &str = "collector.certificate";
 
 /// Where the conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +65,23 @@ pub struct UplinkStatus {
     pub problem: Option<String>,
 }
 
+/// The pace of each lane, kept from session to session.
+#[derive(Debug)]
+struct Paces([Arc<Mutex<Pace>>; Lane::ALL.len()]);
+
+impl Paces {
+    fn new(backlog_share: f64) -> Self {
+        Self(Lane::ALL.map(|lane| {
+            let share = if lane == Lane::Readings { backlog_share } else { 1.0 };
+            Arc::new(Mutex::new(Pace::new(share)))
+        }))
+    }
+
+    fn of(&self, lane: Lane) -> Arc<Mutex<Pace>> {
+        Arc::clone(&self.0[lane.number() as usize - 1])
+    }
+}
+
 /// Everything the uplink needs.
 #[derive(Debug)]
 pub struct Uplink {
@@ -73,6 +97,10 @@ pub struct Uplink {
     pub buffer: Arc<Buffer>,
     /// What is known now.
     pub current: Arc<Current>,
+    /// The agent's own alarms.
+    pub alarms: AgentAlarms,
+    /// Share of the line that a backlog of readings may take, 0 to 1.
+    pub backlog_share: f64,
     /// Carries commands out.
     pub executor: Executor,
     /// The time.
@@ -85,11 +113,12 @@ impl Uplink {
     /// Runs sessions until `shutdown` is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut pause = FIRST_PAUSE;
+        let paces = Paces::new(self.backlog_share);
         loop {
             let began = self.clock.boot_time();
             let ended = tokio::select! {
                 () = shutdown.cancelled() => return,
-                ended = self.session() => ended,
+                ended = self.session(&paces) => ended,
             };
             let Err(problem) = ended;
             // A session that ends as soon as it began is no success, whatever was agreed in it.
@@ -100,15 +129,25 @@ impl Uplink {
             // Nobody reconnects in step: a collector that starts again is not met by every agent at once.
             let jitter = rand::rng().random_range(0.5..1.0);
             let mut wait = pause.mul_f64(jitter);
+            let mut longest = LONGEST_PAUSE;
             match &problem {
                 UplinkError::Busy { retry_after, .. } => wait = wait.max(*retry_after),
                 UplinkError::HelloRequired { detail, .. } => info!(detail, "The session ended; saying hello again."),
                 UplinkError::Buffer(_) | UplinkError::Journal(_) => {
                     error!(error = %problem, "The uplink cannot go on.")
                 }
+                UplinkError::Certificate { problem, .. } => {
+                    longest = LONGEST_PAUSE_REFUSED;
+                    error!(%problem, "The collector is not talked to; everything is kept here.");
+                }
+                UplinkError::Refused { .. } => {
+                    longest = LONGEST_PAUSE_REFUSED;
+                    warn!(error = %problem, "The collector refused.");
+                }
                 _ => warn!(error = %problem, "The collector cannot be reached."),
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            self.judge_certificate(&problem);
+            pause = (pause * 2).min(longest);
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
@@ -116,13 +155,41 @@ impl Uplink {
         }
     }
 
+    /// A wrong certificate is an alarm until the right one was seen; a line that is cut says nothing about it.
+    fn judge_certificate(&self, problem: &UplinkError) {
+        match problem {
+            UplinkError::Certificate { problem, .. } => {
+                self.alarms.raise(CERTIFICATE, Severity::Critical, &problem.to_string());
+            }
+            UplinkError::Busy { .. } | UplinkError::HelloRequired { .. } | UplinkError::Refused { .. } => {
+                self.alarms.clear(CERTIFICATE);
+            }
+            _ => {}
+        }
+    }
+
     /// One session. It only ever ends with the reason why it did.
-    async fn session(&self) -> Result<std::convert::Infallible, UplinkError> {
+    async fn session(&self, paces: &Paces) -> Result<std::convert::Infallible, UplinkError> {
         let welcome = self.greet().await?;
+        self.alarms.clear(CERTIFICATE);
         self.tell(UplinkState::Connected, Some(welcome.agent.to_string()), None);
         info!(session = %welcome.session, agent = %welcome.agent, site = welcome.site, "Connected to the collector.");
         let wanted: HashSet<CatalogueHash> = welcome.wanted_catalogues.iter().copied().collect();
+        let kinds: Arc<[RecordKind]> = welcome.kinds.as_slice().into();
+        let traffic = Traffic::new();
+        let snapshots = SnapshotSender {
+            session: welcome.session,
+            client: self.client.clone(),
+            clock: Arc::clone(&self.clock),
+            buffer: Arc::clone(&self.buffer),
+            current: Arc::clone(&self.current),
+            alarms: self.alarms.clone(),
+            traffic: traffic.clone(),
+            wanted: wanted.clone(),
+            kinds: Arc::clone(&kinds),
+        };
         let mut tasks = JoinSet::new();
+        tasks.spawn(async move { snapshots.run().await.map(|never| match never {}) });
         tasks.spawn(
             CommandPoller {
                 session: welcome.session,
@@ -133,38 +200,36 @@ impl Uplink {
             .run(),
         );
         for verdict in &welcome.lanes {
-            tasks.spawn(
-                LaneSender {
-                    lane: verdict.lane,
-                    epoch: verdict.epoch,
-                    stored: verdict.stored_seq,
-                    session: welcome.session,
-                    client: self.client.clone(),
-                    buffer: Arc::clone(&self.buffer),
-                    clock: Arc::clone(&self.clock),
-                    wanted: wanted.clone(),
-                }
-                .run(),
-            );
+            let preparer = Preparer {
+                lane: verdict.lane,
+                epoch: verdict.epoch,
+                buffer: Arc::clone(&self.buffer),
+                kinds: Arc::clone(&kinds),
+            };
+            let sender = LaneSender {
+                preparer,
+                stored: verdict.stored_seq,
+                session: welcome.session,
+                client: self.client.clone(),
+                clock: Arc::clone(&self.clock),
+                wanted: wanted.clone(),
+                pace: paces.of(verdict.lane),
+                traffic: traffic.clone(),
+            };
+            tasks.spawn(sender.run());
         }
-        let snapshots = self.send_snapshots(welcome.session, wanted);
-        tokio::pin!(snapshots);
-        tokio::select! {
-            ended = &mut snapshots => ended,
-            Some(ended) = tasks.join_next() => match ended {
-                Ok(Err(problem)) => Err(problem),
-                Ok(Ok(())) => Err(UplinkError::HelloRequired {
-                    request: "session",
-                    detail: "a part of the session ended".to_owned(),
-                }),
-                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-            },
+        match tasks.join_next().await {
+            Some(Ok(Err(problem))) => Err(problem),
+            Some(Err(panicked)) if panicked.is_panic() => std::panic::resume_unwind(panicked.into_panic()),
+            _ => {
+                Err(UplinkError::HelloRequired { request: "session", detail: "a part of the session ended".to_owned() })
+            }
         }
     }
 
     /// Says hello until both sides agree about every lane.
     async fn greet(&self) -> Result<Welcome, UplinkError> {
-        loop {
+        for _ in 0..DISAGREEMENTS {
             let hello = Hello {
                 protocol: PROTOCOL,
                 software: concat!("kouan-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -191,45 +256,8 @@ impl Uplink {
                 return Ok(welcome);
             }
         }
-    }
-
-    /// Sends the snapshot at once, and again while readings lag behind.
-    async fn send_snapshots(
-        &self,
-        session: SessionId,
-        mut wanted: HashSet<CatalogueHash>,
-    ) -> Result<std::convert::Infallible, UplinkError> {
-        loop {
-            let now = self.clock.anchor();
-            let current = self.buffer.current_catalogue();
-            let mut catalogues = Vec::new();
-            if wanted.contains(&current) {
-                catalogues.extend(self.buffer.catalogue(current).await?);
-            }
-            let snapshots = self.current.snapshots(now, crate::pipeline::Version::START).bodies;
-            let upload = Upload { session, now, catalogues, batches: Vec::new(), snapshots };
-            match self.client.upload(upload).await {
-                Err(UplinkError::Busy { retry_after, .. }) => {
-                    tokio::time::sleep(retry_after).await;
-                    continue;
-                }
-                Ok(receipt) => {
-                    let lacked = wanted.remove(&current);
-                    wanted.extend(receipt.wanted_catalogues);
-                    if wanted.contains(&current) && !lacked {
-                        continue;
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-            loop {
-                tokio::time::sleep(SNAPSHOT_EVERY).await;
-                let lanes = self.buffer.status().await?;
-                if lanes.iter().any(|lane| lane.lane == Lane::Readings && lane.waiting > LAG_ROWS) {
-                    break;
-                }
-            }
-        }
+        let detail = "the two sides cannot agree about the numbers".to_owned();
+        Err(UplinkError::HelloRequired { request: "hello", detail })
     }
 
     fn tell(&self, state: UplinkState, agent: Option<String>, problem: Option<String>) {
