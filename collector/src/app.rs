@@ -14,16 +14,18 @@ use tracing::{error, info, warn};
 
 use crate::alarms;
 use crate::auth::{self, Authenticator, KeyScope, Scope, Token};
-use crate::commands::{self, Bells};
+use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::http::{self, AppState, Shared};
 use crate::ingest::{Ingest, Sessions};
-use crate::reader::{self, Progress};
+use crate::reader::{self, Progress, Reader as _};
+use crate::restore;
 use crate::state::{Snapshots, StateReader};
 use crate::store::log::SqliteLog;
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
 use crate::telemetry::{HistoryFiles, HistoryReader};
+use crate::tls::{Certificate, Front, TlsError};
 
 /// Uploads that are opened at the same time; each may take [`kouan_protocol::limits::PLAIN_BYTES`] of memory.
 const UPLOAD_SLOTS: usize = 16;
@@ -31,8 +33,8 @@ const UPLOAD_SLOTS: usize = 16;
 const SWEEP: Duration = Duration::from_millis(500);
 /// How often old log entries are removed.
 const PRUNE: Duration = Duration::from_secs(30);
-/// An alarm about a doubled identity clears when it was not renewed for this long.
-const DUPLICATE_QUIET_MS: i64 = 10 * 60_000;
+/// An alarm that this side raises on an agent clears when it was not renewed for this long.
+const QUIET_MS: i64 = 10 * 60_000;
 /// How long open requests may take to end after the stop.
 const DRAIN: Duration = Duration::from_millis(1_000);
 /// How long the threads may take to close their files.
@@ -47,6 +49,9 @@ pub enum BuildError {
     /// A file could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The certificate could not be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address could not be listened on.
     #[error("could not listen on {address}: {source}")]
     Listen {
@@ -60,7 +65,8 @@ pub enum BuildError {
 /// A collector that is ready to run.
 pub struct App {
     shared: AppState,
-    listener: TcpListener,
+    front: Front,
+    certificate: Option<Certificate>,
     address: SocketAddr,
     first_key: Option<Token>,
     state_reader: StateReader,
@@ -80,11 +86,16 @@ impl App {
         folder.create()?;
         let lock = folder.lock()?;
         let setup = folder.lock_setup()?;
-        let log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
-        let state = open_writable(&folder.state(), File::State)?;
+        let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
+        let mut state = open_writable(&folder.state(), File::State)?;
         let history_reader =
             HistoryReader::open(&folder.ingest(), &folder.history(), config.keep_personal_values_at.clone())?;
+        let certificate = config.tls().map(|tls| Certificate::open(&tls, &folder)).transpose()?;
         drop(setup);
+        if let Some(restored) = restore::notice(&mut log, &mut state, history_reader.cursor(), clock.wall())? {
+            let (incarnation, held) = (restored.incarnation, restored.held);
+            error!(%incarnation, held, "The log is older than its readers, as after a restore; commands are held.");
+        }
 
         let counters = Arc::new(Counters::default());
         let sessions = Arc::new(Sessions::default());
@@ -101,15 +112,17 @@ impl App {
         let listening = |source| BuildError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
+        let front = Front::new(listener, certificate.as_ref().map(Certificate::server).transpose()?);
         let shared = Arc::new(Shared {
             head: ingest.head(),
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet())?,
             fleet: state_reader.fleet(),
             history: Arc::new(HistoryFiles::open(&folder.ingest(), &folder.history())?),
             bells: Arc::new(bells),
+            offers: Offers::new(*ingest.head().borrow()),
             authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
-            state_progress: Progress::default(),
-            history_progress: Progress::default(),
+            state_progress: Progress::of(&state_reader),
+            history_progress: Progress::of(&history_reader),
             upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
             data: folder.path().to_owned(),
             shutdown: CancellationToken::new(),
@@ -122,13 +135,19 @@ impl App {
             counters,
         });
         let threads = vec![ingest_thread, state_thread];
-        Ok(Self { shared, listener, address, first_key, state_reader, history_reader, threads, lock })
+        Ok(Self { shared, front, certificate, address, first_key, state_reader, history_reader, threads, lock })
     }
 
     /// The address that is listened on, with the real port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The certificate that is shown; `None` with plain HTTP.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// The key that was made because there was none; it can be had once.
@@ -141,7 +160,7 @@ impl App {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
-        let Self { shared, listener, state_reader, history_reader, threads, lock, address, .. } = self;
+        let Self { shared, front, certificate, state_reader, history_reader, threads, lock, address, .. } = self;
         let stop = shared.shutdown.clone();
         let _stop_anyway = stop.clone().drop_guard();
         let follow =
@@ -152,10 +171,13 @@ impl App {
         let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
+        if let Some(certificate) = certificate {
+            tokio::spawn(certificate.follow(stop.clone()));
+        }
         info!(%address, "Collector is running.");
 
         let draining = stop.clone();
-        let serve = axum::serve(listener, http::router(&shared))
+        let serve = axum::serve(front, http::router(&shared))
             .with_graceful_shutdown(async move { draining.cancelled().await })
             .into_future();
         let mut server = tokio::spawn(serve);
@@ -221,12 +243,14 @@ async fn sweep(shared: AppState) {
             () = shared.shutdown.cancelled() => return,
         }
         let now = shared.clock.anchor();
-        let due = shared.state_readers.read(move |conn| work_is_due(conn, now.wall.0 - DUPLICATE_QUIET_MS)).await;
+        let due = shared.state_readers.read(move |conn| work_is_due(conn, now.wall)).await;
         let swept = match due {
             Ok(false) => continue,
             Ok(true) => shared.state.transact(move |transaction| {
-                let quiet = now.wall.plus_ms(-DUPLICATE_QUIET_MS);
-                alarms::clear_quiet(transaction, alarms::DUPLICATE_IDENTITY, quiet, now.wall)?;
+                let quiet = now.wall.plus_ms(-QUIET_MS);
+                for condition in [alarms::DUPLICATE_IDENTITY, alarms::COLLECTOR_RESTORED] {
+                    alarms::clear_quiet(transaction, condition, quiet, now.wall)?;
+                }
                 commands::sweep(transaction, &now)
             }),
             Err(error) => {
@@ -243,13 +267,14 @@ async fn sweep(shared: AppState) {
 }
 
 /// Whether a sweep could find anything; asked of a reader, so that an idle collector does not write.
-fn work_is_due(conn: &rusqlite::Connection, quiet_ms: i64) -> Result<bool, StoreError> {
+fn work_is_due(conn: &rusqlite::Connection, now: kouan_protocol::Timestamp) -> Result<bool, StoreError> {
     use crate::store::During as _;
     conn.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM commands WHERE state = 'queued' AND origin = 'api')
-             OR EXISTS (SELECT 1 FROM alarms WHERE state = 'raised' AND device = '' AND changed_ms < ?1)",
+        "SELECT EXISTS (SELECT 1 FROM commands WHERE state IN ('queued', 'held') AND origin = 'api')
+             OR EXISTS (SELECT 1 FROM alarms WHERE state = 'raised' AND device = ''
+                        AND (changed_ms < ?1 OR changed_ms > ?2))",
     )
-    .and_then(|mut statement| statement.query_row([quiet_ms], |row| row.get(0)))
+    .and_then(|mut statement| statement.query_row([now.0 - QUIET_MS, now.0], |row| row.get(0)))
     .during("look for due work")
 }
 

@@ -9,7 +9,8 @@
 //! | [`telemetry`] | the history: a reader of the log, one file for each day |
 //! | [`state`] | latest values, health and devices: a reader of the log, and memory |
 //! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
-//! | [`auth`], [`http`] | who may do what, and the API |
+//! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
+//! | [`restore`] | a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
 pub mod alarms;
@@ -22,9 +23,11 @@ pub mod counters;
 pub mod http;
 pub mod ingest;
 pub mod reader;
+pub mod restore;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod verify;
 
 pub use app::App;

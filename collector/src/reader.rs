@@ -42,6 +42,13 @@ pub trait Reader: Send + 'static {
 pub struct Progress(Arc<[AtomicI64; 2]>);
 
 impl Progress {
+    /// How far `reader` is before it begins.
+    pub fn of(reader: &impl Reader) -> Self {
+        let progress = Self::default();
+        progress.publish(reader);
+        progress
+    }
+
     /// The last entry that the reader will never need again.
     #[must_use]
     pub fn cursor(&self) -> i64 {

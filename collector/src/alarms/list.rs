@@ -34,6 +34,10 @@ pub struct AlarmRow {
     pub time: String,
     /// The same in milliseconds.
     pub time_ms: i64,
+    /// In the log: when it changed by the agent's own clock; `null` for alarms that were raised here.
+    pub agent_time_ms: Option<i64>,
+    /// In the log: how far the time may be believed, `trusted`, `corrected` or `uncertain`.
+    pub time_status: Option<String>,
     /// Whether the record arrived too late to act upon.
     pub late: bool,
 }
@@ -51,11 +55,12 @@ pub fn list(
     limit: usize,
 ) -> Result<Vec<AlarmRow>, StoreError> {
     let sql = if log {
-        "SELECT id, site, agent, device, condition, state, severity, text, point, time_ms, late FROM alarm_log
+        "SELECT id, site, agent, device, condition, state, severity, text, point, time_ms, late, agent_time_ms, time_status
+         FROM alarm_log
          WHERE id < ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR device = ?3)
          ORDER BY id DESC LIMIT ?4"
     } else {
-        "SELECT id, site, agent, device, condition, state, severity, text, point, raised_ms, 0 FROM alarms
+        "SELECT id, site, agent, device, condition, state, severity, text, point, raised_ms, 0, NULL, NULL FROM alarms
          WHERE state = 'raised' AND id < ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2)))
            AND (?3 IS NULL OR device = ?3)
          ORDER BY id DESC LIMIT ?4"
@@ -78,6 +83,8 @@ pub fn list(
                     time: crate::http::rfc3339(time_ms),
                     time_ms,
                     late: row.get(10)?,
+                    agent_time_ms: row.get(11)?,
+                    time_status: row.get(12)?,
                 })
             };
             statement.query_map(params![before, scope.to_sql(), device, limit as i64], read)?.collect()

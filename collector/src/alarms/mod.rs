@@ -4,4 +4,4 @@ mod list;
 mod take;
 
 pub use list::{AlarmRow, count_by_device, list};
-pub use take::{DUPLICATE_IDENTITY, clear_quiet, raise_on_agent, take};
+pub use take::{COLLECTOR_RESTORED, DUPLICATE_IDENTITY, clear_quiet, clear_unnamed, raise_on_agent, take};

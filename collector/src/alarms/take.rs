@@ -1,13 +1,20 @@
 //! Raising and clearing.
 
-use kouan_protocol::{AgentId, AlarmChange, AlarmState, Severity, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use std::collections::HashSet;
 
-use crate::state::Origin;
+use kouan_protocol::{AgentId, AlarmChange, AlarmState, BootId, BootTime, Severity, Timestamp};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+use crate::state::{Known, Moment, Origin};
 use crate::store::{During as _, StoreError};
 
 /// The alarm on an agent whose identity two machines use.
 pub const DUPLICATE_IDENTITY: &str = "duplicate-identity";
+
+/// The alarm on an agent that was told that records are stored here which are not.
+pub const COLLECTOR_RESTORED: &str = "collector-restored";
+/// What the log says of an alarm that was cleared while the agent could not be heard.
+const CLEARED_MEANWHILE: &str = "cleared while the agent could not be heard";
 
 fn severity_name(severity: Severity) -> &'static str {
     match severity {
@@ -25,11 +32,10 @@ fn state_name(state: AlarmState) -> &'static str {
     }
 }
 
-/// Takes a change of an edge alarm.
+/// Takes a change of an edge alarm. `current` is the boot that the agent is in.
 ///
-/// The record that is newest by corrected time decides. A late "raised" is only written down: if the alarm still
-/// stands, the snapshot that came before the backlog has raised it. A snapshot is not written down, for its record
-/// follows in the lane.
+/// The later word decides. A late "raised" is only written down: if the alarm still stands, the snapshot that came
+/// before the backlog has raised it. A snapshot is not written down, for its record follows in the lane.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -38,67 +44,205 @@ pub fn take(
     origin: &Origin,
     device: &str,
     alarm: &AlarmChange,
-    time: Timestamp,
-    late: bool,
+    moment: &Moment,
+    current: Option<BootId>,
 ) -> Result<(), StoreError> {
-    let state = state_name(alarm.state);
     if !origin.snapshot {
-        transaction
-            .execute(
-                "INSERT INTO alarm_log (site, agent, device, condition, state, severity, text, point, time_ms, late)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    origin.site,
-                    origin.agent.as_str(),
-                    device,
-                    alarm.condition,
-                    state,
-                    severity_name(alarm.severity),
-                    alarm.text,
-                    alarm.point,
-                    time.0,
-                    late
-                ],
-            )
-            .during("write down an alarm")?;
-        if late && alarm.state == AlarmState::Raised {
+        let entry = LogEntry {
+            device,
+            condition: &alarm.condition,
+            state: state_name(alarm.state),
+            severity: severity_name(alarm.severity),
+            text: &alarm.text,
+            point: &alarm.point,
+        };
+        write_down(transaction, origin, &entry, moment)?;
+        if moment.late && alarm.state == AlarmState::Raised {
             return Ok(());
         }
     }
-    put(transaction, &origin.site, &origin.agent, device, alarm, time)
+    if let Some(standing) = find(transaction, origin, device, &alarm.condition)?
+        && !moment.follows(&standing, current)
+    {
+        return Ok(());
+    }
+    put(transaction, origin, device, alarm, moment)
+}
+
+/// Clears the agent's alarms that it did not name when it named all that stand, unless they were raised later.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn clear_unnamed(
+    transaction: &Transaction<'_>,
+    origin: &Origin,
+    named: &HashSet<(String, String)>,
+    moment: &Moment,
+    current: Option<BootId>,
+) -> Result<(), StoreError> {
+    for standing in standing(transaction, &origin.agent)? {
+        let key = (standing.device, standing.condition);
+        if named.contains(&key) || !moment.follows(&standing.known, current) {
+            continue;
+        }
+        let (device, condition) = key;
+        transaction
+            .execute(
+                "UPDATE alarms SET state = 'cleared', changed_ms = ?4, boot = ?5, boot_ms = ?6
+                 WHERE agent = ?1 AND device = ?2 AND condition = ?3",
+                params![
+                    origin.agent.as_str(),
+                    device,
+                    condition,
+                    moment.time.0,
+                    moment.boot.to_string(),
+                    boot_ms(moment)
+                ],
+            )
+            .during("clear an alarm")?;
+        let entry = LogEntry {
+            device: &device,
+            condition: &condition,
+            state: "cleared",
+            severity: &standing.severity,
+            text: CLEARED_MEANWHILE,
+            point: &standing.point,
+        };
+        write_down(transaction, origin, &entry, moment)?;
+    }
+    Ok(())
+}
+
+struct Standing {
+    device: String,
+    condition: String,
+    severity: String,
+    point: String,
+    known: Known,
+}
+
+/// The alarms that the agent raised and that stand.
+fn standing(transaction: &Transaction<'_>, agent: &AgentId) -> Result<Vec<Standing>, StoreError> {
+    transaction
+        .prepare_cached(
+            "SELECT device, condition, severity, point, boot, boot_ms, changed_ms FROM alarms
+             WHERE agent = ?1 AND device <> '' AND state = 'raised'",
+        )
+        .and_then(|mut statement| {
+            let read = |row: &Row<'_>| {
+                Ok(Standing {
+                    device: row.get(0)?,
+                    condition: row.get(1)?,
+                    severity: row.get(2)?,
+                    point: row.get(3)?,
+                    known: known(row, 4)?,
+                })
+            };
+            statement.query_map([agent.as_str()], read)?.collect()
+        })
+        .during("look for alarms that stand")
+}
+
+/// When the alarm changed last, if it is known at all.
+fn find(
+    transaction: &Transaction<'_>,
+    origin: &Origin,
+    device: &str,
+    condition: &str,
+) -> Result<Option<Known>, StoreError> {
+    transaction
+        .prepare_cached(
+            "SELECT boot, boot_ms, changed_ms FROM alarms WHERE agent = ?1 AND device = ?2 AND condition = ?3",
+        )
+        .and_then(|mut statement| {
+            statement.query_row(params![origin.agent.as_str(), device, condition], |row| known(row, 0)).optional()
+        })
+        .during("look for an alarm")
+}
+
+fn known(row: &Row<'_>, column: usize) -> rusqlite::Result<Known> {
+    Ok(Known {
+        boot: row.get::<_, String>(column)?.parse().ok(),
+        boot_time: BootTime(row.get::<_, i64>(column + 1)?.unsigned_abs()),
+        time: Timestamp(row.get(column + 2)?),
+    })
+}
+
+fn boot_ms(moment: &Moment) -> i64 {
+    i64::try_from(moment.boot_time.0).unwrap_or(i64::MAX)
 }
 
 fn put(
     transaction: &Transaction<'_>,
-    site: &str,
-    agent: &AgentId,
+    origin: &Origin,
     device: &str,
     alarm: &AlarmChange,
-    time: Timestamp,
+    moment: &Moment,
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            "INSERT INTO alarms (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
+            "INSERT INTO alarms (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms, boot,
+                 boot_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
              ON CONFLICT (agent, device, condition) DO UPDATE SET
                  raised_ms = CASE WHEN excluded.state = 'raised' AND state <> 'raised' THEN excluded.changed_ms
                              ELSE raised_ms END,
                  state = excluded.state, severity = excluded.severity, text = excluded.text, point = excluded.point,
-                 changed_ms = excluded.changed_ms
-             WHERE excluded.changed_ms >= changed_ms",
+                 changed_ms = excluded.changed_ms, boot = excluded.boot, boot_ms = excluded.boot_ms",
             params![
-                site,
-                agent.as_str(),
+                origin.site,
+                origin.agent.as_str(),
                 device,
                 alarm.condition,
                 state_name(alarm.state),
                 severity_name(alarm.severity),
                 alarm.text,
                 alarm.point,
-                time.0
+                moment.time.0,
+                moment.boot.to_string(),
+                boot_ms(moment)
             ],
         )
         .during("change an alarm")?;
+    Ok(())
+}
+
+struct LogEntry<'a> {
+    device: &'a str,
+    condition: &'a str,
+    state: &'a str,
+    severity: &'a str,
+    text: &'a str,
+    point: &'a str,
+}
+
+fn write_down(
+    transaction: &Transaction<'_>,
+    origin: &Origin,
+    entry: &LogEntry<'_>,
+    moment: &Moment,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "INSERT INTO alarm_log (site, agent, device, condition, state, severity, text, point, time_ms, late,
+                 agent_time_ms, time_status)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            params![
+                origin.site,
+                origin.agent.as_str(),
+                entry.device,
+                entry.condition,
+                entry.state,
+                entry.severity,
+                entry.text,
+                entry.point,
+                moment.time.0,
+                moment.late,
+                moment.agent_time.0,
+                moment.status.as_str()
+            ],
+        )
+        .during("write down an alarm")?;
     Ok(())
 }
 
@@ -137,7 +281,8 @@ pub fn raise_on_agent(
     Ok(())
 }
 
-/// Clears the alarms of that condition on agents that were not renewed since `before`.
+/// Clears the alarms of that condition on agents that were not renewed since `before`. One that was renewed in the
+/// future was renewed before this machine's clock was set back: nobody knows when, so it clears as well.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -150,11 +295,14 @@ pub fn clear_quiet(
     let mut statement = transaction
         .prepare_cached(
             "UPDATE alarms SET state = 'cleared', changed_ms = ?3
-             WHERE condition = ?1 AND device = '' AND state = 'raised' AND changed_ms < ?2 RETURNING site, agent",
+             WHERE condition = ?1 AND device = '' AND state = 'raised' AND (changed_ms < ?2 OR changed_ms > ?3)
+               AND NOT EXISTS (SELECT 1 FROM commands WHERE state IN ('queued', 'held') AND state = 'held'
+                               AND commands.agent = alarms.agent AND alarms.condition = ?4)
+             RETURNING site, agent",
         )
         .during("clear alarms of agents")?;
     let cleared: Vec<(String, String)> = statement
-        .query_map(params![condition, before.0, now.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_map(params![condition, before.0, now.0, COLLECTOR_RESTORED], |row| Ok((row.get(0)?, row.get(1)?)))
         .and_then(Iterator::collect)
         .during("clear alarms of agents")?;
     for (site, agent) in cleared {

@@ -23,6 +23,8 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::CheckConfig => show::check_config(&place),
         Action::PrintConfig => show::print_config(),
         Action::Verify { json } => show::verify(&place, json),
+        Action::Fingerprint => provision::fingerprint(&place),
+        Action::Restored => provision::restored(&place),
         Action::Openapi => show::openapi(),
         Action::Agent(AgentAction::Add { name, site }) => provision::add_agent(&place, &name, &site),
         Action::Agent(AgentAction::List) => provision::list_agents(&place),

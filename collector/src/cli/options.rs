@@ -50,6 +50,10 @@ pub(super) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Print the fingerprint of the certificate, which agents pin; a self-signed one is made if there is none
+    Fingerprint,
+    /// Say that the data folder was put back from a backup: what waits is held for a person. The collector must not run
+    Restored,
     /// Enrol and list agents
     #[command(subcommand)]
     Agent(AgentAction),
@@ -62,7 +66,7 @@ pub(super) enum Action {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentAction {
-    /// Enrol an agent and print its token, this once
+    /// Enrol an agent and print its token, this once, and what belongs into its settings
     Add {
         /// Its name, such as hall-1
         name: AgentId,

@@ -1,23 +1,71 @@
 //! Agents and keys, before the first run or beside a running collector.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use comfy_table::{Table, presets};
 use kouan_protocol::{AgentId, Clock as _, SystemClock};
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::options::Place;
 use crate::auth::{self, AccountProblem, Scope, Token};
+use crate::config::Config;
 use crate::http::rfc3339;
+use crate::reader::Reader as _;
+use crate::restore;
+use crate::store::log::SqliteLog;
 use crate::store::{During as _, File, StoreError, open_read_only, open_writable};
+use crate::telemetry::HistoryReader;
+use crate::tls::Certificate;
 
 pub(super) fn add_agent(place: &Place, name: &AgentId, site: &str) -> Result<ExitCode> {
     let now = SystemClock::new()?.wall();
     let token = change(place, |transaction| auth::add_agent(transaction, name, site, now))?;
+    // The token alone on standard output, so that it can be piped to where it belongs.
     writeln!(std::io::stdout(), "{}", token.reveal())?;
+    writeln!(std::io::stderr(), "{}", snippet(&place.config()?, certificate(place)?.as_ref()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what agents pin.
+pub(super) fn fingerprint(place: &Place) -> Result<ExitCode> {
+    let certificate = certificate(place)?.context(
+        "this collector speaks plain HTTP and shows no certificate: it listens on this machine only, or plain_http is \
+         set; [tls] in the settings changes that",
+    )?;
+    writeln!(std::io::stdout(), "{}", certificate.fingerprint())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn certificate(place: &Place) -> Result<Option<Certificate>> {
+    let Some(tls) = place.config()?.tls() else { return Ok(None) };
+    let folder = place.folder()?;
+    folder.create()?;
+    let setup = folder.lock_setup()?;
+    let certificate = Certificate::open(&tls, &folder)?;
+    drop(setup);
+    Ok(Some(certificate))
+}
+
+/// What an agent's settings need to reach this collector.
+fn snippet(config: &Config, certificate: Option<&Certificate>) -> String {
+    let host = match config.listen.ip() {
+        ip if ip.is_unspecified() => crate::tls::own_name().unwrap_or_else(|| "COLLECTOR".to_owned()),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let mut text = format!(
+        "\nThe line above is the token; it is shown this once. In the agent's settings:\n\n[collector]\n\
+         url = \"{scheme}://{host}:{}\"\ntoken_file = \"/var/lib/kouan-agent/token\"\n",
+        config.listen.port()
+    );
+    if let Some(certificate) = certificate {
+        text.push_str(&format!("pin = \"{}\"\n", certificate.fingerprint()));
+    }
+    text
 }
 
 pub(super) fn add_key(place: &Place, name: &str, scopes: &[String], sites: Option<Vec<String>>) -> Result<ExitCode> {
@@ -42,6 +90,25 @@ fn change(
     let token = work(&transaction)??;
     transaction.commit().during("commit")?;
     Ok(token)
+}
+
+/// Run after a backup was put back, before the collector starts.
+pub(super) fn restored(place: &Place) -> Result<ExitCode> {
+    let now = SystemClock::new()?.wall();
+    let folder = place.folder()?;
+    // A folder that does not exist was not put back.
+    std::fs::metadata(folder.ingest()).map_err(StoreError::io("open", &folder.ingest()))?;
+    let _lock = folder.lock()?;
+    let setup = folder.lock_setup()?;
+    let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
+    let mut state = open_writable(&folder.state(), File::State)?;
+    let history = HistoryReader::open(&folder.ingest(), &folder.history(), Vec::new())?.cursor();
+    drop(setup);
+    let restored = restore::begin_again(&mut log, &mut state, history, now)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "This folder begins another life, {}.", restored.incarnation)?;
+    writeln!(out, "Commands held for a person: {}.", restored.held)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn list_agents(place: &Place) -> Result<ExitCode> {

@@ -74,7 +74,7 @@ impl Bells {
 /// When they cannot be read.
 pub fn waiting_agents(conn: &Connection) -> Result<HashSet<AgentId>, StoreError> {
     let agents: Vec<String> = conn
-        .prepare("SELECT DISTINCT agent FROM commands WHERE state = 'queued'")
+        .prepare("SELECT DISTINCT agent FROM commands WHERE state IN ('queued', 'held') AND state = 'queued'")
         .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
         .during("look for waiting commands")?;
     agents.into_iter().map(|agent| agent.parse().map_err(StoreError::damaged("an agent's name"))).collect()

@@ -39,7 +39,7 @@ pub struct CommandRow {
     pub requested_by: String,
     /// Why, in their words.
     pub why: String,
-    /// `queued`, `delivered`, `started`, `succeeded`, `failed`, `expired`, `rejected` or `unknown`.
+    /// `queued`, `held`, `delivered`, `started`, `succeeded`, `failed`, `expired`, `rejected` or `unknown`.
     pub state: String,
     /// Whether nothing can follow.
     #[serde(rename = "final")]
@@ -104,7 +104,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CommandRow> {
         origin: row.get(9)?,
         requested_by: row.get(10)?,
         why: row.get(11)?,
-        is_final: !matches!(state.as_str(), "queued" | "delivered" | "started"),
+        is_final: !matches!(state.as_str(), "queued" | "held" | "delivered" | "started"),
         state,
         handed_out: row.get(13)?,
         reason: row.get(14)?,

@@ -3,9 +3,15 @@
 //! A command that was handed out changes its state only on the agent's evidence. This side ends a command by itself in
 //! three cases: its life ended before it was ever handed out (`expired`), its device moved before that (`rejected`),
 //! or the agent that has it will not tell any more (`unknown`).
+//!
+//! A collector that may have forgotten something, because it was put back from a backup, hands nothing out by itself:
+//! what waited is `held` until a person releases or cancels it, the agent tells of it, or its life ends.
 
 mod bell;
 mod create;
+mod decide;
+mod gate;
+mod hold;
 mod list;
 mod offer;
 mod progress;
@@ -13,10 +19,13 @@ mod sweep;
 
 pub use bell::{Bells, waiting_agents};
 pub use create::{NewCommand, create};
+pub use decide::{DecideProblem, cancel, release};
+pub use gate::Offers;
+pub use hold::{RECORDS_LOST, RESTORED, hold};
 pub use list::{CommandFilter, CommandRow, HistoryRow, find, history, list};
 pub use offer::{Offered, REOFFER_MS, offer};
 pub use progress::take_progress;
-pub use sweep::{journal_changed, reject_moved, sweep};
+pub use sweep::{agent_restored, journal_changed, reject_moved, sweep};
 
 use kouan_protocol::Anchor;
 use rusqlite::{Transaction, params};

@@ -97,7 +97,7 @@ fn queued(transaction: &Transaction<'_>, agent: &AgentId) -> Result<Vec<Queued>,
             "SELECT c.number, c.id, c.key, c.action, c.arguments, c.created_ms, c.created_boot, c.created_boot_ms,
                  c.life_ms, b.id IS NOT NULL, c.offered_session, c.offered_boot_ms
              FROM commands c LEFT JOIN bindings b ON b.id = c.binding AND b.to_ms IS NULL
-             WHERE c.agent = ?1 AND c.state = 'queued' ORDER BY c.number LIMIT ?2",
+             WHERE c.agent = ?1 AND c.state IN ('queued', 'held') AND c.state = 'queued' ORDER BY c.number LIMIT ?2",
         )
         .and_then(|mut statement| {
             let read = |row: &rusqlite::Row<'_>| {

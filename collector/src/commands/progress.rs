@@ -10,7 +10,7 @@ use crate::store::{During as _, StoreError};
 
 fn rank(state: &str) -> u32 {
     match state {
-        "queued" => 0,
+        "queued" | "held" => 0,
         "delivered" => 1,
         "started" => 2,
         _ => 3,

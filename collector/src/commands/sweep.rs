@@ -17,7 +17,7 @@ pub fn sweep(transaction: &Transaction<'_>, now: &Anchor) -> Result<usize, Store
     let open: Vec<(i64, bool, Life)> = transaction
         .prepare_cached(
             "SELECT number, offered_journal IS NOT NULL, created_ms, created_boot, created_boot_ms, life_ms
-             FROM commands WHERE state = 'queued' AND origin = 'api'",
+             FROM commands WHERE state IN ('queued', 'held') AND origin = 'api'",
         )
         .and_then(|mut statement| {
             let read = |row: &rusqlite::Row<'_>| {
@@ -53,14 +53,33 @@ pub fn journal_changed(
     journal: Incarnation,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
+    let journal = journal.to_string();
+    give_up_all(transaction, agent, Some(&journal), now)
+}
+
+/// The agent's disk holds an earlier state, or a copy: its journal may have forgotten what it was handed. What is not
+/// final becomes `unknown`. Returns how many commands that were.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn agent_restored(transaction: &Transaction<'_>, agent: &AgentId, now: Timestamp) -> Result<usize, StoreError> {
+    give_up_all(transaction, agent, None, now)
+}
+
+/// Gives up what was handed out and is not final, unless it was handed to the journal `kept`.
+fn give_up_all(
+    transaction: &Transaction<'_>,
+    agent: &AgentId,
+    kept: Option<&str>,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let numbers: Vec<i64> = transaction
         .prepare_cached(
-            "SELECT number FROM commands WHERE agent = ?1 AND state IN ('queued', 'delivered', 'started')
-               AND offered_journal IS NOT NULL AND offered_journal <> ?2",
+            "SELECT number FROM commands
+             WHERE agent = ?1 AND state IN ('queued', 'held', 'delivered', 'started')
+               AND offered_journal IS NOT NULL AND (?2 IS NULL OR offered_journal <> ?2)",
         )
-        .and_then(|mut statement| {
-            statement.query_map(params![agent.as_str(), journal.to_string()], |row| row.get(0))?.collect()
-        })
+        .and_then(|mut statement| statement.query_map(params![agent.as_str(), kept], |row| row.get(0))?.collect())
         .during("look for commands of an earlier journal")?;
     for number in &numbers {
         give_up(transaction, *number, now)?;
@@ -70,7 +89,7 @@ pub fn journal_changed(
 
 /// The journal that had the command is gone; an end that it told before may still be on its way.
 pub(super) fn give_up(transaction: &Transaction<'_>, number: i64, now: Timestamp) -> Result<(), StoreError> {
-    let reason = "the agent's command journal was lost or replaced";
+    let reason = "the agent's command journal was lost, replaced or put back from a backup";
     change(transaction, number, "unknown", now.0, "collector", reason)?;
     transaction
         .execute("UPDATE commands SET evidence = 0 WHERE number = ?1", [number])
@@ -85,7 +104,8 @@ pub(super) fn give_up(transaction: &Transaction<'_>, number: i64, now: Timestamp
 pub fn reject_moved(transaction: &Transaction<'_>, device: &str, now: Timestamp) -> Result<(), StoreError> {
     let numbers: Vec<i64> = transaction
         .prepare_cached(
-            "SELECT number FROM commands WHERE device = ?1 AND state = 'queued' AND offered_journal IS NULL",
+            "SELECT number FROM commands
+             WHERE device = ?1 AND state IN ('queued', 'held') AND offered_journal IS NULL",
         )
         .and_then(|mut statement| statement.query_map([device], |row| row.get(0))?.collect())
         .during("look for commands of a moved device")?;

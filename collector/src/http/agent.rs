@@ -1,6 +1,6 @@
 //! The agents' side: hello, upload, commands. Bodies are protobuf messages of the crate `kouan-protocol`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -8,14 +8,17 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kouan_protocol::session::{CommandDelivery, CommandPoll, Hello, MEDIA_TYPE, PROTOCOL, Receipt, Welcome};
-use kouan_protocol::{DecodeError, RecordKind, SessionId, frame, limits};
+use kouan_protocol::{DecodeError, RecordKind, SessionId, Timestamp, frame, limits};
 use tracing::{info, warn};
 
 use super::extract::{AgentCaller, read_body};
 use super::{AppState, Problem};
-use crate::ingest::{self, Session};
+use crate::ingest::{self, Greeted, Session};
 use crate::state::SnapshotProblem;
 use crate::{alarms, auth, commands};
+
+/// How soon a poll looks again while the state catches up.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// Begins a session and says where each lane goes on.
 #[utoipa::path(post, path = "/agent/v1/hello", tag = "agent",
@@ -43,24 +46,24 @@ pub(super) async fn hello(
         seen: now.boot_time,
     };
     let (agent, noted) = (caller.id.clone(), hello.clone());
-    let orphaned = shared.state.transact(move |transaction| {
-        auth::note_hello(transaction, &agent, &noted, session.id, now.wall)?;
-        commands::journal_changed(transaction, &agent, noted.journal, now.wall)
-    });
+    let (fleet, current) = (Arc::clone(&shared.fleet), (caller.id.clone(), session.boot));
+    let orphaned = shared.state.transact_then(
+        move |transaction| {
+            auth::note_hello(transaction, &agent, &noted, session.id, now.wall)?;
+            commands::journal_changed(transaction, &agent, noted.journal, now.wall)
+        },
+        move |orphaned| {
+            fleet.write().unwrap_or_else(PoisonError::into_inner).set_boot(&current.0, current.1);
+            orphaned
+        },
+    );
     let orphaned = orphaned.await?;
     if orphaned > 0 {
         warn!(agent = %caller.id, commands = orphaned, "Commands of an earlier journal are now unknown.");
     }
     let greeted = shared.ingest.hello(caller.id.clone(), caller.site.clone(), hello.clone(), now.wall, session).await?;
     shared.bells.disturb(&caller.id);
-    if let Some(why) = greeted.duplicate {
-        warn!(agent = %caller.id, why, "Two machines seem to use one identity.");
-        let (agent, site) = (caller.id.clone(), caller.site.clone());
-        let raised = shared.state.transact(move |transaction| {
-            alarms::raise_on_agent(transaction, &site, &agent, alarms::DUPLICATE_IDENTITY, &why, now.wall)
-        });
-        raised.await?;
-    }
+    look_for_copies(&shared, &caller, &greeted, now.wall).await?;
     info!(agent = %caller.id, session = %session.id, software = hello.software, "Agent said hello.");
     let welcome = Welcome {
         session: session.id,
@@ -73,6 +76,42 @@ pub(super) async fn hello(
         site: caller.site,
     };
     Ok(message(welcome.encode()))
+}
+
+/// What a hello says about copies of disks, and about what either side has forgotten.
+async fn look_for_copies(
+    shared: &AppState,
+    caller: &AgentCaller,
+    greeted: &Greeted,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let reconciled = &greeted.reconciled;
+    if reconciled.lost_here {
+        warn!(agent = %caller.id, "Records of the agent that had been confirmed are not here; its commands are held.");
+        // The state's reader holds them; until it has come so far, nothing is handed out.
+        shared.offers.wait_for(greeted.head);
+    }
+    let returned =
+        reconciled.returned.map(|epoch| format!("the buffer {epoch}, which had been followed by another one, is back"));
+    let duplicate = greeted.duplicate.clone().or(returned);
+    if duplicate.is_none() && !reconciled.agent_restored {
+        return Ok(());
+    }
+    if let Some(why) = &duplicate {
+        warn!(agent = %caller.id, why, "Two machines seem to use one identity.");
+    }
+    let (agent, site) = (caller.id.clone(), caller.site.clone());
+    let settled = shared.state.transact(move |transaction| {
+        if let Some(why) = duplicate {
+            alarms::raise_on_agent(transaction, &site, &agent, alarms::DUPLICATE_IDENTITY, &why, now)?;
+        }
+        commands::agent_restored(transaction, &agent, now)
+    });
+    let unknown = settled.await?;
+    if unknown > 0 {
+        warn!(agent = %caller.id, commands = unknown, "Commands that the agent may have forgotten are now unknown.");
+    }
+    Ok(())
 }
 
 /// Stores batches and takes snapshots. The answer says what is on disk.
@@ -161,7 +200,9 @@ pub(super) async fn poll(
         rung.as_mut().enable();
         let session = shared.sessions.touch(&caller.id, poll.session, shared.clock.boot_time())?;
         let mut look_again = deadline;
-        if shared.bells.is_waiting(&caller.id) {
+        if !shared.offers.may_begin(shared.state_progress.caught_up_to()) {
+            look_again = tokio::time::Instant::now() + CATCH_UP;
+        } else if shared.bells.is_waiting(&caller.id) {
             shared.bells.settle(&caller.id);
             let (agent, now) = (caller.id.clone(), shared.clock.anchor());
             let offered =

@@ -185,3 +185,66 @@ pub(super) async fn detail(
     });
     found.await?.map(Json).ok_or_else(|| Problem::not_found("such command"))
 }
+
+/// Why a person decided so.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// For the record.
+    #[serde(default)]
+    why: String,
+}
+
+impl Decision {
+    fn check(self) -> Result<String, Problem> {
+        if self.why.len() > limits::TEXT_BYTES {
+            return Err(Problem::invalid(vec![format!("why has at most {} bytes", limits::TEXT_BYTES)]));
+        }
+        Ok(self.why)
+    }
+}
+
+/// Puts a held command back into the queue.
+#[utoipa::path(post, path = "/api/v1/commands/{id}/release", tag = "commands", params(("id" = String, Path)),
+    request_body = Decision,
+    responses((status = 200, body = CommandDetail),
+        (status = 409, content_type = "application/problem+json", body = Problem, description = "It is not held, its \
+            life has ended, or the agent's journal was replaced"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn release(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Input(decision): Input<Decision>,
+) -> Result<Json<CommandDetail>, Problem> {
+    let (why, now, command) = (decision.check()?, shared.clock.anchor(), id.clone());
+    let (sites, by) = (caller.sites.clone(), caller.name.clone());
+    let released = shared
+        .state
+        .transact(move |transaction| commands::release(transaction, &sites, &command, &by, &why, &now))
+        .await?;
+    shared.bells.ring(&released?);
+    detail(State(shared), caller, Id(id)).await
+}
+
+/// Gives up a command that is held, or that was not handed out.
+#[utoipa::path(post, path = "/api/v1/commands/{id}/cancel", tag = "commands", params(("id" = String, Path)),
+    request_body = Decision,
+    responses((status = 200, body = CommandDetail),
+        (status = 409, content_type = "application/problem+json", body = Problem, description = "The agent may be at it"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn cancel(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Input(decision): Input<Decision>,
+) -> Result<Json<CommandDetail>, Problem> {
+    let (why, now, command) = (decision.check()?, shared.clock.anchor(), id.clone());
+    let (sites, by) = (caller.sites.clone(), caller.name.clone());
+    let cancelled = shared
+        .state
+        .transact(move |transaction| commands::cancel(transaction, &sites, &command, &by, &why, &now))
+        .await?;
+    cancelled?;
+    detail(State(shared), caller, Id(id)).await
+}

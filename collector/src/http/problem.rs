@@ -9,6 +9,7 @@ use tracing::error;
 use utoipa::ToSchema;
 
 use crate::auth::AccountProblem;
+use crate::commands::DecideProblem;
 use crate::ingest::{IngestError, SessionProblem};
 use crate::store::StoreError;
 
@@ -161,6 +162,15 @@ impl From<DecodeError> for Problem {
         match error {
             DecodeError::TooLarge { .. } => Self::too_large(error.to_string()),
             _ => Self::malformed(error.to_string()),
+        }
+    }
+}
+
+impl From<DecideProblem> for Problem {
+    fn from(problem: DecideProblem) -> Self {
+        match problem {
+            DecideProblem::NoCommand => Self::not_found("such command"),
+            _ => Self::conflict(problem.to_string()),
         }
     }
 }

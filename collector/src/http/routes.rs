@@ -53,6 +53,8 @@ pub fn table() -> Vec<Route> {
         command => commands::create,
         read => commands::list,
         read => commands::detail,
+        command => commands::release,
+        command => commands::cancel,
         admin => keys::create,
         Metrics => service::prometheus,
         Open => service::alive,

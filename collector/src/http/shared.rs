@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
-use crate::commands::Bells;
+use crate::commands::{Bells, Offers};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ingest::{Head, Ingest, Sessions};
@@ -43,6 +43,8 @@ pub struct Shared {
     pub history: Arc<dyn History>,
     /// Wakes command polls.
     pub bells: Arc<Bells>,
+    /// Until when no command is handed out.
+    pub offers: Offers,
     /// Looks tokens up.
     pub authenticator: Authenticator,
     /// What is counted.

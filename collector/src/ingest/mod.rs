@@ -7,6 +7,6 @@ mod time;
 mod transit;
 
 pub use check::{Checked, check};
-pub use queue::{Head, Ingest, IngestError};
+pub use queue::{Greeted, Head, Ingest, IngestError};
 pub use sessions::{Session, SessionProblem, Sessions};
 pub use time::correct;

@@ -51,6 +51,8 @@ pub struct Greeted {
     pub reconciled: Reconciled,
     /// Why two machines seem to use the agent's identity, if they do.
     pub duplicate: Option<String>,
+    /// The log's newest entry; what the hello wrote is not after it.
+    pub head: i64,
 }
 
 /// Hands uploads and hellos to the log's thread.
@@ -161,11 +163,11 @@ impl Thread {
                 Request::Hello { agent, site, hello, now, session, answer } => {
                     let result = self.log.reconcile(&agent, &site, &hello, now).map_err(store_error);
                     // The old session ends only when the new one is certain.
+                    self.publish_head();
                     let result = result.map(|reconciled| {
                         let duplicate = self.sessions.begin(&agent, session);
-                        Greeted { reconciled, duplicate }
+                        Greeted { reconciled, duplicate, head: *self.head.borrow() }
                     });
-                    self.publish_head();
                     let _ = answer.send(result);
                 }
                 Request::Prune { through, before, answer } => {

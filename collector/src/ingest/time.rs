@@ -6,6 +6,8 @@ use crate::store::log::{Correction, EARLIEST, FUTURE_MS, TimeStatus};
 
 /// A clock that differs by less is taken as right; it is about the latency of a bad line.
 const TOLERANCE_MS: u64 = 2_000;
+/// A time service slews a clock by at most one part in 2000 (adjtimex(2)); by more it was set.
+const DRIFT: i128 = 2_000;
 
 /// What must be added to the wall times of a batch with that anchor, when the agent's clocks showed `sent` as the
 /// upload left and it arrived at `received`, `delay_ms` later than the quickest would have.
@@ -15,12 +17,15 @@ const TOLERANCE_MS: u64 = 2_000;
 #[must_use]
 pub fn correct(received: Timestamp, delay_ms: u64, sent: &Anchor, batch: &Anchor) -> Correction {
     let arrived = received.0.saturating_sub_unsigned(delay_ms);
-    let offset = arrived.abs_diff(sent.wall.0);
-    if batch.boot == sent.boot && (!batch.trusted || offset > TOLERANCE_MS) {
+    if batch.boot == sent.boot {
         let age = i128::from(sent.boot_time.0) - i128::from(batch.boot_time.0);
         let shift = i128::from(arrived) - (i128::from(batch.wall.0) + age);
         let shift_ms = shift.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-        return believable(Correction { received, shift_ms, status: TimeStatus::Corrected }, batch);
+        // The wall clock as the batch was made counts, not as it was sent: it may have been set in between.
+        let tolerance = i128::from(TOLERANCE_MS) + age.max(0) / DRIFT;
+        if !batch.trusted || i128::from(shift_ms).abs() > tolerance {
+            return believable(Correction { received, shift_ms, status: TimeStatus::Corrected }, batch);
+        }
     }
     let status = if batch.trusted { TimeStatus::Trusted } else { TimeStatus::Uncertain };
     believable(Correction { received, shift_ms: 0, status }, batch)
@@ -45,6 +50,8 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_795_000_000_000;
+    const YEAR: i64 = 365 * 24 * 3600 * 1000;
+    const WEEK: u64 = 7 * 24 * 3600 * 1000;
 
     fn anchor(boot: u64, boot_ms: u64, wall: i64, trusted: bool) -> Anchor {
         Anchor { boot: BootId(boot), boot_time: BootTime(boot_ms), wall: Timestamp(wall), trusted }
@@ -56,6 +63,12 @@ mod tests {
     #[case::set_in_between(anchor(1, 90_000, NOW, true), anchor(1, 80_000, 80_000, false), NOW - 90_000, "corrected")]
     #[case::wrong_by_an_hour(
         anchor(1, 90_000, NOW - 3_600_000, true), anchor(1, 80_000, NOW - 3_610_000, true), 3_600_000, "corrected")]
+    #[case::set_back_by_a_year_in_between(
+        anchor(1, 90_000, NOW - YEAR, true), anchor(1, 80_000, NOW - 10_000, true), 0, "trusted")]
+    #[case::set_right_in_between(
+        anchor(1, 90_000, NOW, true), anchor(1, 80_000, NOW - 10_000 + YEAR, true), -YEAR, "corrected")]
+    #[case::slewed_over_a_week(
+        anchor(1, 90_000 + WEEK, NOW, true), anchor(1, 90_000, NOW - WEEK as i64 + 60_000, true), 0, "trusted")]
     #[case::before_a_reboot(
         anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW - 600_000, false), 0, "uncertain")]
     #[case::trusted_before_a_reboot(

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_protocol::{
-    AgentId, AlarmChange, Batch, Catalogue, CatalogueHash, CommandProgress, DeviceHealth, DeviceKey, Gap, PointName,
-    RecordBody, RecordKind, Timestamp,
+    AgentId, AlarmChange, AlarmState, Batch, Catalogue, CatalogueHash, CommandProgress, DeviceHealth, DeviceKey, Gap,
+    PointName, RecordBody, RecordKind, Timestamp,
 };
 
-use super::PointState;
+use super::{Moment, PointState};
 use crate::store::StoreError;
 use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found};
 
@@ -39,17 +39,19 @@ pub enum Change {
     /// Latest readings of a device.
     Readings(DeviceKey, Vec<(PointName, PointState)>),
     /// An edge alarm.
-    Alarm(AlarmChange, Timestamp, bool),
+    Alarm(AlarmChange, Moment),
+    /// These are all alarms that stand at the agent, by device and condition.
+    AllAlarms(Vec<(DeviceKey, String)>, Moment),
     /// A device's health.
-    Health(DeviceHealth, Timestamp),
+    Health(DeviceHealth, Moment),
     /// A command moved on.
     Progress(CommandProgress, Timestamp),
     /// Something happened; its device must exist, the event itself is history.
     Seen(DeviceKey),
     /// The agent lost records.
     Gap(Gap, u64, u64),
-    /// This side lost records.
-    Lost(u64, u64),
+    /// Numbers that will never come, as this side found out, and why.
+    Lost(u64, u64, String),
     /// Something that could not be read.
     Quarantine {
         /// First number.
@@ -85,7 +87,7 @@ pub(super) fn of_entry(
     };
     match entry.kind {
         EntryKind::Quarantined => Ok(whole(entry.reason.clone())),
-        EntryKind::Lost => Ok(vec![Change::Lost(entry.first_seq, entry.last_seq)]),
+        EntryKind::Lost => Ok(vec![Change::Lost(entry.first_seq, entry.last_seq, entry.reason.clone())]),
         EntryKind::Catalogue => {
             let text = String::from_utf8_lossy(&entry.body);
             let hash: CatalogueHash = text.parse().map_err(StoreError::damaged("a catalogue's hash in the log"))?;
@@ -175,18 +177,24 @@ fn readings(
 
 fn records(batch: &Batch, correction: &Correction, from_seq: u64, changes: &mut Vec<Change>) {
     let mut next = batch.first_seq;
+    let mut standing = Vec::new();
     for record in &batch.records {
         let (first, last) = (next, (next + record.span).saturating_sub(1));
         next += record.span;
         if batch.first_seq > 0 && last < from_seq {
             continue;
         }
-        let time = correction.time_of(&batch.anchor, record.boot_time);
+        let moment = Moment::of(&batch.anchor, correction, record.boot_time);
         changes.push(match &record.body {
             RecordBody::Event(event) => Change::Seen(event.device.clone()),
-            RecordBody::Alarm(alarm) => Change::Alarm(alarm.clone(), time, correction.is_late(time)),
-            RecordBody::Command(progress) => Change::Progress(progress.clone(), time),
-            RecordBody::Health(health) => Change::Health(health.clone(), time),
+            RecordBody::Alarm(alarm) => {
+                if alarm.state == AlarmState::Raised {
+                    standing.push((alarm.device.clone(), alarm.condition.clone()));
+                }
+                Change::Alarm(alarm.clone(), moment)
+            }
+            RecordBody::Command(progress) => Change::Progress(progress.clone(), moment.time),
+            RecordBody::Health(health) => Change::Health(health.clone(), moment),
             RecordBody::Gap(gap) => Change::Gap(gap.clone(), first.max(from_seq), last),
             RecordBody::Opaque { kind: RecordKind(kind), body, problem } => Change::Quarantine {
                 first_seq: first,
@@ -196,5 +204,8 @@ fn records(batch: &Batch, correction: &Correction, from_seq: u64, changes: &mut 
                 body: body.clone(),
             },
         });
+    }
+    if batch.all_alarms {
+        changes.push(Change::AllAlarms(standing, Moment::of(&batch.anchor, correction, batch.anchor.boot_time)));
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kouan_protocol::{AgentId, DeviceKey, DeviceSpec, HealthLevel, PointName, Timestamp};
+use kouan_protocol::{AgentId, BootTime, DeviceKey, DeviceSpec, HealthLevel, PointName, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{Device, DeviceId, Fleet, Health, PointState};
+use super::{Device, DeviceId, Fleet, Health, Known, PointState};
 use crate::store::{During as _, StoreError};
 
 /// The names under which cursors are kept.
@@ -52,7 +52,7 @@ pub(super) fn load(conn: &Connection) -> Result<Fleet, StoreError> {
     let mut statement = conn
         .prepare(
             "SELECT d.id, d.site, d.agent, d.key, b.id, d.spec, d.configured, d.label, d.area,
-                 h.level, h.reason, h.text, h.time_ms, l.points
+                 h.level, h.reason, h.text, h.time_ms, l.points, h.boot, h.boot_ms
              FROM devices d LEFT JOIN bindings b ON b.device = d.id AND b.to_ms IS NULL
              LEFT JOIN device_health h ON h.device = d.id LEFT JOIN latest l ON l.device = d.id",
         )
@@ -61,13 +61,17 @@ pub(super) fn load(conn: &Connection) -> Result<Fleet, StoreError> {
     while let Some(row) = rows.next().during("load devices")? {
         fleet.put(read_device(row)?);
     }
-    let mut statement =
-        conn.prepare("SELECT id, catalogue FROM agents WHERE catalogue <> ''").during("load catalogues of agents")?;
+    let mut statement = conn.prepare("SELECT id, catalogue, boot FROM agents").during("load catalogues of agents")?;
     let mut rows = statement.query([]).during("load catalogues of agents")?;
     while let Some(row) = rows.next().during("load catalogues of agents")? {
-        let (agent, hash): (String, String) = (column(row, 0)?, column(row, 1)?);
+        let (agent, hash, boot): (String, String, String) = (column(row, 0)?, column(row, 1)?, column(row, 2)?);
         let agent: AgentId = agent.parse().map_err(StoreError::damaged("an agent's name"))?;
-        fleet.set_catalogue(&agent, hash.parse().map_err(StoreError::damaged("an agent's catalogue"))?);
+        if !hash.is_empty() {
+            fleet.set_catalogue(&agent, hash.parse().map_err(StoreError::damaged("an agent's catalogue"))?);
+        }
+        if !boot.is_empty() {
+            fleet.set_boot(&agent, boot.parse().map_err(StoreError::damaged("an agent's boot"))?);
+        }
     }
     Ok(fleet)
 }
@@ -88,7 +92,10 @@ fn read_device(row: &rusqlite::Row<'_>) -> Result<Device, StoreError> {
     let health = match level {
         None => None,
         Some(level) => {
-            Some(Health { level, reason: column(row, 10)?, text: column(row, 11)?, time: Timestamp(column(row, 12)?) })
+            let (time, boot) = (Timestamp(column(row, 12)?), column::<String>(row, 14)?);
+            let boot_time = BootTime(column::<i64>(row, 15)?.unsigned_abs());
+            let since = Known { boot: boot.parse().ok(), boot_time, time };
+            Some(Health { level, reason: column(row, 10)?, text: column(row, 11)?, time, since })
         }
     };
     let points: Option<String> = column(row, 13)?;

@@ -10,6 +10,7 @@ use kouan_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Known;
 use crate::store::log::TimeStatus;
 
 /// Names a device for ever, whatever agent speaks to it.
@@ -72,10 +73,13 @@ pub struct PointState {
 }
 
 impl PointState {
-    /// Whether it was read after `other`. Within one boot its clock decides: corrected times follow what is known of
-    /// the line, and that gets better.
+    /// Whether it was read after `other`, in the same boot.
     pub(super) fn is_after(&self, other: &Self) -> bool {
-        if self.boot == other.boot { self.boot_time > other.boot_time } else { self.time > other.time }
+        self.boot_time > other.boot_time
+    }
+
+    fn moment(&self) -> Known {
+        Known { boot: Some(self.boot), boot_time: self.boot_time, time: self.time }
     }
 }
 
@@ -88,8 +92,10 @@ pub struct Health {
     pub reason: String,
     /// Why, for a person.
     pub text: String,
-    /// Since when.
+    /// Since when, corrected.
     pub time: Timestamp,
+    /// The same by the agent's boot clock, to tell the later word.
+    pub since: Known,
 }
 
 /// A device as it is now.
@@ -138,10 +144,10 @@ impl Device {
         self.own_area.as_deref().unwrap_or(&self.spec.area)
     }
 
-    /// Takes a reading, unless a newer one is known.
-    pub fn take(&mut self, name: &PointName, state: PointState) {
+    /// Takes a reading, unless a newer one is known. `current` is the boot that the agent is in.
+    fn take(&mut self, name: &PointName, state: PointState, current: Option<BootId>) {
         match self.points.get_mut(name) {
-            Some(known) if known.is_after(&state) => return,
+            Some(known) if !state.moment().follows(&known.moment(), current) => return,
             Some(known) => *known = state,
             None => {
                 self.points.insert(name.clone(), state);
@@ -157,6 +163,7 @@ pub struct Fleet {
     devices: BTreeMap<DeviceId, Device>,
     bound: HashMap<(AgentId, DeviceKey), DeviceId>,
     catalogues: HashMap<AgentId, CatalogueHash>,
+    boots: HashMap<AgentId, BootId>,
 }
 
 /// The fleet as readers, handlers and the state's writer share it. Only the thread that writes `state.db` changes
@@ -213,9 +220,18 @@ impl Fleet {
         self.devices.insert(device.id.clone(), device);
     }
 
-    /// The device of that id, to change its values.
-    pub fn get_mut(&mut self, id: &DeviceId) -> Option<&mut Device> {
-        self.devices.get_mut(id)
+    /// Remembers which boot the agent named in its latest hello.
+    pub fn set_boot(&mut self, agent: &AgentId, boot: BootId) {
+        self.boots.insert(agent.clone(), boot);
+    }
+
+    /// Takes readings of a device, unless newer ones are known.
+    pub fn take(&mut self, id: &DeviceId, points: Vec<(PointName, PointState)>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let current = self.boots.get(&device.agent).copied();
+        for (name, state) in points {
+            device.take(&name, state, current);
+        }
     }
 
     /// Takes the devices that changed since the last call, as (device, site, points).

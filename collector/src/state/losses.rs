@@ -38,8 +38,9 @@ pub(super) fn record_lost(
     origin: &Origin,
     first: u64,
     last: u64,
+    reason: &str,
 ) -> Result<(), StoreError> {
-    insert_gap(transaction, origin, (first, last), "collector-lost", last + 1 - first, None, &[])
+    insert_gap(transaction, origin, (first, last), reason, last + 1 - first, None, &[])
 }
 
 fn insert_gap(
@@ -131,9 +132,10 @@ pub struct GapRow {
     pub epoch: String,
     /// The first number that the gap takes.
     pub first_seq: i64,
-    /// The last number that the gap takes.
+    /// The last number that the gap takes; below the first one where an epoch ended and nobody knows how much of it
+    /// had not been sent.
     pub last_seq: i64,
-    /// Why: `bytes-limit`, `disk-full`, `collector-lost`, …
+    /// Why: `bytes-limit`, `disk-full`, `collector-lost`, `buffer-replaced`, …
     pub reason: String,
     /// How many records; 0 if unknown.
     pub lost: i64,

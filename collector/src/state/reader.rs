@@ -1,9 +1,10 @@
 //! The reader that keeps the state.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kouan_protocol::{BootTime, Clock};
+use kouan_protocol::{BootTime, Clock, GapReason};
 use rusqlite::{Transaction, params};
 
 use super::change::{self, Change, Origin};
@@ -142,10 +143,7 @@ fn replay(source: &mut Source, fleet: &mut Fleet, mut from: i64, to: i64) -> Res
             for change in change::of_entry(entry, &mut source.log, &mut source.catalogues)? {
                 let Change::Readings(key, points) = change else { continue };
                 let Some(id) = fleet.bound(&entry.agent, &key).map(|device| device.id.clone()) else { continue };
-                let Some(device) = fleet.get_mut(&id) else { continue };
-                for (name, state) in points {
-                    device.take(&name, state);
-                }
+                fleet.take(&id, points);
             }
         }
         from = last;
@@ -195,11 +193,20 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
             working.take_readings(id, points);
             Ok(())
         }
-        Change::Alarm(alarm, time, late) => {
+        Change::Alarm(alarm, moment) => {
             let device = working.ensure(origin, &alarm.device)?;
-            alarms::take(working.transaction, origin, device.as_str(), &alarm, time, late)
+            let current = working.current_boot(&origin.agent)?;
+            alarms::take(working.transaction, origin, device.as_str(), &alarm, &moment, current)
         }
-        Change::Health(health, time) => working.take_health(origin, health, time),
+        Change::AllAlarms(named, moment) => {
+            let mut standing = HashSet::new();
+            for (key, condition) in named {
+                standing.insert((working.ensure(origin, &key)?.to_string(), condition));
+            }
+            let current = working.current_boot(&origin.agent)?;
+            alarms::clear_unnamed(working.transaction, origin, &standing, &moment, current)
+        }
+        Change::Health(health, moment) => working.take_health(origin, health, &moment),
         Change::Progress(progress, time) => {
             let device = match &progress.local {
                 Some(local) => Some(working.ensure(origin, &local.device)?),
@@ -209,7 +216,21 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
         }
         Change::Seen(key) => working.ensure(origin, &key).map(|_| ()),
         Change::Gap(gap, first, last) => losses::record_gap(working.transaction, origin, &gap, first, last),
-        Change::Lost(first, last) => losses::record_lost(working.transaction, origin, first, last),
+        Change::Lost(first, last, reason) => {
+            losses::record_lost(working.transaction, origin, first, last, &reason)?;
+            // Together with the cursor: whatever happens, commands that this side may have forgotten about wait.
+            if reason == GapReason::CollectorLost.as_str() {
+                commands::hold(working.transaction, Some(&origin.agent), commands::RECORDS_LOST, origin.received)?;
+                let text = format!(
+                    "Numbers {first} to {last} of lane {} were stored here and are not",
+                    losses::lane_name(origin.lane)
+                );
+                let (site, agent) = (&origin.site, &origin.agent);
+                let condition = alarms::COLLECTOR_RESTORED;
+                alarms::raise_on_agent(working.transaction, site, agent, condition, &text, origin.received)?;
+            }
+            Ok(())
+        }
         Change::Quarantine { .. } if origin.snapshot => Ok(()),
         Change::Quarantine { first_seq, last_seq, kind, reason, body } => {
             losses::record_quarantine(working.transaction, origin, (first_seq, last_seq), kind, &reason, &body)

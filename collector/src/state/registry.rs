@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DeviceHealth, DeviceKey, DeviceSpec, PointName, Timestamp};
+use kouan_protocol::{
+    AgentId, BootId, Catalogue, CatalogueHash, DeviceHealth, DeviceKey, DeviceSpec, PointName, Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Device, DeviceId, Fleet, Health, Origin, PointState};
+use super::{Device, DeviceId, Fleet, Health, Known, Moment, Origin, PointState};
 use crate::store::{During as _, StoreError};
 
 /// The fleet as a transaction sees it: what is in memory, and what the transaction changes.
@@ -39,10 +41,7 @@ impl Staged {
             fleet.set_catalogue(&agent, hash);
         }
         for (id, points) in self.readings {
-            let Some(device) = fleet.get_mut(&id) else { continue };
-            for (name, state) in points {
-                device.take(&name, state);
-            }
+            fleet.take(&id, points);
         }
     }
 }
@@ -80,6 +79,16 @@ impl<'t> Working<'t> {
         self.create(origin, Arc::new(bare), false)
     }
 
+    /// The boot that the agent named in its latest hello.
+    pub(super) fn current_boot(&self, agent: &AgentId) -> Result<Option<BootId>, StoreError> {
+        let boot: Option<String> = self
+            .transaction
+            .prepare_cached("SELECT boot FROM agents WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([agent.as_str()], |row| row.get(0)).optional())
+            .during("read which boot an agent is in")?;
+        Ok(boot.and_then(|boot| boot.parse().ok()))
+    }
+
     pub(super) fn take_readings(&mut self, id: DeviceId, points: Vec<(PointName, PointState)>) {
         self.changed.readings.push((id, points));
     }
@@ -88,24 +97,36 @@ impl<'t> Working<'t> {
         &mut self,
         origin: &Origin,
         health: DeviceHealth,
-        time: Timestamp,
+        moment: &Moment,
     ) -> Result<(), StoreError> {
         let id = self.ensure(origin, &health.device)?;
+        let current = self.current_boot(&origin.agent)?;
         let transaction = self.transaction;
         let Some(device) = self.device_mut(&id) else { return Ok(()) };
-        if device.health.as_ref().is_some_and(|known| known.time > time) {
+        if device.health.as_ref().is_some_and(|known| !moment.follows(&known.since, current)) {
             return Ok(());
         }
         let site = device.site.clone();
-        device.health = Some(Health { level: health.level, reason: health.reason, text: health.text, time });
+        let since = Known { boot: Some(moment.boot), boot_time: moment.boot_time, time: moment.time };
+        let DeviceHealth { level, reason, text, .. } = health;
+        device.health = Some(Health { level, reason, text, time: moment.time, since });
         let Some(health) = &device.health else { return Ok(()) };
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO device_health (device, site, level, reason, text, time_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO device_health (device, site, level, reason, text, time_ms, boot, boot_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )
             .and_then(|mut statement| {
-                statement.execute(params![id.as_str(), site, health.level.as_str(), health.reason, health.text, time.0])
+                statement.execute(params![
+                    id.as_str(),
+                    site,
+                    health.level.as_str(),
+                    health.reason,
+                    health.text,
+                    health.time.0,
+                    moment.boot.to_string(),
+                    i64::try_from(moment.boot_time.0).unwrap_or(i64::MAX)
+                ])
             })
             .during("keep a device's health")?;
         Ok(())

@@ -3,7 +3,9 @@
 mod append;
 mod catalogues;
 mod follow;
+mod lanes;
 mod reconcile;
+mod settle;
 mod sqlite;
 
 pub use append::{Placement, place};
@@ -74,10 +76,11 @@ impl Correction {
         time.clamp(EARLIEST, self.received.plus_ms(FUTURE_MS).max(EARLIEST))
     }
 
-    /// Whether a record of `time` arrived too late to act upon.
+    /// Whether a record of `time` arrived too late to act upon. One that seems to come from the future bears the time
+    /// of another boot or of a clock that was wrong: it cannot be told how old it is.
     #[must_use]
     pub fn is_late(&self, time: Timestamp) -> bool {
-        self.received.0.saturating_sub(time.0) > LATE_MS
+        self.received.0.abs_diff(time.0) > LATE_MS.unsigned_abs()
     }
 }
 
@@ -152,13 +155,23 @@ pub struct Appended {
     pub hello_required: Option<String>,
 }
 
+/// Why numbers after the last stored one of an epoch are lost when the agent came back with another buffer and nothing
+/// in it tells of the earlier one: another disk, or a data folder that was deleted or put back from a backup.
+pub const LOST_WITH_ITS_BUFFER: &str = "buffer-replaced";
+
 /// What a hello settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Where each lane goes on.
     pub lanes: Vec<LaneVerdict>,
     /// Catalogues that the agent named and the log lacks.
     pub wanted_catalogues: Vec<CatalogueHash>,
+    /// The agent was told that numbers are stored which are not: this side lost them.
+    pub lost_here: bool,
+    /// The agent's numbers stand for other records than those stored here: its disk holds an earlier state.
+    pub agent_restored: bool,
+    /// An epoch that had been followed by another one is in use again: a copy of a disk, or a backup.
+    pub returned: Option<Epoch>,
 }
 
 /// What ingest needs of the log. One implementation is used by one thread.
@@ -207,7 +220,8 @@ pub enum EntryKind {
     Batch,
     /// A batch that does not; `reason` says why.
     Quarantined,
-    /// Numbers that this side has lost; no body.
+    /// Numbers that will never come, as this side knows: `reason` says why. Where an epoch ended and nobody knows how
+    /// much it still held, the entry takes no numbers. No body.
     Lost,
     /// An agent's catalogue arrived; the body holds its hash.
     Catalogue,

@@ -1,5 +1,6 @@
 //! Where a lane goes on after a hello.
 
+use kouan_protocol::limits::UPLOAD_BATCHES;
 use kouan_protocol::session::{BatchDigest, LaneClaim};
 
 /// What this side knows of the epoch that the agent claims.
@@ -50,6 +51,12 @@ pub fn reconcile(known: Option<Known>, claim: &LaneClaim, stored: &[BatchDigest]
     if let Some(reason) = claim.digests.iter().find_map(|batch| conflict(batch, stored)) {
         return diverged(reason);
     }
+    // One upload of a lane is under way at a time, and its answer may have been lost. An agent that does not know of
+    // more than that was restored from a backup, and what it has made since may bear numbers that are stored here.
+    let unheard = stored.iter().filter(|batch| batch.last_seq >= claim.oldest_seq).count();
+    if unheard > UPLOAD_BATCHES {
+        return diverged(format!("{unheard} batches are stored here that the agent takes for not sent"));
+    }
     if before_oldest > position {
         return Decision {
             position: before_oldest,
@@ -64,21 +71,22 @@ pub fn reconcile(known: Option<Known>, claim: &LaneClaim, stored: &[BatchDigest]
 /// Why the claimed batch cannot stand for the same records as what is stored under its numbers, if it cannot.
 ///
 /// Batches never change, with one exception: a gap at the agent takes the numbers of whole batches, which may be stored
-/// here when the acknowledgement was lost. So a batch that covers stored ones completely proves nothing, and one that
-/// begins or ends inside a stored one is another batch.
+/// here when the acknowledgement was lost. So a gap that covers stored batches completely proves nothing; everything
+/// else that shares numbers with a stored batch is another batch.
 fn conflict(batch: &BatchDigest, stored: &[BatchDigest]) -> Option<String> {
     let (first, last) = (batch.first_seq, batch.last_seq);
-    if let Some(twin) = stored.iter().find(|stored| (stored.first_seq, stored.last_seq) == (first, last)) {
-        return (twin.digest != batch.digest)
+    let same_numbers = |stored: &&BatchDigest| (stored.first_seq, stored.last_seq) == (first, last);
+    if let Some(twin) = stored.iter().find(same_numbers) {
+        return (twin.digest != batch.digest && !batch.gap)
             .then(|| format!("batch {first} to {last} is stored here with another content"));
     }
-    let cut = stored.iter().find(|stored| {
-        let begins_inside = stored.first_seq < first && first <= stored.last_seq;
-        let ends_inside = stored.first_seq <= last && last < stored.last_seq;
-        begins_inside || ends_inside
+    let other = stored.iter().find(|stored| {
+        let shares_numbers = stored.first_seq <= last && first <= stored.last_seq;
+        let is_covered = first <= stored.first_seq && stored.last_seq <= last;
+        shares_numbers && !(batch.gap && is_covered)
     })?;
-    let (cut_first, cut_last) = (cut.first_seq, cut.last_seq);
-    Some(format!("batch {first} to {last} overlaps batch {cut_first} to {cut_last}, which is stored here"))
+    let (other_first, other_last) = (other.first_seq, other.last_seq);
+    Some(format!("batch {first} to {last} overlaps batch {other_first} to {other_last}, which is stored here"))
 }
 
 #[cfg(test)]
@@ -90,6 +98,10 @@ mod tests {
 
     fn digest((first_seq, last_seq, digest): (u64, u64, u64)) -> BatchDigest {
         BatchDigest { first_seq, last_seq, digest: Digest(digest), gap: false }
+    }
+
+    fn gap(numbers: (u64, u64, u64)) -> BatchDigest {
+        BatchDigest { gap: true, ..digest(numbers) }
     }
 
     fn claim(oldest_seq: u64, next_seq: u64, digests: &[(u64, u64, u64)]) -> LaneClaim {
@@ -114,10 +126,8 @@ mod tests {
     #[case::overtook_with_other_borders(Some(10), claim(9, 90, &[(7, 8, 0xC), (9, 9, 0xB), (10, 90, 0xE)]), 8, None, true)]
     #[case::goes_on_beyond_a_stored_batch(Some(10), claim(5, 30, &[(10, 20, 0xB)]), 0, None, true)]
     #[case::from_before_what_is_remembered(Some(10), claim(1, 30, &[(1, 5, 0xB)]), 0, None, true)]
-    #[case::a_gap_may_span_stored_batches(Some(10), claim(7, 30, &[(7, 10, 0xB)]), 10, None, false)]
-    #[case::a_gap_may_go_on_beyond(Some(10), claim(9, 30, &[(9, 20, 0xB)]), 10, None, false)]
-    #[case::a_gap_may_begin_before_all_that_is_remembered(Some(10), claim(1, 30, &[(1, 8, 0xB)]), 10, None, false)]
-    #[case::a_gap_may_end_where_records_were_lost(Some(30), claim(7, 40, &[(7, 15, 0xB)]), 30, None, false)]
+    #[case::covers_stored_batches(Some(10), claim(7, 30, &[(5, 6, 0xD), (7, 10, 0xB)]), 6, None, true)]
+    #[case::covers_and_goes_on_beyond(Some(10), claim(9, 30, &[(9, 20, 0xB)]), 0, None, true)]
     #[case::older_than_what_is_remembered(Some(10), claim(5, 30, &[(1, 4, 0xB)]), 10, None, false)]
     #[case::newer_than_what_is_stored(Some(10), claim(5, 30, &[(11, 30, 0xB)]), 10, None, false)]
     fn the_table(
@@ -132,5 +142,35 @@ mod tests {
         let stored: Vec<_> = stored.into_iter().filter(|batch| Some(batch.last_seq) <= known).collect();
         let decision = reconcile(known.map(|position| Known { position }), &claim, &stored);
         assert_eq!((decision.position, decision.lost, decision.new_epoch), (position, lost, new_epoch));
+    }
+    #[rstest]
+    #[case::spans_stored_batches(Some(10), 7, gap((7, 10, 0xB)), false)]
+    #[case::goes_on_beyond(Some(10), 9, gap((9, 20, 0xB)), false)]
+    #[case::begins_before_all_that_is_remembered(Some(10), 1, gap((1, 8, 0xB)), false)]
+    #[case::ends_where_records_were_lost(Some(30), 7, gap((7, 15, 0xB)), false)]
+    #[case::has_the_numbers_of_one_batch(Some(10), 9, gap((9, 10, 0xB)), false)]
+    #[case::begins_inside_a_stored_batch(Some(10), 8, gap((8, 10, 0xB)), true)]
+    fn a_gap_may_take_the_place_of_whole_batches_that_are_stored(
+        #[case] known: Option<u64>,
+        #[case] oldest_seq: u64,
+        #[case] batch: BatchDigest,
+        #[case] new_epoch: bool,
+    ) {
+        let stored = [(5, 6, 0xD), (7, 8, 0xC), (9, 10, 0xA), (21, 30, 0xF)].map(digest);
+        let stored: Vec<_> = stored.into_iter().filter(|batch| Some(batch.last_seq) <= known).collect();
+        let claim = LaneClaim { digests: vec![batch], ..claim(oldest_seq, 90, &[]) };
+        let decision = reconcile(known.map(|position| Known { position }), &claim, &stored);
+        assert_eq!(decision.new_epoch, new_epoch, "{}", decision.reason);
+    }
+
+    #[test]
+    fn an_agent_lacks_at_most_the_answer_to_one_upload() {
+        let stored: Vec<_> = (1..=1000).map(|seq| digest((seq, seq, seq))).collect();
+        let known = Some(Known { position: 1000 });
+        let honest = reconcile(known, &claim(489, 2000, &[]), &stored);
+        assert_eq!((honest.position, honest.new_epoch), (1000, false));
+        let shown: Vec<_> = (488..490).map(|seq| (seq, seq, seq)).collect();
+        let restored = reconcile(known, &claim(488, 2000, &shown), &stored);
+        assert_eq!((restored.position, restored.new_epoch), (489, true), "{}", restored.reason);
     }
 }
