@@ -1,0 +1,79 @@
+//! Every number that a device said is stored once and in its place, or something says why it is not.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kouan_protocol::Lane;
+
+use super::Evidence;
+use crate::prove::site::COMMIT_EVERY;
+use crate::prove::stored::{Stored, StoredGap};
+use crate::prove::tally::Tally;
+
+/// What a commit may take on a busy machine beyond the time after which it is due.
+const COMMIT_TAKES: Duration = Duration::from_millis(500);
+
+pub(super) fn compare(tally: &mut Tally, key: &str, said: &[Instant], evidence: &Evidence<'_>) {
+    let none = Vec::new();
+    let stored = evidence.stored.numbers.get(key).unwrap_or(&none);
+    tally.readings.made += said.len() as u64;
+    tally.readings.stored += stored.len() as u64;
+    for pair in stored.windows(2).filter(|pair| pair[1].number < pair[0].number) {
+        tally.readings.out_of_order += 1;
+        tally.broken(format!("{key}: number {} was stored after {}", pair[1].number, pair[0].number));
+    }
+    let mut places = BTreeMap::new();
+    for number in stored {
+        if places.insert(number.number, number.place).is_some() {
+            tally.readings.doubled += 1;
+            tally.broken(format!("{key}: number {} was stored twice", number.number));
+        }
+    }
+    if let Some(unsaid) = places.keys().find(|number| **number == 0 || **number > said.len() as u64) {
+        tally.broken(format!("{key}: number {unsaid} was stored and never said"));
+    }
+    let gaps: Vec<_> = evidence.stored.gaps_of(Lane::Readings).filter(|gap| touches(gap, key)).collect();
+    for (number, at) in (1..).zip(said) {
+        if places.contains_key(&number) {
+            continue;
+        }
+        let after = places.range(..number).next_back().map_or(0, |(_, place)| *place);
+        let before = places.range(number..).next().map_or(usize::MAX, |(_, place)| *place);
+        if gaps.iter().any(|gap| after < gap.place && gap.place < before) {
+            tally.readings.in_gaps += 1;
+        } else if let Some(age) = age_at_kill(*at, evidence) {
+            tally.readings.uncommitted += 1;
+            tally.oldest_uncommitted = tally.oldest_uncommitted.max(age);
+        } else {
+            tally.readings.lost += 1;
+            tally.broken(format!("{key}: number {number} of {} is lost, and no gap stands in its place", said.len()));
+        }
+    }
+}
+
+fn touches(gap: &StoredGap, key: &str) -> bool {
+    let gap = &gap.gap;
+    gap.devices.is_empty() || gap.more_devices || gap.devices.iter().any(|device| device.as_str() == key)
+}
+
+/// How long before a kill of the agent it was said, if that is within the time in which readings may be uncommitted.
+fn age_at_kill(said: Instant, evidence: &Evidence<'_>) -> Option<Duration> {
+    let age = |killed: Instant| killed.saturating_duration_since(said);
+    let mut near = evidence.outages.killed.iter().filter(|outage| {
+        // What a device answers after the kill is an answer to the dead agent.
+        said < outage.to && age(outage.from) <= COMMIT_EVERY + COMMIT_TAKES
+    });
+    near.next().map(|outage| age(outage.from))
+}
+
+pub(super) fn compare_history(tally: &mut Tally, key: &str, history: &[u64], stored: &Stored) {
+    let mut shown = history.to_vec();
+    shown.sort_unstable();
+    let mut kept: Vec<_> = stored.numbers.get(key).into_iter().flatten().map(|number| number.number).collect();
+    kept.sort_unstable();
+    if shown != kept {
+        let missing = kept.iter().filter(|number| shown.binary_search(number).is_err()).count();
+        let extra = shown.len() + missing - kept.len();
+        tally.broken(format!("{key}: the history lacks {missing} readings of the log and has {extra} more"));
+    }
+}

@@ -1,0 +1,23 @@
+//! The proof: the real programs against devices that number everything they say and count everything they are told to
+//! do, while a schedule drawn from a seed breaks programs, line and disk. `docs/proof.md` says what it shows.
+
+mod asking;
+mod check;
+mod device;
+mod drive;
+mod line;
+mod round;
+mod schedule;
+mod site;
+mod stored;
+mod table;
+mod tally;
+
+pub use device::{Act, NumberedDevice};
+pub use line::{Damage, DamagedLine, LaneEpoch, Promises};
+pub use round::Round;
+pub use schedule::{Fault, Schedule, Step};
+pub use site::Site;
+pub use stored::{Stored, StoredGap, StoredNumber};
+pub use table::table;
+pub use tally::{Commands, Records, Tally};

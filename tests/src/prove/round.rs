@@ -1,0 +1,109 @@
+//! One round: a site, a schedule, and the comparison at the end.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::asking::ask_commands;
+use super::check::Evidence;
+use super::drive::{break_line, break_programs, let_people_pass, until};
+use super::schedule::Schedule;
+use super::site::{Site, key};
+use super::stored::Stored;
+use super::tally::Tally;
+use crate::{Collector, SHORT, wait_until};
+
+/// How long a program may take to stop in order.
+const STOP: Duration = Duration::from_secs(10);
+
+/// What came of a round.
+#[derive(Debug)]
+pub struct Round {
+    /// Its seed.
+    pub seed: u64,
+    /// Its figures.
+    pub tally: Tally,
+    /// Its folder, which is kept if something is broken.
+    pub kept: Option<PathBuf>,
+}
+
+impl Round {
+    /// Runs a round of which `length` is full of faults.
+    ///
+    /// # Errors
+    /// When the site does not come up in the first place.
+    pub async fn run(seed: u64, length: Duration) -> anyhow::Result<Self> {
+        let schedule = Schedule::draw(seed, length);
+        let mut site = Site::start(seed).await.with_context(|| format!("starting the site of seed {seed} failed"))?;
+        let tally = match play(&mut site, &schedule, seed, length).await {
+            Ok(tally) => tally,
+            Err(error) => Tally { broken: vec![format!("{error:#}")], ..Tally::default() },
+        };
+        let kept = if tally.broken.is_empty() { None } else { Some(site.keep()) };
+        Ok(Self { seed, tally, kept })
+    }
+}
+
+async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration) -> anyhow::Result<Tally> {
+    let start = Instant::now();
+    let stop = CancellationToken::new();
+    let faults = async {
+        let broken = tokio::join!(
+            break_programs(&schedule.programs, start, &mut site.agent, &mut site.collector),
+            break_line(&schedule.line, start, &site.line),
+            until(start + length),
+        );
+        stop.cancel();
+        broken.0
+    };
+    let (outages, (), asked) = tokio::join!(
+        faults,
+        let_people_pass(&site.devices, seed, &stop),
+        ask_commands(&site.api, &site.ids, seed, &stop),
+    );
+    let outages = outages?;
+    let mut tally = Tally::default();
+    if let Err(error) = site.settle().await {
+        tally.broken(format!("{error:#}"));
+    }
+    let commands = site.api.list("/commands?limit=1000").await?;
+    let stored = Stored::read(&site.collector.data())?;
+    let mut history = Vec::new();
+    for (index, id) in site.ids.iter().enumerate() {
+        let wanted = stored.numbers.get(&key(index)).map_or(0, Vec::len);
+        let look = async || numbers_in_history(site, id).await;
+        // The history follows the log at its own pace.
+        history.push(wait_until("the history", SHORT, look, |numbers| numbers.len() >= wanted).await?);
+    }
+    let evidence =
+        Evidence { site, outages: &outages, asked: &asked, stored: &stored, commands: &commands, history: &history };
+    tally.add(evidence.compare());
+    if let Some(problem) = verify(&site.collector).await? {
+        tally.broken(problem);
+    }
+    for (name, ended) in [("agent", site.agent.stop(STOP).await), ("collector", site.collector.stop(STOP).await)] {
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) => tally.broken(format!("the {name} ended with {status}")),
+            Err(error) => tally.broken(format!("the {name} does not stop: {error:#}")),
+        }
+    }
+    Ok(tally)
+}
+
+async fn numbers_in_history(site: &Site, id: &str) -> anyhow::Result<Vec<u64>> {
+    let rows = site.api.list(&format!("/devices/{id}/readings?point=number&limit=10000")).await?;
+    Ok(rows.iter().filter_map(|row| row["value"].as_f64()).map(|value| value as u64).collect())
+}
+
+/// What the collector's own check finds wrong.
+async fn verify(collector: &Collector) -> anyhow::Result<Option<String>> {
+    let look = async || collector.verify().await;
+    // Its readers follow the log at their own pace.
+    match wait_until("verify", SHORT, look, |(right, _)| *right).await {
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(format!("verify disagrees: {error:#}"))),
+    }
+}

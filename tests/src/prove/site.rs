@@ -1,0 +1,184 @@
+//! The real programs and the devices that count.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+use super::device::{NumberedDevice, PROFILE};
+use super::line::DamagedLine;
+use crate::{Agent, AgentConfiguration, Api, Collector, SHORT, wait_for};
+
+/// How many devices there are.
+const DEVICES: usize = 4;
+/// Readings made in this time before a kill may be lost: the agent's configuration says so.
+pub(super) const COMMIT_EVERY: Duration = Duration::from_millis(100);
+/// How long the agent waits for an answer of the collector.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
+/// How long everything may take to come to rest after the last fault. The agent's pause after a failed attempt to
+/// reach the collector grows to half a minute.
+const SETTLE: Duration = Duration::from_secs(60);
+/// How long the end of commands may take after that.
+const COMMANDS_END: Duration = Duration::from_secs(15);
+/// Readings of the agent about itself that may be on their way at any time.
+const ALWAYS_ON_THE_WAY: u64 = 50;
+
+/// One agent, one collector, a line between them, and devices.
+#[derive(Debug)]
+pub struct Site {
+    /// The collector.
+    pub collector: Collector,
+    /// The agent.
+    pub agent: Agent,
+    /// The line between them.
+    pub line: DamagedLine,
+    /// The devices.
+    pub devices: Vec<NumberedDevice>,
+    /// The devices' ids at the collector.
+    pub ids: Vec<String>,
+    /// A client of the collector's API that does not use the line.
+    pub api: Api,
+    folder: TempDir,
+}
+
+/// A device's name at the agent.
+#[must_use]
+pub(super) fn key(device: usize) -> String {
+    format!("device-{}", device + 1)
+}
+
+impl Site {
+    /// The agent's name.
+    pub const AGENT: &str = "agent";
+
+    /// Starts everything and returns when every device was asked and the collector knows it.
+    ///
+    /// # Errors
+    /// When a program does not come up.
+    pub async fn start(seed: u64) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(&format!("kouan-prove-{seed}-")).tempdir();
+        let folder = folder.context("making a folder failed")?;
+        let path = folder.path();
+        let collector = Collector::start(path).await?;
+        let line = DamagedLine::start(collector.address(), seed, REQUEST_TIMEOUT + REQUEST_TIMEOUT / 2).await?;
+        let mut devices = Vec::new();
+        for _ in 0..DEVICES {
+            devices.push(NumberedDevice::start().await?);
+        }
+        let token = collector.enrol(Self::AGENT, "proof").await?;
+        let configuration = configuration(path, &token, &line, &devices)?;
+        let mut agent = Agent::new(configuration.clone())?;
+        // The configuration of the proof has more in it than that of a test.
+        write_settings(&configuration, &line)?;
+        let api = collector.api()?;
+        agent.start()?;
+        agent.wait_running().await?;
+        let mut site = Self { collector, agent, line, devices, ids: Vec::new(), api, folder };
+        for device in 0..DEVICES {
+            site.devices[device].wait_asked(SHORT).await?;
+            let id = wait_for("the collector knowing a device", SHORT, async || {
+                Ok(Ok(site.api.device_id(&key(device)).await?))
+            });
+            let id = id.await?;
+            site.ids.push(id);
+        }
+        Ok(site)
+    }
+
+    /// The folder with every data folder and log.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Lets the devices say nothing new, and waits until all that they said has come to rest at the collector.
+    ///
+    /// # Errors
+    /// When it does not come to rest, with what is missing.
+    pub async fn settle(&mut self) -> anyhow::Result<()> {
+        // Each device is asked once more after everything is in order again.
+        for device in &self.devices {
+            let before = device.last_number();
+            let look = async || Ok(device.last_number());
+            crate::wait_until("a device being asked again", SETTLE, look, |number| *number > before + 1).await?;
+            device.freeze();
+        }
+        let agent = &mut self.agent;
+        let (api, devices) = (&self.api, &self.devices);
+        wait_for("everything at rest", SETTLE, async || {
+            ensure!(agent.process()?.is_running()?, "the agent has ended");
+            let status = agent.tool(&["status"]).await?.json()?;
+            for lane in status["lanes"].as_array().context("the agent shows no lanes")? {
+                let waiting = lane["waiting"].as_u64().unwrap_or(u64::MAX);
+                let most = if lane["lane"] == "readings" { ALWAYS_ON_THE_WAY } else { 0 };
+                if waiting > most {
+                    return Ok(Err(format!("{waiting} records wait in a lane: {status}")));
+                }
+            }
+            for (index, device) in devices.iter().enumerate() {
+                let latest = api.point(&key(index), "number").await?;
+                if latest["value"].as_f64() != Some(device.last_number() as f64) {
+                    return Ok(Err(format!(
+                        "{} said {} last, the collector has {latest}",
+                        key(index),
+                        device.last_number()
+                    )));
+                }
+            }
+            Ok(Ok(()))
+        })
+        .await?;
+        wait_for("every command ended", COMMANDS_END, async || {
+            let commands = api.list("/commands?limit=1000").await?;
+            let open = commands.iter().find(|command| command["final"] != true);
+            Ok(open.map_or(Ok(()), |open| Err(format!("a command is open: {open}"))))
+        })
+        .await
+    }
+
+    /// Keeps the folder for people, and says where it is.
+    #[must_use]
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+}
+
+fn configuration(
+    folder: &Path,
+    token: &str,
+    line: &DamagedLine,
+    devices: &[NumberedDevice],
+) -> anyhow::Result<AgentConfiguration> {
+    let profiles = folder.join("profiles");
+    std::fs::create_dir_all(&profiles).with_context(|| format!("making {} failed", profiles.display()))?;
+    let profile = profiles.join("numbered-device.toml");
+    std::fs::write(&profile, PROFILE).with_context(|| format!("writing {} failed", profile.display()))?;
+    let links = devices.iter().enumerate().map(|(index, device)| {
+        let (key, address) = (key(index), device.address());
+        format!(
+            "[[link]]\nname = \"link-{index}\"\nkind = \"modbus\"\ntcp = \"{address}\"\nanswer_timeout = \"5s\"\n\n\
+             [[link.device]]\nname = \"{key}\"\nprofile = \"numbered-device\"\nunit = 1\n\n"
+        )
+    });
+    Ok(AgentConfiguration {
+        folder: folder.to_owned(),
+        name: Site::AGENT.to_owned(),
+        collector: Some((format!("http://{}", line.address()), token.to_owned())),
+        links: links.collect(),
+    })
+}
+
+fn write_settings(configuration: &AgentConfiguration, line: &DamagedLine) -> anyhow::Result<()> {
+    let folder = configuration.folder.display();
+    let text = format!(
+        "data = \"{folder}/agent\"\nprofiles = \"{folder}/profiles\"\n\n[collector]\nurl = \"http://{}\"\n\
+         token_file = \"{folder}/agent.token\"\nrequest_timeout = \"{}ms\"\n\n[buffer]\ncommit_every = \"{}ms\"\n\n{}",
+        line.address(),
+        REQUEST_TIMEOUT.as_millis(),
+        COMMIT_EVERY.as_millis(),
+        configuration.links,
+    );
+    let file = configuration.file();
+    std::fs::write(&file, text).with_context(|| format!("writing {} failed", file.display()))
+}

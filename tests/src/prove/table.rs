@@ -1,0 +1,57 @@
+//! The one table that the proof ends with.
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use super::tally::{Records, Tally};
+
+type Row = (&'static str, fn(&Records) -> u64);
+
+/// The figures as a table.
+#[must_use]
+pub fn table(tally: &Tally) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "readings", "events", "lanes"]);
+    let all = [&tally.readings, &tally.events, &tally.lanes];
+    let rows: [Row; 7] = [
+        ("made (lanes: confirmed)", |records| records.made),
+        ("stored at the collector", |records| records.stored),
+        ("lost without a gap, must be 0", |records| records.lost),
+        ("doubled, must be 0", |records| records.doubled),
+        ("out of order, must be 0", |records| records.out_of_order),
+        ("covered by a gap", |records| records.in_gaps),
+        ("not yet committed at a kill", |records| records.uncommitted),
+    ];
+    for (name, count) in rows {
+        table.add_row([Cell::new(name)].into_iter().chain(all.map(|records| number(count(records)))));
+    }
+    let commands = &tally.commands;
+    let rows = [
+        ("commands asked", commands.asked),
+        ("  not taken, the collector was away", commands.not_taken),
+        ("  run", commands.run),
+        ("  run twice, must be 0", commands.run_twice),
+        ("  run after their life, must be 0", commands.late),
+        ("  with an untrue end, must be 0", commands.untrue),
+        ("  succeeded", commands.succeeded),
+        ("  failed", commands.failed),
+        ("  expired", commands.expired),
+        ("  rejected", commands.rejected),
+        ("  unknown", commands.unknown),
+        ("  still open, must be 0", commands.open),
+        ("batches in quarantine, must be 0", tally.quarantined),
+    ];
+    for (name, count) in rows {
+        table.add_row([Cell::new(name), number(count)]);
+    }
+    let oldest = Cell::new(format!("{} ms", tally.oldest_uncommitted.as_millis())).set_alignment(CellAlignment::Right);
+    table.add_row([Cell::new("oldest reading not yet committed"), oldest]);
+    for (reason, count) in &tally.gaps {
+        table.add_row([Cell::new(format!("gaps: {reason}")), number(*count)]);
+    }
+    table
+}
+
+fn number(number: u64) -> Cell {
+    Cell::new(number).set_alignment(CellAlignment::Right)
+}
