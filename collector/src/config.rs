@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kouan_settings::{Document, Problems};
+use kouan_settings::{Document, Problems, Section};
 
 /// The commented default configuration, which `print-config` prints.
 pub const TEMPLATE: &str = include_str!("../../configs/collector.toml");
@@ -16,8 +16,10 @@ pub struct Config {
     pub data: PathBuf,
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Something in front of the collector speaks TLS.
-    pub behind_tls_proxy: bool,
+    /// Plain HTTP also where other machines reach it: something in front of the collector speaks TLS.
+    pub plain_http: bool,
+    /// Which certificate is shown, where the settings say it; see [`Config::tls`].
+    pub tls: Option<Tls>,
     /// `/metrics` needs no key.
     pub metrics_open: bool,
     /// How long uploads stay in the ingest log after every reader has passed them.
@@ -31,7 +33,8 @@ impl Default for Config {
         Self {
             data: PathBuf::from("kouan-data"),
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470),
-            behind_tls_proxy: false,
+            plain_http: false,
+            tls: None,
             metrics_open: false,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
@@ -42,12 +45,39 @@ impl Default for Config {
 /// The settings cannot work together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Plain HTTP on an address that others reach.
-    #[error(
-        "{0} can be reached from other machines, and the collector speaks plain HTTP there: tokens could be read on the \
-         way. Put a TLS proxy in front and set behind_tls_proxy = true, or listen on 127.0.0.1"
-    )]
-    PlainHttp(SocketAddr),
+    /// Two answers to one question.
+    #[error("the settings ask for plain_http = true and for a certificate in [tls]; keep one of them")]
+    PlainAndTls,
+}
+
+/// Which certificate is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// The one in these files (PEM).
+    Files {
+        /// The certificate, followed by those that signed it.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// One that is made once and kept in the data folder; agents pin it.
+    SelfSigned {
+        /// Names and addresses in it; with none, those of this machine.
+        names: Vec<String>,
+    },
+}
+
+fn read_tls(section: &mut Section<'_>) -> Option<Tls> {
+    let names = section.strings("names");
+    let (certificate, key) = (section.string("certificate"), section.string("key"));
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Tls::Files { certificate: certificate.into(), key: key.into() }),
+        (None, None) => Some(Tls::SelfSigned { names }),
+        _ => {
+            section.problem("key", "certificate and key go together: give both, or none for a self-signed one");
+            None
+        }
+    }
 }
 
 impl Config {
@@ -62,7 +92,8 @@ impl Config {
         let mut root = document.root(&problems);
         let data = root.string("data").map_or(default.data, PathBuf::from);
         let listen = root.parse_or("listen", default.listen);
-        let behind_tls_proxy = root.bool_or("behind_tls_proxy", default.behind_tls_proxy);
+        let plain_http = root.bool_or("plain_http", default.plain_http);
+        let tls = root.section("tls").and_then(|mut section| read_tls(&mut section));
         let metrics_open = root.bool_or("metrics_open", default.metrics_open);
         let hour = Duration::from_secs(3600);
         let log_retention = root.duration_within("log_retention", hour..=hour * 24 * 31, default.log_retention);
@@ -76,23 +107,30 @@ impl Config {
         problems.into_result(Self {
             data,
             listen,
-            behind_tls_proxy,
+            plain_http,
+            tls,
             metrics_open,
             log_retention,
             keep_personal_values_at,
         })
     }
 
+    /// The certificate to show; `None` for plain HTTP, which is for this machine only unless the settings say more.
+    #[must_use]
+    pub fn tls(&self) -> Option<Tls> {
+        match &self.tls {
+            Some(tls) => Some(tls.clone()),
+            None if self.plain_http || self.listen.ip().is_loopback() => None,
+            None => Some(Tls::SelfSigned { names: Vec::new() }),
+        }
+    }
+
     /// Checks what no single setting can tell.
     ///
     /// # Errors
-    /// When tokens would travel in clear.
+    /// When the settings contradict each other.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().is_loopback() || self.behind_tls_proxy {
-            Ok(())
-        } else {
-            Err(ConfigError::PlainHttp(self.listen))
-        }
+        if self.plain_http && self.tls.is_some() { Err(ConfigError::PlainAndTls) } else { Ok(()) }
     }
 }
 
@@ -125,8 +163,24 @@ mod tests {
     #[test]
     fn plain_http_stays_at_home() {
         let open = Config { listen: "0.0.0.0:8470".parse().unwrap(), ..Config::default() };
-        assert!(open.check().unwrap_err().to_string().contains("behind_tls_proxy = true"));
-        assert!(Config { behind_tls_proxy: true, ..open }.check().is_ok());
-        assert!(Config { listen: "[::1]:0".parse().unwrap(), ..Config::default() }.check().is_ok());
+        assert_eq!(open.tls(), Some(Tls::SelfSigned { names: Vec::new() }));
+        assert_eq!(Config { plain_http: true, ..open.clone() }.tls(), None);
+        assert_eq!(Config { listen: "[::1]:0".parse().unwrap(), ..Config::default() }.tls(), None);
+        let both = Config { plain_http: true, tls: open.tls(), ..open };
+        assert!(both.check().unwrap_err().to_string().contains("plain_http"));
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key() {
+        let parse = |text: &str| Config::parse("collector.toml", text);
+        let tls = |text: &str| parse(text).unwrap().tls();
+        assert_eq!(
+            tls("[tls]\ncertificate = \"/c.pem\"\nkey = \"/k.pem\"\n"),
+            Some(Tls::Files { certificate: "/c.pem".into(), key: "/k.pem".into() })
+        );
+        assert_eq!(tls("[tls]\nnames = [\"a.example\"]\n"), Some(Tls::SelfSigned { names: vec!["a.example".into()] }));
+        for half in ["[tls]\ncertificate = \"/c.pem\"\n", "[tls]\nkey = \"/k.pem\"\n"] {
+            assert!(parse(half).unwrap_err().to_string().contains("key"), "{half}");
+        }
     }
 }

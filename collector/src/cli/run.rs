@@ -36,7 +36,13 @@ pub(super) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<ExitCode>
         let mut app = App::build(config, clock).await?;
         let shutdown = stop_on_signal()?;
         let mut out = std::io::stdout();
-        writeln!(out, "Listening on http://{}", app.address())?;
+        match app.certificate() {
+            None => writeln!(out, "Listening on http://{}", app.address())?,
+            Some(certificate) => {
+                writeln!(out, "Listening on https://{}", app.address())?;
+                writeln!(out, "Certificate fingerprint: {}", certificate.fingerprint())?;
+            }
+        }
         if let Some(key) = app.take_first_key() {
             writeln!(out, "First key (shown once): {}", key.reveal())?;
         }

@@ -47,6 +47,12 @@ impl DataFolder {
         self.0.join("history")
     }
 
+    /// The certificate that was made here, with its key.
+    #[must_use]
+    pub fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+
     /// Makes the folder, readable by its owner only.
     ///
     /// # Errors
