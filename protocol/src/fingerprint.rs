@@ -52,7 +52,7 @@ impl FromStr for Fingerprint {
             .map(|character| character.to_digit(16).map(|digit| digit as u8))
             .collect::<Option<_>>()
             .ok_or(FingerprintError)?;
-        let bytes: Vec<u8> = nibbles.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        let bytes: Vec<u8> = nibbles.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
         if nibbles.len() == 64 {
             bytes.try_into().map(Self).map_err(|_| FingerprintError)
         } else {
@@ -70,8 +70,7 @@ mod tests {
         let fingerprint = Fingerprint::of(b"certificate");
         let text = fingerprint.to_string();
         assert_eq!(text.parse(), Ok(fingerprint));
-        let bytes: Vec<String> = text["sha256:".len()..]
-            .as_bytes()
+        let bytes: Vec<String> = text.as_bytes()["sha256:".len()..]
             .chunks(2)
             .map(|pair| String::from_utf8_lossy(pair).to_uppercase())
             .collect();

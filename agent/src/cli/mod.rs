@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigError};
+use crate::uplink::Client;
 
 const EXIT_FAILED: u8 = 1;
 const EXIT_WRONG: u8 = 2;
@@ -47,7 +48,11 @@ enum CliCommand {
         log: String,
     },
     /// Check the configuration and say everything that is wrong with it.
-    Check,
+    Check {
+        /// Also ask whether the collector answers, and whether its certificate is the right one.
+        #[arg(long)]
+        online: bool,
+    },
     /// List the devices with their health and latest values.
     Devices,
     /// Talk to a device now and show what it says.
@@ -113,7 +118,7 @@ struct WrongUsage(String);
 async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         CliCommand::Run { log } => start::run(&cli.config, &log).await,
-        CliCommand::Check => check(&cli.config),
+        CliCommand::Check { online } => check(&cli.config, online).await,
         CliCommand::Devices => ask::devices(&Config::load(&cli.config)?, cli.json).await,
         CliCommand::Read { device } => ask::read(Config::load(&cli.config)?, device, cli.json).await,
         CliCommand::Status => ask::status(&Config::load(&cli.config)?, cli.json).await,
@@ -133,9 +138,15 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn check(path: &std::path::Path) -> anyhow::Result<()> {
+async fn check(path: &std::path::Path, online: bool) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let devices: usize = config.links.iter().map(|link| link.devices.len()).sum();
     show::text(&format!("{} is right: {} links, {devices} devices.\n", path.display(), config.links.len()));
+    if online {
+        let collector = config.collector.ok_or_else(|| WrongUsage("no collector is configured".to_owned()))?;
+        Client::new(&collector)?.greet().await?;
+        let certificate = if collector.trust.is_some() { ", with the right certificate" } else { "" };
+        show::text(&format!("The collector at {} answers{certificate}.\n", collector.url));
+    }
     Ok(())
 }

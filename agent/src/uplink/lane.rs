@@ -76,6 +76,7 @@ impl LaneSender {
         self.preparer.lane == Lane::Readings
     }
 
+    /// Whether the readings have caught up with what was durable when the last upload was made.
     fn note_position(&self, durable: u64) {
         if self.is_backlog() {
             self.traffic.readings_behind(self.stored < durable);
@@ -90,6 +91,8 @@ impl LaneSender {
 
     async fn send_and_prepare(&mut self, upload: &Prepared) -> Result<(Sent, Option<Prepared>), UplinkError> {
         let _urgent = if self.is_backlog() {
+            // Until the answer says otherwise, also while it does not come.
+            self.traffic.readings_behind(true);
             self.traffic.silence().await;
             None
         } else {

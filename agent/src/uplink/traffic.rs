@@ -26,7 +26,7 @@ struct State {
     urgent: usize,
     /// The first snapshot was answered.
     state_arrived: bool,
-    /// Since when readings wait that were there when the last upload was made.
+    /// Since when readings wait without the collector's word for what was there when the last upload was made.
     behind_since: Option<Instant>,
 }
 
@@ -71,7 +71,7 @@ impl Traffic {
         let _ = tokio::time::timeout(SNAPSHOT_WAIT, state.wait_for(|state| state.state_arrived)).await;
     }
 
-    /// Says whether more readings waited when the last upload was made than it held.
+    /// Says whether readings wait that were there when the last upload was made.
     pub(super) fn readings_behind(&self, behind: bool) {
         self.shared.send_modify(|state| {
             state.behind_since = behind.then(|| state.behind_since.unwrap_or_else(Instant::now));

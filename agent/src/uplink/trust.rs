@@ -198,7 +198,8 @@ fn reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => {
             "it is not the pinned one".to_owned()
         }
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        // The second is said when the names of the authorities are the same and their keys are not.
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "nobody who is trusted signed it".to_owned()
         }
         other => other.to_string(),

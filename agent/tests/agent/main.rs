@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
 mod buffer;
+mod collector;
 mod commands;
 mod pipeline;
 mod site;
+mod tls;
+mod uplink;

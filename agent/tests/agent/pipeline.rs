@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::site::{clock, config, waiting};
 
-fn gate() -> ConfiguredLink {
+pub(crate) fn gate() -> ConfiguredLink {
     let count = PointProfile {
         spec: PointSpec {
             name: "passage.count.in".parse().unwrap(),
