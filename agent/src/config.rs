@@ -9,7 +9,7 @@ use kouan_protocol::{Digest, Fingerprint};
 use kouan_settings::{Document, Problems, Section};
 use secrecy::SecretString;
 
-use crate::buffer::{BufferConfig, LaneLimit};
+use crate::buffer::{BufferConfig, LaneLimit, Room};
 use crate::uplink::Trust;
 
 /// The commented file that `print-config --template` shows.
@@ -186,6 +186,9 @@ fn check_url(section: &mut Section<'_>, url: Option<&str>) {
     }
 }
 
+/// A WAL smaller than this would be copied into its file at nearly every commit.
+const LEAST_WAL: u64 = 256 << 10;
+
 fn read_buffer(section: &mut Section<'_>, data: &Path) -> BufferConfig {
     let day = Duration::from_secs(86_400);
     let mut limit = |lane: &str, bytes: u64, days: u32| LaneLimit {
@@ -197,7 +200,12 @@ fn read_buffer(section: &mut Section<'_>, data: &Path) -> BufferConfig {
     let millisecond = Duration::from_millis(1);
     let commit_every =
         section.duration_within("commit_every", millisecond * 10..=millisecond * 60_000, millisecond * 1000);
-    BufferConfig { folder: data.to_owned(), urgent, events, readings, commit_every }
+    let urgent_room = Room {
+        reserve_bytes: section.bytes_or("urgent_reserve", 8 << 20),
+        wal_bytes: section.bytes_or("urgent_wal", 8 << 20).max(LEAST_WAL),
+    };
+    let readings_room = Room { reserve_bytes: 0, wal_bytes: section.bytes_or("readings_wal", 8 << 20).max(LEAST_WAL) };
+    BufferConfig { folder: data.to_owned(), urgent, events, readings, commit_every, urgent_room, readings_room }
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
@@ -225,6 +233,14 @@ pub fn effective(path: &Path) -> Result<String, ConfigError> {
         buffer.insert(format!("{lane}_age"), duration(limit.age).into());
     }
     buffer.insert("commit_every".to_owned(), duration(config.buffer.commit_every).into());
+    let (urgent, readings) = (config.buffer.urgent_room, config.buffer.readings_room);
+    for (key, bytes) in [
+        ("urgent_reserve", urgent.reserve_bytes),
+        ("urgent_wal", urgent.wal_bytes),
+        ("readings_wal", readings.wal_bytes),
+    ] {
+        buffer.insert(key.to_owned(), i64::try_from(bytes).unwrap_or(i64::MAX).into());
+    }
     table.insert("buffer".to_owned(), buffer.into());
     if let (Some(collector), Some(toml::Value::Table(section))) = (&config.collector, table.get_mut("collector")) {
         section.insert("request_timeout".to_owned(), duration(collector.request_timeout).into());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::trouble::Trouble;
+
 /// An operation on the buffer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BufferError {
@@ -25,6 +27,15 @@ pub enum BufferError {
         #[source]
         cause: Box<refinery::Error>,
     },
+    /// A damaged file could not be moved aside.
+    #[error("moving the damaged file {file} aside failed: {cause}")]
+    MoveAside {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The thread of a file could not be started.
     #[error("starting the writer of {file} failed: {cause}")]
     Thread {
@@ -43,10 +54,19 @@ pub enum BufferError {
 }
 
 impl BufferError {
-    /// Whether the disk is full.
-    #[must_use]
-    pub fn is_disk_full(&self) -> bool {
-        let Self::Sqlite { cause, .. } = self else { return false };
-        cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    /// What the error means for the file.
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Sqlite { cause, .. } => Trouble::of(cause),
+            Self::Migration { cause, .. } => match cause.kind() {
+                refinery::error::Kind::Connection(_, source) => {
+                    source.downcast_ref::<rusqlite::Error>().map_or(Trouble::Passing, Trouble::of)
+                }
+                // A newer version's tables, say: no reason to put the file away.
+                _ => Trouble::Passing,
+            },
+            Self::MoveAside { .. } => Trouble::Refused,
+            Self::Thread { .. } | Self::Stopped { .. } => Trouble::Passing,
+        }
     }
 }

@@ -1,358 +1,400 @@
-//! One SQLite file with one or more lanes.
+//! One SQLite file that keeps its promises: what is committed is on disk, a full disk does not stop it at once, and an
+//! error of the disk is never tried away.
+//!
+//! Three things make a full disk harmless for a while. The WAL is grown beforehand and keeps its size, because SQLite
+//! writes there first, even into free pages. No transaction is committed before the file has real space for its pages,
+//! so a checkpoint never needs new space and the WAL can always begin again at its start. And a reserve of rows stands
+//! in the file; when the disk is full they are deleted, and their pages serve.
 
+use std::ffi::c_int;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use kouan_protocol::session::{BatchDigest, LaneClaim};
-use kouan_protocol::{
-    Anchor, Batch, Catalogue, CatalogueHash, Digest, Epoch, Gap, GapReason, Lane, Record, RecordBody, Timestamp,
-};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use kouan_protocol::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use tracing::{error, warn};
 
+use super::control;
 use super::error::BufferError;
-use super::gap::{self, OpenGap};
+use super::trouble::{Trouble, disk_full};
 
-mod migrations {
-    refinery::embed_migrations!("migrations/buffer");
-}
+/// SQLite's page size here.
+const PAGE: i64 = 4096;
+/// The file grows by this much at a time.
+const CHUNK: i64 = 256 * 1024;
+/// One row of the reserve.
+const RESERVE_ROW: u64 = 256 * 1024;
+/// How often a reserve that was used is tried to be filled again.
+const REFILL_EVERY: Duration = Duration::from_secs(30);
+/// The VFS whose index of the WAL stands in memory, so that opening a file needs no space on the disk. It also keeps
+/// other processes out.
+const VFS: &str = "unix-excl";
 
-/// Digests of confirmed batches that are remembered per lane, for the hello.
-const REMEMBERED: i64 = 32;
-/// Digests of unconfirmed batches that a hello shows per lane.
-const SHOWN: usize = 32;
-
-/// A batch as it stands in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBatch {
-    /// The lane's epoch as it was read; another one than before means that the lane began anew.
-    pub epoch: Epoch,
-    /// First number.
-    pub first_seq: u64,
-    /// Last number.
-    pub last_seq: u64,
-    /// Digest of the body.
-    pub digest: Digest,
-    /// The catalogue that its rows refer to.
-    pub catalogue: Option<CatalogueHash>,
-    /// The encoded batch.
-    pub body: Vec<u8>,
-}
-
-/// Where a lane stands.
+/// Space that a file has before it needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LaneState {
-    pub(super) epoch: Epoch,
-    pub(super) next_seq: u64,
-    pub(super) acked_seq: u64,
-    pub(super) bytes: u64,
+pub struct Room {
+    /// Bytes inside the file that are given back when the disk is full.
+    pub reserve_bytes: u64,
+    /// Size of the WAL, obtained when the file is opened and kept.
+    pub wal_bytes: u64,
 }
 
-/// The file as its only writer sees it.
+/// The tables of a file.
+pub(crate) type Migrate = fn(&mut Connection) -> Result<(), refinery::Error>;
+
+/// A file as its only writer sees it.
 #[derive(Debug)]
-pub(super) struct LaneFile {
+pub(crate) struct DurableFile {
     path: PathBuf,
     connection: Connection,
+    migrate: Migrate,
+    volatile: bool,
+    room: Room,
+    /// Bytes of the file that have real space on the disk.
+    covered: i64,
+    /// Whether commits wait for their fsync at present.
+    synchronous: bool,
+    /// An error outside a commit, told at the next one.
+    broken: Option<rusqlite::Error>,
+    refilled: Option<Instant>,
+    /// Set when the WAL must begin again and a reader stands in the way.
+    readers_must_end: Arc<AtomicBool>,
 }
 
-impl LaneFile {
-    /// Opens or creates the file, with a row for each of `lanes`.
-    pub(super) fn open(path: &Path, lanes: &[Lane]) -> Result<Self, BufferError> {
+impl DurableFile {
+    /// Opens or creates the file.
+    pub(crate) fn open(path: &Path, room: Room, migrate: Migrate) -> Result<Self, BufferError> {
         let failed = |operation| at(path, operation);
-        let mut connection = Connection::open(path).map_err(failed("opening the buffer"))?;
+        let mut connection =
+            Connection::open_with_flags_and_vfs(path, flags(), VFS).map_err(failed("opening the file"))?;
         connection.busy_timeout(Duration::from_secs(10)).map_err(failed("setting the busy time-out"))?;
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
-                 PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608; PRAGMA cache_size = -1024;",
-            )
-            .map_err(failed("setting the durability"))?;
-        migrations::migrations::runner()
-            .run(&mut connection)
+        set_up(&connection, room).map_err(failed("setting the durability"))?;
+        migrate(&mut connection)
             .map_err(|cause| BufferError::Migration { file: path.to_owned(), cause: Box::new(cause) })?;
-        for lane in lanes {
-            connection
-                .execute(
-                    "INSERT OR IGNORE INTO lane (lane, epoch, next_seq, acked_seq, bytes) VALUES (?1, ?2, 1, 0, 0)",
-                    params![lane.number(), Epoch::random().0 as i64],
-                )
-                .map_err(failed("creating a lane"))?;
+        let length = std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut file = Self {
+            path: path.to_owned(),
+            connection,
+            migrate,
+            volatile: false,
+            room,
+            covered: i64::try_from(length).unwrap_or(0),
+            synchronous: true,
+            broken: None,
+            refilled: None,
+            readers_must_end: Arc::default(),
+        };
+        if let Err(cause) = file.grow_wal() {
+            warn!(file = %path.display(), error = %cause, "The WAL could not be grown beforehand.");
         }
-        Ok(Self { path: path.to_owned(), connection })
+        while file.refill_reserve() {}
+        if let Some(cause) = file.broken.take() {
+            return Err(at(path, "growing the file")(cause));
+        }
+        Ok(file)
     }
 
-    /// A second connection that only reads. In WAL mode it never waits for the writer.
-    pub(super) fn open_reader(path: &Path) -> Result<Connection, BufferError> {
-        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(path, flags).map_err(at(path, "opening the buffer for reading"))?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(at(path, "setting the busy time-out"))?;
+    /// The same tables in memory, in the place of a file that was given up.
+    pub(crate) fn in_memory(path: &Path, migrate: Migrate) -> Result<Self, BufferError> {
+        let mut connection = Connection::open_in_memory().map_err(at(path, "opening a file in memory"))?;
+        migrate(&mut connection)
+            .map_err(|cause| BufferError::Migration { file: path.to_owned(), cause: Box::new(cause) })?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            migrate,
+            volatile: true,
+            room: Room { reserve_bytes: 0, wal_bytes: 0 },
+            covered: i64::MAX,
+            synchronous: true,
+            broken: None,
+            refilled: None,
+            readers_must_end: Arc::default(),
+        })
+    }
+
+    /// Where the file is, or was.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is in memory only.
+    pub(crate) fn is_volatile(&self) -> bool {
+        self.volatile
+    }
+
+    /// Runs `work` in one transaction. If it is `durable`, its commit is on disk when this returns; otherwise it is
+    /// at the next commit that is, and in any case before anything that follows.
+    pub(crate) fn write<T>(
+        &mut self,
+        durable: bool,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if let Some(error) = self.broken.take() {
+            return Err(error);
+        }
+        self.synchronise(durable)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        cover(&transaction, &mut self.covered)?;
+        transaction.commit()?;
+        self.tend_wal();
+        Ok(value)
+    }
+
+    /// Reads without writing.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        work(&self.connection)
+    }
+
+    /// Whether the disk failed after the last commit was safe.
+    pub(crate) fn take_broken(&mut self) -> Option<rusqlite::Error> {
+        self.broken.take()
+    }
+
+    /// The disk is full: gives back a part of the reserve. `false`: nothing is left of it.
+    pub(crate) fn give_reserve_back(&mut self) -> rusqlite::Result<bool> {
+        self.refilled = Some(Instant::now());
+        let given = self.write(false, |tx| {
+            tx.execute("DELETE FROM reserve WHERE id = (SELECT MAX(id) FROM reserve)", []).map(|rows| rows > 0)
+        })?;
+        if given {
+            warn!(file = %self.path.display(), "The disk is full; a part of the file's reserve is used.");
+        }
+        Ok(given)
+    }
+
+    /// Fills a part of the reserve that was used, if enough time has passed since the disk was full.
+    pub(crate) fn tend_reserve(&mut self) {
+        if self.refilled.is_some_and(|tried| tried.elapsed() >= REFILL_EVERY) {
+            self.refilled = self.refill_reserve().then(Instant::now);
+        }
+    }
+
+    /// Adds a row to the reserve. `false`: it is full, or the disk is.
+    fn refill_reserve(&mut self) -> bool {
+        let wanted = i64::try_from(self.room.reserve_bytes / RESERVE_ROW).unwrap_or(0);
+        let refill = |tx: &Transaction<'_>| {
+            let there: i64 = tx.query_row("SELECT COUNT(*) FROM reserve", [], |row| row.get(0))?;
+            if there < wanted {
+                tx.execute("INSERT INTO reserve (filler) VALUES (zeroblob(?1))", params![RESERVE_ROW as i64])?;
+            }
+            Ok(there < wanted)
+        };
+        match self.write(false, refill) {
+            Ok(added) => added,
+            Err(cause) if Trouble::of(&cause) == Trouble::Full => {
+                warn!(file = %self.path.display(), "The disk has no space for the whole reserve.");
+                // Whoever has space again is asked again.
+                self.refilled = Some(Instant::now());
+                false
+            }
+            Err(cause) => {
+                self.broken = Some(cause);
+                false
+            }
+        }
+    }
+
+    /// Copies the WAL into the file when it has grown, so that it begins again at its start.
+    fn tend_wal(&mut self) {
+        if self.volatile {
+            return;
+        }
+        let limit = u32::try_from(self.room.wal_bytes / PAGE.unsigned_abs()).unwrap_or(u32::MAX).max(64);
+        let tended = control::wal_frames(&self.connection).and_then(|(frames, _)| {
+            // A quarter before the copying begins, a quarter for the largest transaction, and half for what a
+            // reader may hold back meanwhile.
+            self.readers_must_end.store(frames > limit / 2, Ordering::Relaxed);
+            if frames > limit / 4 { control::checkpoint(&self.connection).map(|_| ()) } else { Ok(()) }
+        });
+        match tended {
+            Ok(()) => {}
+            Err(cause) if matches!(Trouble::of(&cause), Trouble::Full | Trouble::Passing) => {
+                warn!(file = %self.path.display(), error = %cause, "The WAL could not be copied into its file.");
+            }
+            Err(cause) => self.broken = Some(cause),
+        }
+    }
+
+    /// A second connection that only reads, for checking the file. [`Self::reader_must_end`] says when to let go.
+    pub(crate) fn open_checker(path: &Path) -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags_and_vfs(path, flags(), VFS)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -256; PRAGMA wal_autocheckpoint = 0;")?;
         Ok(connection)
     }
 
-    /// Runs `work` in one transaction; its commit is on disk when this returns.
-    pub(super) fn write<T>(
-        &mut self,
-        operation: &'static str,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, BufferError> {
-        let run = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
+    /// Tells a checking reader to let go of the WAL.
+    pub(crate) fn reader_must_end(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.readers_must_end)
+    }
+
+    fn synchronise(&mut self, durable: bool) -> rusqlite::Result<()> {
+        if self.synchronous != durable {
+            let mode = if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+            self.connection.execute_batch(mode)?;
+            self.synchronous = durable;
+        }
+        Ok(())
+    }
+
+    /// Obtains the space of the WAL with real bytes. Zeros after the last frame mean nothing to SQLite.
+    fn grow_wal(&self) -> std::io::Result<()> {
+        let mut wal = std::fs::OpenOptions::new().append(true).open(beside(&self.path, "-wal"))?;
+        let (length, wanted) = (wal.metadata()?.len(), self.room.wal_bytes);
+        if length < wanted {
+            std::io::copy(&mut std::io::repeat(0).take(wanted - length), &mut wal)?;
+            wal.sync_all()?;
+        }
+        Ok(())
+    }
+
+    /// Closes the file in order.
+    pub(crate) fn close(mut self) {
+        if self.volatile || self.broken.is_some() || self.synchronise(true).is_err() {
+            return;
+        }
+        let complete = match control::checkpoint(&self.connection) {
+            Ok((frames, copied)) => frames == copied,
+            Err(cause) => {
+                warn!(file = %self.path.display(), error = %cause, "The WAL stays as it is until the next start.");
+                false
+            }
         };
-        run(&mut self.connection).map_err(at(&self.path, operation))
+        let wal = beside(&self.path, "-wal");
+        drop(self.connection);
+        // The WAL keeps its space, but what it holds is in the file now. Without its header nobody can take it for the
+        // continuation of another copy of the file.
+        if complete && let Err(cause) = forget_header(&wal) {
+            warn!(file = %wal.display(), error = %cause, "The WAL could not be closed.");
+        }
+    }
+
+    /// Gives the file up after the disk refused, and goes on with the same tables in memory. What was committed stays
+    /// in the file for the next start; the transaction that failed is made unreadable as far as the disk still
+    /// allows, so that it does not come back then.
+    pub(crate) fn abandon(&mut self) -> Result<(), BufferError> {
+        let memory = Self::in_memory(&self.path, self.migrate)?;
+        let given_up = std::mem::replace(self, memory);
+        // Overwrites the frames of the failed transaction, whose fsync nobody may repeat.
+        let _ = given_up.connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA user_version = 1;");
+        error!(file = %self.path.display(), "The file is given up until the next start; what it holds stays in it.");
+        Ok(())
+    }
+
+    /// Moves the damaged file aside and begins a new one. If that fails it goes on in memory.
+    pub(crate) fn replace(&mut self, now: Timestamp) -> Result<(), BufferError> {
+        let memory = Self::in_memory(&self.path, self.migrate)?;
+        let (path, room, migrate) = (self.path.clone(), self.room, self.migrate);
+        drop(std::mem::replace(self, memory));
+        move_aside(&path, now)?;
+        *self = Self::open(&path, room, migrate)?;
+        Ok(())
     }
 }
 
+/// Renames a damaged file with its WAL; nothing is ever deleted.
+pub(crate) fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, BufferError> {
+    let failed = |cause| BufferError::MoveAside { file: path.to_owned(), cause };
+    let mut aside = beside(path, &format!(".damaged-{}", stamp(now)));
+    let mut copy = 1;
+    while aside.exists() {
+        copy += 1;
+        aside = beside(path, &format!(".damaged-{}-{copy}", stamp(now)));
+    }
+    for ending in ["-wal", "-shm"] {
+        match std::fs::rename(beside(path, ending), beside(&aside, ending)) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(failed(cause)),
+            _ => {}
+        }
+    }
+    std::fs::rename(path, &aside).map_err(failed)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    error!(file = %path.display(), aside = %aside.display(), "A damaged file was moved aside; a new one begins.");
+    Ok(aside)
+}
+
 /// Makes an error of this file.
-pub(super) fn at(path: &Path, operation: &'static str) -> impl Fn(rusqlite::Error) -> BufferError {
+pub(crate) fn at(path: &Path, operation: &'static str) -> impl Fn(rusqlite::Error) -> BufferError {
     let file = path.to_owned();
     move |cause| BufferError::Sqlite { operation, file: file.clone(), cause }
 }
 
-pub(super) fn lane_state(connection: &Connection, lane: Lane) -> rusqlite::Result<LaneState> {
-    connection.prepare_cached("SELECT epoch, next_seq, acked_seq, bytes FROM lane WHERE lane = ?1")?.query_row(
-        [lane.number()],
-        |row| {
-            Ok(LaneState {
-                epoch: Epoch(row.get::<_, i64>(0)? as u64),
-                next_seq: row.get::<_, i64>(1)? as u64,
-                acked_seq: row.get::<_, i64>(2)? as u64,
-                bytes: row.get::<_, i64>(3)? as u64,
-            })
-        },
-    )
+/// The path with `ending` after its name.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
-pub(super) fn set_lane_state(tx: &Transaction<'_>, lane: Lane, state: LaneState) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE lane SET epoch = ?2, next_seq = ?3, acked_seq = ?4, bytes = ?5 WHERE lane = ?1")?
-        .execute(params![
-            lane.number(),
-            state.epoch.0 as i64,
-            state.next_seq as i64,
-            state.acked_seq as i64,
-            state.bytes as i64
-        ])
-        .map(|_| ())
+fn flags() -> OpenFlags {
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// Appends a batch whose numbers begin at the lane's next one.
-pub(super) fn append(tx: &Transaction<'_>, lane: Lane, batch: &Batch) -> rusqlite::Result<()> {
-    append_encoded(tx, lane, batch, &batch.encode())
+fn set_up(connection: &Connection, room: Room) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {}; PRAGMA cache_size = -1024;",
+        room.wal_bytes
+    ))?;
+    control::grow_in_chunks(connection, CHUNK as c_int)
 }
 
-/// Like [`append`], for a batch whose bytes are known.
-pub(super) fn append_encoded(tx: &Transaction<'_>, lane: Lane, batch: &Batch, body: &[u8]) -> rusqlite::Result<()> {
-    let mut state = lane_state(tx, lane)?;
-    debug_assert_eq!(batch.first_seq, state.next_seq, "numbers of a lane have no holes");
-    insert(tx, lane, batch, body)?;
-    state.next_seq = batch.last_seq() + 1;
-    state.bytes += body.len() as u64;
-    set_lane_state(tx, lane, state)
-}
-
-/// Inserts a batch at its numbers.
-pub(super) fn insert(tx: &Transaction<'_>, lane: Lane, batch: &Batch, body: &[u8]) -> rusqlite::Result<()> {
-    tx.prepare_cached(&format!(
-        "INSERT INTO batch_{} (first_seq, last_seq, digest, catalogue, made_ms, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        lane.number()
-    ))?
-    .execute(params![
-        batch.first_seq as i64,
-        batch.last_seq() as i64,
-        Digest::of(body).0 as i64,
-        batch.catalogue.map_or(0, |hash| hash.0) as i64,
-        batch.anchor.wall.0,
-        body
-    ])
-    .map(|_| ())
-}
-
-/// The collector has everything up to `seq` on disk.
-pub(super) fn acknowledge(tx: &Transaction<'_>, lane: Lane, epoch: Epoch, seq: u64) -> rusqlite::Result<()> {
-    let mut state = lane_state(tx, lane)?;
-    let seq = seq.min(state.next_seq - 1);
-    if state.epoch != epoch || seq <= state.acked_seq {
+/// Obtains real space for every page of the transaction before it is committed.
+fn cover(tx: &Transaction<'_>, covered: &mut i64) -> rusqlite::Result<()> {
+    if *covered == i64::MAX {
         return Ok(());
     }
-    let number = lane.number();
-    tx.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO confirmed (lane, first_seq, last_seq, digest)
-         SELECT ?1, first_seq, last_seq, digest FROM batch_{number} WHERE last_seq <= ?2
-         ORDER BY first_seq DESC LIMIT ?3"
-    ))?
-    .execute(params![number, seq as i64, REMEMBERED])?;
-    tx.prepare_cached(
-        "DELETE FROM confirmed WHERE lane = ?1 AND first_seq <
-             (SELECT MIN(first_seq) FROM (SELECT first_seq FROM confirmed WHERE lane = ?1
-                                          ORDER BY first_seq DESC LIMIT ?2))",
-    )?
-    .execute(params![number, REMEMBERED])?;
-    let freed: i64 = tx
-        .prepare_cached(&format!(
-            "SELECT COALESCE(SUM(LENGTH(body)), 0) FROM batch_{number} WHERE first_seq <= ?1 AND last_seq <= ?1"
-        ))?
-        .query_row([seq as i64], |row| row.get(0))?;
-    tx.prepare_cached(&format!("DELETE FROM batch_{number} WHERE first_seq <= ?1 AND last_seq <= ?1"))?
-        .execute([seq as i64])?;
-    tx.prepare_cached("DELETE FROM gap WHERE lane = ?1 AND last_seq <= ?2")?.execute(params![number, seq as i64])?;
-    state.acked_seq = seq;
-    state.bytes = state.bytes.saturating_sub(freed as u64);
-    set_lane_state(tx, lane, state)
-}
-
-/// Batches that end after `after`, oldest first: at least one if there is any, at most `max_bytes` beyond the first.
-///
-/// A gap may begin at or before `after`, when it took the place of batches that were on their way.
-pub(super) fn read(
-    connection: &Connection,
-    lane: Lane,
-    after: u64,
-    max_bytes: usize,
-    max_batches: usize,
-) -> rusqlite::Result<Vec<StoredBatch>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT first_seq, last_seq, digest, catalogue, body, (SELECT epoch FROM lane WHERE lane = {0})
-         FROM batch_{0} WHERE last_seq > ?1 ORDER BY first_seq LIMIT ?2",
-        lane.number()
-    ))?;
-    let mut rows = statement.query(params![after as i64, max_batches as i64])?;
-    let (mut batches, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let batch = StoredBatch {
-            epoch: Epoch(row.get::<_, i64>(5)? as u64),
-            first_seq: row.get::<_, i64>(0)? as u64,
-            last_seq: row.get::<_, i64>(1)? as u64,
-            digest: Digest(row.get::<_, i64>(2)? as u64),
-            catalogue: match row.get::<_, i64>(3)? {
-                0 => None,
-                hash => Some(CatalogueHash(hash as u64)),
-            },
-            body: row.get(4)?,
-        };
-        bytes += batch.body.len();
-        if !batches.is_empty() && bytes > max_bytes {
-            break;
-        }
-        batches.push(batch);
+    let pages: i64 = tx.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
+    let needed = pages.saturating_mul(PAGE);
+    if needed > *covered {
+        // SQLite reports every failure here alike; a disk that fails in another way shows that at the commit.
+        control::obtain_space(tx, needed).map_err(|_| disk_full())?;
+        *covered = needed.div_euclid(CHUNK).saturating_add(i64::from(needed % CHUNK != 0)).saturating_mul(CHUNK);
     }
-    Ok(batches)
+    Ok(())
 }
 
-/// What a hello says about a lane.
-pub(super) fn claim(connection: &Connection, lane: Lane) -> rusqlite::Result<LaneClaim> {
-    let state = lane_state(connection, lane)?;
-    let number = lane.number();
-    let digest = |row: &rusqlite::Row<'_>| {
-        Ok(BatchDigest {
-            first_seq: row.get::<_, i64>(0)? as u64,
-            last_seq: row.get::<_, i64>(1)? as u64,
-            digest: Digest(row.get::<_, i64>(2)? as u64),
-            gap: false,
-        })
-    };
-    let mut digests = connection
-        .prepare_cached("SELECT first_seq, last_seq, digest FROM confirmed WHERE lane = ?1 ORDER BY first_seq")?
-        .query_map([number], digest)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let unconfirmed = connection
-        .prepare_cached(&format!("SELECT first_seq, last_seq, digest FROM batch_{number} ORDER BY first_seq LIMIT ?1"))?
-        .query_map([SHOWN as i64], digest)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    digests.extend(unconfirmed);
-    Ok(LaneClaim {
-        lane,
-        epoch: state.epoch,
-        oldest_seq: state.acked_seq + 1,
-        next_seq: state.next_seq,
-        digests,
-        volatile: false,
-    })
+fn forget_header(wal: &Path) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).open(wal)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(&[0; 32])?;
+    file.sync_data()
 }
 
-/// Moves everything after `common` into a new epoch that begins with a gap.
-///
-/// Rows carry their numbers relative to the batch, so a batch moves by changing its first number. The batches are
-/// streamed from one table to the other: memory does not depend on how many there are.
-pub(super) fn new_epoch(tx: &Transaction<'_>, lane: Lane, common: u64, anchor: Anchor) -> rusqlite::Result<Epoch> {
-    let old = lane_state(tx, lane)?;
-    let number = lane.number();
-    // Numbers that a limit had already taken cannot be given out again; what they stood for is announced anew.
-    let dropped = gap::open_gap(tx, lane)?.map(OpenGap::into_gap);
-    tx.execute_batch(&format!(
-        "ALTER TABLE batch_{number} RENAME TO moving;
-         CREATE TABLE batch_{number} (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, digest INTEGER NOT NULL,
-                                      catalogue INTEGER NOT NULL, made_ms INTEGER NOT NULL, body BLOB NOT NULL);
-         DELETE FROM gap WHERE lane = {number};"
-    ))?;
-    tx.execute("DELETE FROM confirmed WHERE lane = ?1", [number])?;
-    let epoch = Epoch::random();
-    set_lane_state(tx, lane, LaneState { epoch, next_seq: 1, acked_seq: 0, bytes: 0 })?;
-    let announce = gap_record(anchor, GapReason::Diverged, 0, anchor.wall, anchor.wall, Some(old.epoch));
-    append(tx, lane, &Batch::of_records(1, anchor, vec![announce]))?;
-    if let Some(gap) = dropped {
-        let record = Record::new(anchor.boot_time, RecordBody::Gap(Gap { earlier_epoch: Some(old.epoch), ..gap }));
-        append(tx, lane, &Batch::of_records(2, anchor, vec![record]))?;
+/// `20261122T034500Z`.
+fn stamp(now: Timestamp) -> String {
+    let seconds = now.0.div_euclid(1000);
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days to a date of the Gregorian calendar, counted in eras of 400 years that begin on the first of March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stamp_is_a_date() {
+        assert_eq!(stamp(Timestamp(1_795_319_100_000)), "20261122T034500Z");
+        assert_eq!(stamp(Timestamp(951_782_399_000)), "20000228T235959Z");
+        assert_eq!(stamp(Timestamp(951_868_799_000)), "20000229T235959Z");
+        assert_eq!(stamp(Timestamp(0)), "19700101T000000Z");
     }
-    let mut statement = tx.prepare("SELECT body FROM moving WHERE last_seq > ?1 ORDER BY first_seq")?;
-    let mut rows = statement.query([common as i64])?;
-    while let Some(row) = rows.next()? {
-        let body: Vec<u8> = row.get(0)?;
-        let next_seq = lane_state(tx, lane)?.next_seq;
-        let batch = match Batch::decode(&body) {
-            Ok(batch) => Batch { first_seq: next_seq, ..batch },
-            Err(_) => {
-                let lost = gap_record(anchor, GapReason::Damaged, 0, anchor.wall, anchor.wall, Some(old.epoch));
-                Batch::of_records(next_seq, anchor, vec![lost])
-            }
-        };
-        append(tx, lane, &batch)?;
-    }
-    drop(rows);
-    drop(statement);
-    tx.execute_batch("DROP TABLE moving")?;
-    Ok(epoch)
-}
-
-/// A gap that takes one number.
-pub(super) fn gap_record(
-    anchor: Anchor,
-    reason: GapReason,
-    lost: u64,
-    from: Timestamp,
-    to: Timestamp,
-    earlier_epoch: Option<Epoch>,
-) -> Record {
-    let gap = Gap { reason, lost, from, to, devices: Vec::new(), more_devices: false, earlier_epoch };
-    Record::new(anchor.boot_time, RecordBody::Gap(gap))
-}
-
-/// Makes `catalogue` the current one and forgets those that no unconfirmed batch can refer to.
-pub(super) fn set_catalogue(tx: &Transaction<'_>, catalogue: &Catalogue) -> rusqlite::Result<CatalogueHash> {
-    let body = catalogue.encode();
-    let hash = Catalogue::hash_of(&body);
-    let state = lane_state(tx, Lane::Readings)?;
-    tx.execute(
-        "UPDATE catalogue SET until_seq = ?2 WHERE hash <> ?1 AND until_seq IS NULL",
-        params![hash.0 as i64, state.next_seq as i64 - 1],
-    )?;
-    tx.execute("DELETE FROM catalogue WHERE until_seq <= ?1", [state.acked_seq as i64])?;
-    tx.execute(
-        "INSERT INTO catalogue (hash, until_seq, body) VALUES (?1, NULL, ?2)
-         ON CONFLICT (hash) DO UPDATE SET until_seq = NULL",
-        params![hash.0 as i64, body],
-    )?;
-    Ok(hash)
-}
-
-/// The encoded catalogue of that hash.
-pub(super) fn catalogue(connection: &Connection, hash: CatalogueHash) -> rusqlite::Result<Option<Vec<u8>>> {
-    connection.query_row("SELECT body FROM catalogue WHERE hash = ?1", [hash.0 as i64], |row| row.get(0)).optional()
-}
-
-/// Every catalogue in the file.
-pub(super) fn catalogues(connection: &Connection) -> rusqlite::Result<Vec<CatalogueHash>> {
-    let mut statement = connection.prepare("SELECT hash FROM catalogue")?;
-    statement.query_map([], |row| Ok(CatalogueHash(row.get::<_, i64>(0)? as u64)))?.collect()
 }

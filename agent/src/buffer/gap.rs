@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use kouan_protocol::{Anchor, Batch, DeviceKey, Gap, GapReason, Lane, Record, RecordBody, Timestamp};
+use kouan_protocol::{Anchor, Batch, DeviceKey, Epoch, Gap, GapReason, Lane, Record, RecordBody, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::file::{insert, lane_state, set_lane_state};
+use super::catalogues::GroupOwners;
+use super::lanes::{insert, lane_state, set_lane_state};
 
 /// How much of a lane is kept while the collector is away. The oldest goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,21 +30,18 @@ pub(super) struct OpenGap {
 }
 
 /// Drops the oldest batches until the lane is within its limit. Returns how many records were dropped.
-pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: &Anchor) -> rusqlite::Result<u64> {
+pub(super) fn enforce(
+    tx: &Transaction<'_>,
+    lane: Lane,
+    limit: LaneLimit,
+    now: &Anchor,
+    owners: &mut GroupOwners,
+) -> rusqlite::Result<u64> {
     let limit_ms = u64::try_from(limit.age.as_millis()).unwrap_or(u64::MAX);
     let mut dropped = 0;
     loop {
-        let mut state = lane_state(tx, lane)?;
-        let oldest = tx
-            .prepare_cached(&format!(
-                "SELECT first_seq, last_seq, made_ms FROM batch_{} ORDER BY first_seq LIMIT 1",
-                lane.number()
-            ))?
-            .query_row([], |row| {
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)?))
-            })
-            .optional()?;
-        let Some((first_seq, last_seq, made_ms)) = oldest else { return Ok(dropped) };
+        let state = lane_state(tx, lane)?;
+        let Some((first_seq, last_seq, made_ms)) = oldest(tx, lane)? else { return Ok(dropped) };
         let too_old = now.wall.0.saturating_sub(made_ms) > i64::try_from(limit_ms).unwrap_or(i64::MAX);
         // The newest batch stays, however small the limit: without it nothing would ever be sent.
         let reason = match (state.bytes > limit.bytes, too_old) {
@@ -52,20 +50,76 @@ pub(super) fn enforce(tx: &Transaction<'_>, lane: Lane, limit: LaneLimit, now: &
             (_, true) => GapReason::AgeLimit,
             _ => return Ok(dropped),
         };
-        let body: Vec<u8> = tx
-            .prepare_cached(&format!("SELECT body FROM batch_{} WHERE first_seq = ?1", lane.number()))?
-            .query_row([first_seq as i64], |row| row.get(0))?;
+        let body = body_of(tx, lane, first_seq)?;
         if reason == GapReason::AgeLimit && !is_older(&body, now, limit_ms) {
             return Ok(dropped);
         }
-        let (from_ms, to_ms, devices) = describe(&body, made_ms, tx)?;
-        widen(tx, lane, OpenGap { first_seq, last_seq, reason, from_ms, to_ms, devices, more_devices: false })?;
-        tx.prepare_cached(&format!("DELETE FROM batch_{} WHERE first_seq = ?1", lane.number()))?
-            .execute([first_seq as i64])?;
-        state.bytes = state.bytes.saturating_sub(body.len() as u64);
-        set_lane_state(tx, lane, state)?;
+        drop_batch(tx, lane, Oldest { first_seq, last_seq, made_ms, body }, reason, owners)?;
         dropped += last_seq - first_seq + 1;
     }
+}
+
+/// Drops the oldest batches of at least `bytes` because the disk is full, but never the newest. Returns how many records
+/// were dropped.
+pub(super) fn make_way(
+    tx: &Transaction<'_>,
+    lane: Lane,
+    bytes: usize,
+    owners: &mut GroupOwners,
+) -> rusqlite::Result<u64> {
+    let (mut dropped, mut freed) = (0, 0);
+    while freed < bytes {
+        let next_seq = lane_state(tx, lane)?.next_seq;
+        let Some((first_seq, last_seq, made_ms)) = oldest(tx, lane)?.filter(|(_, last, _)| last + 1 < next_seq) else {
+            break;
+        };
+        let body = body_of(tx, lane, first_seq)?;
+        freed += body.len();
+        dropped += last_seq - first_seq + 1;
+        drop_batch(tx, lane, Oldest { first_seq, last_seq, made_ms, body }, GapReason::DiskFull, owners)?;
+    }
+    Ok(dropped)
+}
+
+/// The batch that goes first.
+struct Oldest {
+    first_seq: u64,
+    last_seq: u64,
+    made_ms: i64,
+    body: Vec<u8>,
+}
+
+fn oldest(connection: &Connection, lane: Lane) -> rusqlite::Result<Option<(u64, u64, i64)>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT first_seq, last_seq, made_ms FROM batch_{} ORDER BY first_seq LIMIT 1",
+            lane.number()
+        ))?
+        .query_row([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get(2)?)))
+        .optional()
+}
+
+fn body_of(connection: &Connection, lane: Lane, first_seq: u64) -> rusqlite::Result<Vec<u8>> {
+    connection
+        .prepare_cached(&format!("SELECT body FROM batch_{} WHERE first_seq = ?1", lane.number()))?
+        .query_row([first_seq as i64], |row| row.get(0))
+}
+
+fn drop_batch(
+    tx: &Transaction<'_>,
+    lane: Lane,
+    batch: Oldest,
+    reason: GapReason,
+    owners: &mut GroupOwners,
+) -> rusqlite::Result<()> {
+    let Oldest { first_seq, last_seq, made_ms, body } = batch;
+    let (from_ms, to_ms, devices) = describe(&body, made_ms, tx, owners)?;
+    widen(tx, lane, OpenGap { first_seq, last_seq, reason, from_ms, to_ms, devices, more_devices: false })?;
+    tx.prepare_cached(&format!("DELETE FROM batch_{} WHERE first_seq = ?1", lane.number()))?
+        .execute([first_seq as i64])?;
+    let mut state = lane_state(tx, lane)?;
+    state.bytes = state.bytes.saturating_sub(body.len() as u64);
+    set_lane_state(tx, lane, state)
 }
 
 /// Whether the boot clock agrees that a batch is older than `limit_ms`: the wall clock may have jumped. A batch of an
@@ -82,10 +136,14 @@ fn is_older(body: &[u8], now: &Anchor, limit_ms: u64) -> bool {
 pub(super) fn replace_damaged(
     tx: &Transaction<'_>,
     lane: Lane,
+    epoch: Epoch,
     first_seq: u64,
     anchor: Anchor,
 ) -> rusqlite::Result<()> {
     let number = lane.number();
+    if lane_state(tx, lane)?.epoch != epoch {
+        return Ok(());
+    }
     let found = tx
         .query_row(
             &format!("SELECT last_seq, made_ms, LENGTH(body) FROM batch_{number} WHERE first_seq = ?1"),
@@ -133,8 +191,12 @@ pub(super) fn close(tx: &Transaction<'_>, lane: Lane, anchor: Anchor) -> rusqlit
 }
 
 impl OpenGap {
+    pub(super) fn first_seq(&self) -> u64 {
+        self.first_seq
+    }
+
     /// What the gap says, wherever it is announced.
-    pub(super) fn into_gap(self) -> Gap {
+    fn into_gap(self) -> Gap {
         Gap {
             reason: self.reason,
             lost: self.last_seq - self.first_seq + 1,
@@ -210,7 +272,12 @@ fn widen(tx: &Transaction<'_>, lane: Lane, dropped: OpenGap) -> rusqlite::Result
 }
 
 /// Time range and devices of a batch that is about to be dropped.
-fn describe(body: &[u8], made_ms: i64, connection: &Connection) -> rusqlite::Result<(i64, i64, Vec<DeviceKey>)> {
+fn describe(
+    body: &[u8],
+    made_ms: i64,
+    connection: &Connection,
+    owners: &mut GroupOwners,
+) -> rusqlite::Result<(i64, i64, Vec<DeviceKey>)> {
     let Ok(batch) = Batch::decode(body) else { return Ok((made_ms, made_ms, Vec::new())) };
     let mut devices: Vec<DeviceKey> = Vec::new();
     let mut add = |device: &DeviceKey| {
@@ -228,14 +295,8 @@ fn describe(body: &[u8], made_ms: i64, connection: &Connection) -> rusqlite::Res
         }
     }
     if let Some(hash) = batch.catalogue {
-        let bytes = super::file::catalogue(connection, hash)?;
-        if let Some(catalogue) = bytes.and_then(|bytes| kouan_protocol::Catalogue::decode(&bytes).ok()) {
-            for (index, device, _) in catalogue.groups() {
-                if batch.groups.iter().any(|rows| rows.group() == index) {
-                    add(&device.key);
-                }
-            }
-        }
+        let owners = owners.of(connection, hash)?;
+        batch.groups.iter().filter_map(|rows| owners.get(rows.group().0 as usize)).for_each(&mut add);
     }
     let first = batch.records.iter().map(|record| batch.anchor.wall_at(record.boot_time).0).min();
     Ok((first.unwrap_or(made_ms), made_ms, devices))

@@ -1,26 +1,29 @@
 //! The buffer as the rest of the agent sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kouan_protocol::session::LaneClaim;
 use kouan_protocol::{
-    Batch, BootTime, Catalogue, CatalogueHash, Clock, DeviceKey, Digest, Epoch, Gap, GapReason, GroupIndex, Lane,
-    PointName, Record, RecordBody, Row, Timestamp, limits,
+    Batch, BootTime, Catalogue, CatalogueHash, Clock, Digest, Epoch, Gap, GapReason, GroupIndex, Lane, Record,
+    RecordBody, Row, Timestamp, limits,
 };
-use rusqlite::Connection;
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::error;
 
+use super::board::{Board, BufferCondition, LaneStatus};
+use super::check::FileCheck;
 use super::error::BufferError;
-use super::file::{self, LaneFile, StoredBatch, at, lane_state};
-use super::gap::{self, LaneLimit};
-use super::records::{LANES, RecordsRequest, RecordsWriter};
-use super::rows::{RowsRequest, RowsWriter};
+use super::figures::BufferFigures;
+use super::file::Room;
+use super::gap::LaneLimit;
+use super::lanes::StoredBatch;
+use super::open::{self, Opened};
+use super::records::{Baseline, JournalMark, RecordsRequest, RecordsWriter, Wanted};
+use super::rows::{CurrentCatalogue, RowsRequest, RowsWriter};
 
 /// Rows that may wait for the writer before whoever reads devices has to wait.
 const ROW_QUEUE: usize = 4096;
@@ -40,6 +43,10 @@ pub struct BufferConfig {
     pub readings: LaneLimit,
     /// Readings made in this time may be lost when the power fails.
     pub commit_every: Duration,
+    /// Space that `urgent.db` has before the disk is full.
+    pub urgent_room: Room,
+    /// Space that the WAL of `readings.db` keeps.
+    pub readings_room: Room,
 }
 
 /// A record without its number.
@@ -51,53 +58,24 @@ pub struct NewRecord {
     pub body: RecordBody,
 }
 
-/// The last value of a counter whose steps are events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Baseline {
-    /// Whose counter it is.
-    pub device: DeviceKey,
-    /// Which point.
-    pub point: PointName,
-    /// The last value whose steps were stored as events.
-    pub value: i64,
-}
-
-/// Where a lane stands, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct LaneStatus {
-    /// Which lane.
-    pub lane: Lane,
-    /// Its buffer's lifetime.
-    pub epoch: Epoch,
-    /// Records that the collector has not confirmed.
-    pub waiting: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// The number of the newest record.
-    pub last_seq: u64,
-    /// The highest number that the collector confirmed.
-    pub confirmed_seq: u64,
-    /// Whether records were dropped and the gap is not yet sent.
-    pub gap_open: bool,
-}
-
-/// The buffer. Dropping every clone and [`Buffer::close`] end the writers.
+/// The buffer. When the last handle is gone its writers end.
 #[derive(Debug)]
 pub struct Buffer {
-    // Dropped first: a reading connection that closes last would leave the WAL behind.
-    readers: [Arc<Mutex<Connection>>; 2],
     records: mpsc::Sender<RecordsRequest>,
     rows: mpsc::Sender<RowsRequest>,
     signals: [watch::Receiver<u64>; 3],
     paths: [PathBuf; 2],
-    catalogue: CatalogueHash,
+    catalogue: CurrentCatalogue,
+    board: Arc<Board>,
 }
 
 /// The writers' threads; joining them means that everything is on disk.
 #[derive(Debug)]
 pub struct BufferThreads {
-    threads: Vec<JoinHandle<()>>,
+    writers: Vec<JoinHandle<()>>,
+    checks: Vec<JoinHandle<()>>,
     give_up: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
 }
 
 impl BufferThreads {
@@ -109,9 +87,11 @@ impl BufferThreads {
 
     /// Waits for the writers. Every [`Buffer`] must be gone before.
     pub fn join(self) {
-        for thread in self.threads {
+        self.closed.store(true, Ordering::Relaxed);
+        // The checks first: they keep the writers from closing the WAL in order.
+        for thread in self.checks.into_iter().chain(self.writers) {
             if thread.join().is_err() {
-                error!("A writer of the buffer ended by a panic.");
+                error!("A thread of the buffer ended by a panic.");
             }
         }
     }
@@ -119,6 +99,8 @@ impl BufferThreads {
 
 impl Buffer {
     /// Opens or creates the files and starts their writers. Takes the same time however much is kept.
+    ///
+    /// A malformed file is moved aside; one that the disk refuses is left alone, and its lanes are in memory.
     ///
     /// # Errors
     /// When a file cannot be opened or a thread not started.
@@ -128,52 +110,66 @@ impl Buffer {
         clock: &Arc<dyn Clock>,
     ) -> Result<(Self, BufferThreads), BufferError> {
         let paths = [config.folder.join("urgent.db"), config.folder.join("readings.db")];
-        let urgent_file = LaneFile::open(&paths[0], &LANES)?;
-        let readings_file = LaneFile::open(&paths[1], &[Lane::Readings])?;
-        let readers = [
-            Arc::new(Mutex::new(LaneFile::open_reader(&paths[0])?)),
-            Arc::new(Mutex::new(LaneFile::open_reader(&paths[1])?)),
-        ];
-        let last = |reader: usize, lane| {
-            let connection = lock(&readers[reader]);
-            let state = lane_state(&connection, lane).map_err(at(&paths[reader], "reading a lane"))?;
-            Ok::<_, BufferError>(watch::channel(state.next_seq - 1))
+        let board = Arc::new(Board::new());
+        let Opened { urgent, readings, pause, checks } =
+            open::files([&paths[0], &paths[1]], [config.urgent_room, config.readings_room], &clock.anchor(), &board)?;
+        let (give_up, closed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let check = |at: usize| FileCheck {
+            path: paths[at].clone(),
+            must_end: [&urgent, &readings][at].reader_must_end(),
+            stop: Arc::clone(&closed),
         };
-        let (urgent_signal, urgent) = last(0, Lane::Urgent)?;
-        let (events_signal, events) = last(0, Lane::Events)?;
-        let (readings_signal, readings) = last(1, Lane::Readings)?;
-        let give_up = Arc::new(AtomicBool::new(false));
-        let records_writer = RecordsWriter {
-            file: urgent_file,
-            clock: Arc::clone(clock),
-            limits: [config.urgent, config.events],
-            signals: [urgent_signal, events_signal],
-            give_up: Arc::clone(&give_up),
-        };
-        let rows_writer = RowsWriter::new(
-            readings_file,
-            Arc::clone(clock),
-            config.readings,
-            config.commit_every,
-            catalogue,
-            readings_signal,
-        )?;
+        let checks = [checks[0].then(|| check(0)), checks[1].then(|| check(1))];
         let (records, records_requests) = mpsc::channel(RECORD_QUEUE);
         let (rows, rows_requests) = mpsc::channel(ROW_QUEUE);
+        let body: Arc<[u8]> = catalogue.encode().into();
+        let catalogue = CurrentCatalogue {
+            hash: Catalogue::hash_of(&body),
+            body,
+            groups: catalogue.groups().map(|(_, _, group)| group.clone()).collect(),
+            owners: catalogue.groups().map(|(_, device, _)| device.key.clone()).collect(),
+        };
+        let limits = [config.urgent, config.events];
+        let records_writer =
+            RecordsWriter::new(urgent, Arc::clone(clock), limits, Arc::clone(&board), Arc::clone(&give_up))?;
+        let rows_writer = RowsWriter::new(
+            readings,
+            Arc::clone(clock),
+            (config.readings, config.commit_every),
+            catalogue.clone(),
+            Arc::clone(&board),
+            records.clone(),
+            pause,
+        )?;
+        let [urgent, events] = records_writer.signals();
+        let signals = [urgent, events, rows_writer.signal()];
         let runtime = tokio::runtime::Handle::current();
-        let threads = vec![
+        let writers = vec![
             spawn(&paths[0], "urgent-writer", move || records_writer.run(records_requests))?,
             spawn(&paths[1], "readings-writer", move || rows_writer.run(&runtime, rows_requests))?,
         ];
-        let buffer = Self {
-            records,
-            rows,
-            signals: [urgent, events, readings],
-            readers,
-            paths,
-            catalogue: Catalogue::hash_of(&catalogue.encode()),
-        };
-        Ok((buffer, BufferThreads { threads, give_up }))
+        let [urgent_check, readings_check] = checks;
+        let mut checks = Vec::new();
+        if let Some(check) = urgent_check {
+            let records = records.downgrade();
+            checks.push(spawn(&paths[0], "urgent-check", move || {
+                if let (Some(problem), Some(records)) = (check.run(), records.upgrade()) {
+                    let _ = records.blocking_send(RecordsRequest::Malformed { problem });
+                }
+            })?);
+        }
+        if let Some(check) = readings_check {
+            let rows = rows.downgrade();
+            checks.push(spawn(&paths[1], "readings-check", move || {
+                if let (Some(problem), Some(rows)) = (check.run(), rows.upgrade()) {
+                    let _ = rows.blocking_send(RowsRequest::Malformed { problem });
+                }
+            })?);
+        }
+        Ok((
+            Self { records, rows, signals, paths, catalogue, board },
+            BufferThreads { writers, checks, give_up, closed },
+        ))
     }
 
     /// Stores records of `urgent` or `events` and moves baselines in the same transaction. On disk when it returns.
@@ -187,11 +183,26 @@ impl Buffer {
         records: Vec<NewRecord>,
         baselines: Vec<Baseline>,
     ) -> Result<(), BufferError> {
-        let (done, answer) = oneshot::channel();
         let records = records.into_iter().map(carried).collect();
-        let request = RecordsRequest::Append { lane, records, baselines, done };
-        self.records.send(request).await.map_err(|_| self.stopped(lane))?;
-        answer.await.map_err(|_| self.stopped(lane))
+        self.ask_records(lane, |done| RecordsRequest::Append { lane, records, baselines, journal: None, done }).await
+    }
+
+    /// Stores states of commands, and in the same transaction how far the journal has come.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn append_commands(&self, records: Vec<NewRecord>, journal: JournalMark) -> Result<(), BufferError> {
+        let (lane, baselines, journal) = (Lane::Urgent, Vec::new(), Some(journal));
+        let records = records.into_iter().map(carried).collect();
+        self.ask_records(lane, |done| RecordsRequest::Append { lane, records, baselines, journal, done }).await
+    }
+
+    /// How far the journal has come, as far as the urgent lane knows.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn journal_mark(&self) -> Result<Option<JournalMark>, BufferError> {
+        self.ask_records(Lane::Urgent, |done| RecordsRequest::JournalMark { done }).await
     }
 
     /// Hands over a row of readings. It is on disk after the commit interval at the latest.
@@ -228,20 +239,17 @@ impl Buffer {
         max_bytes: usize,
         max_batches: usize,
     ) -> Result<Vec<StoredBatch>, BufferError> {
-        if self.with_reader(lane, "looking for a gap", move |connection| gap::is_open(connection, lane)).await? {
-            match lane {
-                Lane::Readings => self.ask_rows(|done| RowsRequest::CloseGap { done }).await?,
-                _ => self.ask_records(lane, |done| RecordsRequest::CloseGap { lane, done }).await?,
-            }
-        }
-        let read = move |connection: &Connection| file::read(connection, lane, after, max_bytes, max_batches);
-        let mut batches = self.with_reader(lane, "reading batches", read).await?;
+        let wanted = Wanted { after, max_bytes, max_batches };
+        let mut batches = match lane {
+            Lane::Readings => self.ask_rows(|done| RowsRequest::Read { wanted, done }).await?,
+            _ => self.ask_records(lane, |done| RecordsRequest::Read { lane, wanted, done }).await?,
+        };
         let wrong =
             |batch: &StoredBatch| Digest::of(&batch.body) != batch.digest || batch.body.len() > limits::BATCH_BYTES;
         if let Some(damaged) = batches.iter().position(wrong) {
-            let first_seq = batches[damaged].first_seq;
+            let StoredBatch { epoch, first_seq, .. } = batches[damaged];
             error!(%lane, first_seq, "A batch in the buffer is damaged; a gap takes its place.");
-            self.give_up_batch(lane, first_seq).await?;
+            self.give_up_batch(lane, epoch, first_seq).await?;
             batches.truncate(damaged);
         }
         Ok(batches)
@@ -251,10 +259,10 @@ impl Buffer {
     ///
     /// # Errors
     /// When the writer has stopped.
-    pub async fn give_up_batch(&self, lane: Lane, first_seq: u64) -> Result<(), BufferError> {
+    pub async fn give_up_batch(&self, lane: Lane, epoch: Epoch, first_seq: u64) -> Result<(), BufferError> {
         match lane {
-            Lane::Readings => self.ask_rows(|done| RowsRequest::Damaged { first_seq, done }).await,
-            _ => self.ask_records(lane, |done| RecordsRequest::Damaged { lane, first_seq, done }).await,
+            Lane::Readings => self.ask_rows(|done| RowsRequest::Damaged { epoch, first_seq, done }).await,
+            _ => self.ask_records(lane, |done| RecordsRequest::Damaged { lane, epoch, first_seq, done }).await,
         }
     }
 
@@ -294,21 +302,27 @@ impl Buffer {
         Ok(claims)
     }
 
-    /// Moves everything after `common` into a new epoch.
+    /// The lane's epoch now. It changes when the lane begins anew, also in the middle of a session.
+    #[must_use]
+    pub fn epoch(&self, lane: Lane) -> Epoch {
+        self.board.lane(lane).epoch
+    }
+
+    /// Moves everything after `common` of `epoch` into a new epoch. Does nothing if the lane is in another one by now.
     ///
     /// # Errors
     /// When the writer has stopped or the file refuses.
-    pub async fn new_epoch(&self, lane: Lane, common: u64) -> Result<Epoch, BufferError> {
+    pub async fn new_epoch(&self, lane: Lane, epoch: Epoch, common: u64) -> Result<Epoch, BufferError> {
         match lane {
-            Lane::Readings => self.ask_rows(|done| RowsRequest::NewEpoch { common, done }).await,
-            _ => self.ask_records(lane, |done| RecordsRequest::NewEpoch { lane, common, done }).await,
+            Lane::Readings => self.ask_rows(|done| RowsRequest::NewEpoch { epoch, common, done }).await,
+            _ => self.ask_records(lane, |done| RecordsRequest::NewEpoch { lane, epoch, common, done }).await,
         }
     }
 
     /// The catalogue under which rows are written now.
     #[must_use]
     pub fn current_catalogue(&self) -> CatalogueHash {
-        self.catalogue
+        self.catalogue.hash
     }
 
     /// The encoded catalogue of that hash, if batches may still refer to it.
@@ -316,8 +330,10 @@ impl Buffer {
     /// # Errors
     /// When the file cannot be read.
     pub async fn catalogue(&self, hash: CatalogueHash) -> Result<Option<Vec<u8>>, BufferError> {
-        self.with_reader(Lane::Readings, "reading a catalogue", move |connection| file::catalogue(connection, hash))
-            .await
+        if hash == self.catalogue.hash {
+            return Ok(Some(self.catalogue.body.to_vec()));
+        }
+        self.ask_rows(|done| RowsRequest::Catalogue { hash, done }).await
     }
 
     /// Every catalogue that batches may still refer to.
@@ -325,7 +341,11 @@ impl Buffer {
     /// # Errors
     /// When the file cannot be read.
     pub async fn catalogues(&self) -> Result<Vec<CatalogueHash>, BufferError> {
-        self.with_reader(Lane::Readings, "reading the catalogues", file::catalogues).await
+        let mut catalogues = self.ask_rows(|done| RowsRequest::Catalogues { done }).await?;
+        if !catalogues.contains(&self.catalogue.hash) {
+            catalogues.push(self.catalogue.hash);
+        }
+        Ok(catalogues)
     }
 
     /// Counter values whose steps are already stored as events.
@@ -333,40 +353,27 @@ impl Buffer {
     /// # Errors
     /// When the file cannot be read.
     pub async fn baselines(&self) -> Result<Vec<Baseline>, BufferError> {
-        let read = |connection: &Connection| {
-            let mut statement = connection.prepare("SELECT device, point, value FROM baseline")?;
-            let rows = statement
-                .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let rows = self.with_reader(Lane::Urgent, "reading the counters", read).await?;
-        let baseline = |(device, point, value): (String, String, i64)| {
-            Some(Baseline { device: device.parse().ok()?, point: point.parse().ok()?, value })
-        };
-        Ok(rows.into_iter().filter_map(baseline).collect())
+        self.ask_records(Lane::Urgent, |done| RecordsRequest::Baselines { done }).await
     }
 
-    /// Where each lane stands.
+    /// Where each lane stands. Answered without the disk.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// None; the signature is that of the other questions.
     pub async fn status(&self) -> Result<Vec<LaneStatus>, BufferError> {
-        let mut lanes = Vec::new();
-        for lane in Lane::ALL {
-            let read =
-                move |connection: &Connection| Ok((lane_state(connection, lane)?, gap::is_open(connection, lane)?));
-            let (state, gap_open) = self.with_reader(lane, "reading a lane", read).await?;
-            lanes.push(LaneStatus {
-                lane,
-                epoch: state.epoch,
-                waiting: state.next_seq - 1 - state.acked_seq,
-                bytes: state.bytes,
-                last_seq: state.next_seq - 1,
-                confirmed_seq: state.acked_seq,
-                gap_open,
-            });
-        }
-        Ok(lanes)
+        Ok(self.board.lanes())
+    }
+
+    /// How the files are kept, and every change of it.
+    #[must_use]
+    pub fn condition(&self) -> watch::Receiver<BufferCondition> {
+        self.board.condition()
+    }
+
+    /// What the agent tells about its buffer as points of its own.
+    #[must_use]
+    pub fn figures(&self) -> BufferFigures {
+        BufferFigures::new(Arc::clone(&self.board), self.paths.clone())
     }
 
     async fn ask_records<T>(
@@ -383,18 +390,6 @@ impl Buffer {
         let (done, answer) = oneshot::channel();
         self.rows.send(request(done)).await.map_err(|_| self.stopped(Lane::Readings))?;
         answer.await.map_err(|_| self.stopped(Lane::Readings))
-    }
-
-    async fn with_reader<T: Send + 'static>(
-        &self,
-        lane: Lane,
-        operation: &'static str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, BufferError> {
-        let which = file_of(lane);
-        let (reader, path) = (Arc::clone(&self.readers[which]), self.paths[which].clone());
-        let work = move || read(&lock(&reader)).map_err(at(&path, operation));
-        tokio::task::spawn_blocking(work).await.map_err(|_| self.stopped(lane))?
     }
 
     fn stopped(&self, lane: Lane) -> BufferError {
@@ -423,10 +418,6 @@ fn carried(record: NewRecord) -> Record {
 
 fn file_of(lane: Lane) -> usize {
     usize::from(lane == Lane::Readings)
-}
-
-fn lock(connection: &Mutex<Connection>) -> std::sync::MutexGuard<'_, Connection> {
-    connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn spawn(path: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, BufferError> {

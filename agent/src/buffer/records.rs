@@ -1,144 +1,484 @@
 //! The writer of `urgent` and `events`: a commit at once, and those who wait share its fsync.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kouan_protocol::session::LaneClaim;
-use kouan_protocol::{Anchor, Batch, Clock, Digest, Epoch, Lane, Record, limits};
-use rusqlite::{Transaction, params};
+use kouan_protocol::{Anchor, Batch, Clock, DeviceKey, Digest, Epoch, Incarnation, Lane, PointName, Record, limits};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
+use super::board::{Board, FileState};
+use super::catalogues::GroupOwners;
+use super::epoch;
 use super::error::BufferError;
-use super::file::{self, LaneFile, lane_state};
+use super::file::{DurableFile, at};
 use super::gap::{self, LaneLimit};
-use super::handle::Baseline;
+use super::lanes::{self, StoredBatch, lane_state};
+use super::marks::Notes;
+use super::pause::{self, Pause};
 use super::replace::replace;
+use super::trouble::Trouble;
 
 /// The lanes of `urgent.db`.
 pub(super) const LANES: [Lane; 2] = [Lane::Urgent, Lane::Events];
 
 /// Appends that share one commit at most.
 const COMMIT_RECORDS: usize = 512;
+/// What a lane keeps while it is in memory.
+const VOLATILE_BYTES: u64 = 4 << 20;
+/// What is dropped at a time when the disk is full and no reserve is left.
+const MAKE_WAY_BYTES: usize = 64 * 1024;
+/// Damaged files that are replaced before the disk itself is distrusted.
+const REPLACEMENTS: u32 = 3;
+
+/// The last value of a counter whose steps are events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Baseline {
+    /// Whose counter it is.
+    pub device: DeviceKey,
+    /// Which point.
+    pub point: PointName,
+    /// The last value whose steps were stored as events.
+    pub value: i64,
+}
+
+/// How far the command journal has come, as far as the urgent lane knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalMark {
+    /// The journal's life.
+    pub incarnation: Incarnation,
+    /// Changes that were made in it.
+    pub changes: u64,
+}
+
+/// What a lane is asked for when it is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) after: u64,
+    pub(super) max_bytes: usize,
+    pub(super) max_batches: usize,
+}
 
 /// What the writer is asked to do. Replies come after the commit.
 pub(super) enum RecordsRequest {
-    Append { lane: Lane, records: Vec<Record>, baselines: Vec<Baseline>, done: oneshot::Sender<()> },
-    Acknowledge { lane: Lane, epoch: Epoch, seq: u64 },
-    CloseGap { lane: Lane, done: oneshot::Sender<()> },
-    Damaged { lane: Lane, first_seq: u64, done: oneshot::Sender<()> },
-    Replace { lane: Lane, old: Digest, batch: Batch, done: oneshot::Sender<()> },
-    NewEpoch { lane: Lane, common: u64, done: oneshot::Sender<Epoch> },
-    Claim { lane: Lane, done: oneshot::Sender<LaneClaim> },
+    Append {
+        lane: Lane,
+        records: Vec<Record>,
+        baselines: Vec<Baseline>,
+        journal: Option<JournalMark>,
+        done: oneshot::Sender<()>,
+    },
+    Read {
+        lane: Lane,
+        wanted: Wanted,
+        done: oneshot::Sender<Vec<StoredBatch>>,
+    },
+    Acknowledge {
+        lane: Lane,
+        epoch: Epoch,
+        seq: u64,
+    },
+    Damaged {
+        lane: Lane,
+        epoch: Epoch,
+        first_seq: u64,
+        done: oneshot::Sender<()>,
+    },
+    Replace {
+        lane: Lane,
+        old: Digest,
+        batch: Batch,
+        done: oneshot::Sender<()>,
+    },
+    NewEpoch {
+        lane: Lane,
+        epoch: Epoch,
+        common: u64,
+        done: oneshot::Sender<Epoch>,
+    },
+    Claim {
+        lane: Lane,
+        done: oneshot::Sender<LaneClaim>,
+    },
+    Baselines {
+        done: oneshot::Sender<Vec<Baseline>>,
+    },
+    JournalMark {
+        done: oneshot::Sender<Option<JournalMark>>,
+    },
+    /// Readings are not being kept.
+    Pause(Pause),
+    /// A gap in the readings tells of that pause now.
+    PauseTold(i64),
+    /// Note where the readings stand.
+    Note,
+    /// A check found the file malformed.
+    Malformed {
+        problem: String,
+    },
 }
 
 /// The writer of `urgent.db`; runs on its own thread until every sender is gone.
 pub(super) struct RecordsWriter {
-    pub(super) file: LaneFile,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) limits: [LaneLimit; 2],
+    file: DurableFile,
+    clock: Arc<dyn Clock>,
+    limits: [LaneLimit; 2],
     /// Last durable number per lane, in the order of [`LANES`].
-    pub(super) signals: [watch::Sender<u64>; 2],
+    signals: [watch::Sender<u64>; 2],
+    board: Arc<Board>,
     /// Set when the agent stops and has waited long enough.
-    pub(super) give_up: Arc<AtomicBool>,
+    give_up: Arc<AtomicBool>,
+    /// Kept in memory too, so that they survive the file.
+    baselines: BTreeMap<(DeviceKey, PointName), i64>,
+    journal: Option<JournalMark>,
+    notes: Notes,
+    owners: GroupOwners,
+    replaced: u32,
 }
 
 impl RecordsWriter {
+    pub(super) fn new(
+        file: DurableFile,
+        clock: Arc<dyn Clock>,
+        limits: [LaneLimit; 2],
+        board: Arc<Board>,
+        give_up: Arc<AtomicBool>,
+    ) -> Result<Self, BufferError> {
+        let path = file.path().to_owned();
+        let failed = |operation| at(&path, operation);
+        let baselines = file.read(stored_baselines).map_err(failed("reading the counters"))?;
+        let journal = file.read(journal_mark).map_err(failed("reading the journal's mark"))?;
+        let mut last = [0; 2];
+        for (last, lane) in last.iter_mut().zip(LANES) {
+            let noted = file.read(|connection| board.note(connection, lane, file.is_volatile(), 0));
+            *last = noted.map_err(failed("reading a lane"))?.last_seq;
+        }
+        Ok(Self {
+            file,
+            clock,
+            limits,
+            signals: last.map(watch::Sender::new),
+            board,
+            give_up,
+            baselines,
+            journal,
+            notes: Notes::about(&[Lane::Readings]),
+            owners: GroupOwners::default(),
+            replaced: 0,
+        })
+    }
+
+    pub(super) fn signals(&self) -> [watch::Receiver<u64>; 2] {
+        [self.signals[0].subscribe(), self.signals[1].subscribe()]
+    }
+
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<RecordsRequest>) {
         let mut waiting = Vec::new();
         while requests.blocking_recv_many(&mut waiting, COMMIT_RECORDS) > 0 {
-            let mut pending = [Vec::new(), Vec::new()];
-            for request in &mut waiting {
-                if let RecordsRequest::Append { lane, records, .. } = request {
-                    pending[usize::from(*lane == Lane::Events)].append(records);
-                }
+            if let Some(problem) = waiting.iter().find_map(malformed) {
+                self.begin_new_file(&problem);
             }
+            let mut pending = self.take_appends(&mut waiting);
             let mut pause = Duration::from_millis(100);
-            let last = loop {
+            loop {
                 match self.commit(&mut pending, &waiting) {
-                    Ok(last) => break last,
+                    Ok(()) => break,
                     // Nothing is dropped: the queue in front of this thread is bounded and pushes back.
                     Err(error) if self.give_up.load(Ordering::Relaxed) => {
                         error!(%error, "Urgent records are lost: the agent stops and they cannot be written.");
                         return;
                     }
-                    Err(error) => {
-                        error!(%error, "Urgent records cannot be written; trying again.");
-                        std::thread::sleep(pause);
-                        pause = (pause * 2).min(Duration::from_secs(1));
-                    }
+                    Err(error) => self.overcome(&error, &mut pause),
                 }
-            };
-            self.answer(&mut waiting, last);
+            }
+            self.answer(&mut waiting);
+            self.file.tend_reserve();
+            if let Some(cause) = self.file.take_broken() {
+                let error = at(self.file.path(), "copying the WAL into the file")(cause);
+                self.overcome(&error, &mut pause);
+            }
+        }
+        self.file.close();
+    }
+
+    fn take_appends(&mut self, waiting: &mut [RecordsRequest]) -> [Vec<Record>; 2] {
+        let mut pending = [Vec::new(), Vec::new()];
+        for request in waiting {
+            if let RecordsRequest::Append { lane, records, baselines, journal, .. } = request {
+                pending[usize::from(*lane == Lane::Events)].append(records);
+                for baseline in baselines {
+                    self.baselines.insert((baseline.device.clone(), baseline.point.clone()), baseline.value);
+                }
+                self.journal = journal.or(self.journal);
+            }
+        }
+        pending
+    }
+
+    /// Writes everything in one transaction.
+    fn commit(&mut self, pending: &mut [Vec<Record>; 2], requests: &[RecordsRequest]) -> Result<(), BufferError> {
+        let needs = requests.iter().map(|request| self.need(request)).max().unwrap_or(Need::Nothing);
+        if needs == Need::Nothing {
+            return Ok(());
+        }
+        let (anchor, began) = (self.clock.anchor(), Instant::now());
+        let volatile = self.file.is_volatile();
+        let mut limits = self.limits;
+        if volatile {
+            limits.iter_mut().for_each(|limit| limit.bytes = limit.bytes.min(VOLATILE_BYTES));
+        }
+        let (board, notes, owners) = (&self.board, &mut self.notes, &mut self.owners);
+        let mut dropped = [0; 2];
+        let path = self.file.path().to_owned();
+        self.file
+            .write(needs == Need::Durable, |tx| {
+                for (at, lane) in LANES.into_iter().enumerate() {
+                    append_within_limits(tx, lane, anchor, &mut pending[at], volatile)?;
+                    dropped[at] = gap::enforce(tx, lane, limits[at], &anchor, owners)?;
+                }
+                requests.iter().try_for_each(|request| carry_out(tx, request, anchor))?;
+                notes.write(tx, board, &anchor)
+            })
+            .map_err(at(&path, "writing urgent records"))?;
+        if needs == Need::Durable {
+            self.board.committed(0, began.elapsed());
+        }
+        if dropped.iter().sum::<u64>() > 0 {
+            let [urgent, events] = dropped;
+            warn!(urgent, events, "Records were dropped at a lane's limit; a gap tells of them.");
+        }
+        self.note(dropped)
+    }
+
+    /// Tells where the lanes stand, and wakes whoever waits for something durable.
+    fn note(&mut self, dropped: [u64; 2]) -> Result<(), BufferError> {
+        for (at_lane, lane) in LANES.into_iter().enumerate() {
+            let volatile = self.file.is_volatile();
+            let noted = self.file.read(|connection| self.board.note(connection, lane, volatile, dropped[at_lane]));
+            let last = noted.map_err(at(self.file.path(), "reading a lane"))?.last_seq;
+            self.signals[at_lane].send_if_modified(|known| std::mem::replace(known, last) != last);
+        }
+        Ok(())
+    }
+
+    /// What a request needs of the disk.
+    fn need(&self, request: &RecordsRequest) -> Need {
+        match request {
+            RecordsRequest::Append { .. }
+            | RecordsRequest::Damaged { .. }
+            | RecordsRequest::Replace { .. }
+            | RecordsRequest::NewEpoch { .. }
+            | RecordsRequest::Pause(_) => Need::Durable,
+            // A gap that is handed out no longer grows, which must be on disk before.
+            RecordsRequest::Read { lane, .. } if self.board.lane(*lane).gap_open => Need::Durable,
+            // Sent twice is better than an fsync for every answer.
+            RecordsRequest::Acknowledge { .. } | RecordsRequest::PauseTold(_) | RecordsRequest::Note => Need::Written,
+            RecordsRequest::Read { .. }
+            | RecordsRequest::Claim { .. }
+            | RecordsRequest::Baselines { .. }
+            | RecordsRequest::JournalMark { .. }
+            | RecordsRequest::Malformed { .. } => Need::Nothing,
         }
     }
 
-    /// Writes everything in one transaction. Returns the last number of each lane.
-    fn commit(&mut self, pending: &mut [Vec<Record>; 2], requests: &[RecordsRequest]) -> Result<[u64; 2], BufferError> {
+    /// Does what an error calls for, so that the commit can be tried again.
+    fn overcome(&mut self, error: &BufferError, pause: &mut Duration) {
+        match error.trouble() {
+            Trouble::Full => match self.make_room() {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(cause) if Trouble::of(&cause) != Trouble::Full => {
+                    let error = at(self.file.path(), "making room")(cause);
+                    return self.overcome(&error, pause);
+                }
+                Err(_) => {}
+            },
+            Trouble::Damaged if !self.file.is_volatile() && self.replaced < REPLACEMENTS => {
+                return self.begin_new_file(&error.to_string());
+            }
+            Trouble::Damaged | Trouble::Refused if !self.file.is_volatile() => return self.give_file_up(error),
+            _ => {}
+        }
+        error!(%error, "Urgent records cannot be written; trying again.");
+        std::thread::sleep(*pause);
+        *pause = (*pause * 2).min(Duration::from_secs(1));
+    }
+
+    /// The disk is full: the reserve first, then the oldest events, then the oldest urgent records.
+    fn make_room(&mut self) -> rusqlite::Result<bool> {
+        if self.file.give_reserve_back()? {
+            return Ok(true);
+        }
+        for (at_lane, lane) in [(1, Lane::Events), (0, Lane::Urgent)] {
+            let owners = &mut self.owners;
+            let dropped = self.file.write(false, |tx| gap::make_way(tx, lane, MAKE_WAY_BYTES, owners))?;
+            if dropped > 0 {
+                error!(%lane, records = dropped, "The disk is full: the oldest records were dropped; a gap tells of them.");
+                self.board.lost(LANES[at_lane], dropped);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The disk refused: what is urgent goes on in memory, in an epoch of its own.
+    fn give_file_up(&mut self, error: &BufferError) {
+        error!(%error, "Urgent records and events are kept in memory only until the agent is started again.");
+        if let Err(error) = self.file.abandon() {
+            error!(%error, "The buffer could not go on in memory.");
+            return;
+        }
+        self.begin(None);
+        self.board.change_condition(|condition| {
+            condition.urgent = FileState::Volatile;
+            condition.problem = error.to_string();
+        });
+    }
+
+    /// The file is malformed: it is moved aside, and a new one begins with what is known of it.
+    fn begin_new_file(&mut self, problem: &str) {
+        if self.file.is_volatile() {
+            return;
+        }
+        error!(file = %self.file.path().display(), problem, "The buffer's file is malformed.");
+        self.replaced += 1;
         let anchor = self.clock.anchor();
-        let limits = self.limits;
-        let (last, dropped) = self.file.write("writing urgent records", |tx| {
-            let mut dropped = 0;
-            for ((lane, limit), records) in LANES.into_iter().zip(limits).zip(pending) {
-                append_within_limits(tx, lane, anchor, records)?;
-                dropped += gap::enforce(tx, lane, limit, &anchor)?;
+        let replaced = self.file.replace(anchor.wall);
+        self.begin(Some(anchor));
+        self.board.change_condition(|condition| {
+            condition.moved_aside += 1;
+            condition.problem = problem.to_owned();
+            if let Err(error) = &replaced {
+                condition.urgent = FileState::Volatile;
+                condition.problem = error.to_string();
             }
-            for request in requests {
-                carry_out(tx, request, anchor)?;
-            }
-            let last = [lane_state(tx, LANES[0])?.next_seq - 1, lane_state(tx, LANES[1])?.next_seq - 1];
-            Ok((last, dropped))
-        })?;
-        if dropped > 0 {
-            warn!(records = dropped, "Urgent records were dropped at the lane's limit; a gap tells of them.");
+        });
+        if let Err(error) = replaced {
+            error!(%error, "Urgent records and events are kept in memory only until the agent is started again.");
         }
-        Ok(last)
     }
 
-    fn answer(&mut self, requests: &mut Vec<RecordsRequest>, last: [u64; 2]) {
+    /// Fills a file that has just begun. `lost`: the one before it is gone.
+    fn begin(&mut self, lost: Option<Anchor>) {
+        let volatile = self.file.is_volatile();
+        let marks = LANES.map(|lane| lost.as_ref().and_then(|anchor| self.board.mark(lane, anchor)));
+        let (baselines, journal) = (&self.baselines, self.journal);
+        let begun = self.file.write(true, |tx| {
+            lanes::create(tx, &LANES)?;
+            if let (Some(anchor), false) = (lost, volatile) {
+                for (lane, mark) in LANES.into_iter().zip(marks) {
+                    epoch::tell_of_lost_file(tx, lane, mark, anchor)?;
+                }
+            }
+            for ((device, point), value) in baselines {
+                store_baseline(tx, device, point, *value)?;
+            }
+            journal.map_or(Ok(()), |mark| store_journal_mark(tx, mark))
+        });
+        self.notes = Notes::about(&[Lane::Readings]);
+        let noted = begun.map_err(at(self.file.path(), "beginning a file")).and_then(|()| self.note([0; 2]));
+        if let Err(error) = noted {
+            error!(%error, "A new file of the buffer could not be begun.");
+        }
+    }
+
+    fn answer(&mut self, requests: &mut Vec<RecordsRequest>) {
+        let volatile = self.file.is_volatile();
         for request in requests.drain(..) {
             match request {
                 RecordsRequest::Append { done, .. }
-                | RecordsRequest::CloseGap { done, .. }
                 | RecordsRequest::Replace { done, .. }
                 | RecordsRequest::Damaged { done, .. } => {
                     let _ = done.send(());
                 }
-                RecordsRequest::Acknowledge { .. } => {}
+                RecordsRequest::Acknowledge { .. }
+                | RecordsRequest::Pause(_)
+                | RecordsRequest::PauseTold(_)
+                | RecordsRequest::Note
+                | RecordsRequest::Malformed { .. } => {}
+                RecordsRequest::Read { lane, wanted, done } => {
+                    let Wanted { after, max_bytes, max_batches } = wanted;
+                    self.show(done, |connection| lanes::read(connection, lane, after, max_bytes, max_batches));
+                }
                 RecordsRequest::NewEpoch { lane, done, .. } => {
-                    if let Ok(state) = self.file.write("reading the lane", |tx| lane_state(tx, lane)) {
-                        let _ = done.send(state.epoch);
-                    }
+                    self.show(done, |connection| lane_state(connection, lane).map(|state| state.epoch));
                 }
                 RecordsRequest::Claim { lane, done } => {
-                    if let Ok(claim) = self.file.write("reading the lane", |tx| file::claim(tx, lane)) {
-                        let _ = done.send(claim);
-                    }
+                    self.show(done, |connection| lanes::claim(connection, lane, volatile));
+                }
+                RecordsRequest::Baselines { done } => {
+                    let baseline = |((device, point), value): (&(DeviceKey, PointName), &i64)| Baseline {
+                        device: device.clone(),
+                        point: point.clone(),
+                        value: *value,
+                    };
+                    let _ = done.send(self.baselines.iter().map(baseline).collect());
+                }
+                RecordsRequest::JournalMark { done } => {
+                    let _ = done.send(self.journal);
                 }
             }
         }
-        for (last, signal) in last.into_iter().zip(&self.signals) {
-            signal.send_if_modified(|known| std::mem::replace(known, last) != last);
+    }
+
+    /// Answers with something read. Whoever asked a file that cannot be read gets no answer.
+    fn show<T>(&mut self, done: oneshot::Sender<T>, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) {
+        match self.file.read(read) {
+            Ok(value) => {
+                let _ = done.send(value);
+            }
+            Err(cause) => {
+                let error = at(self.file.path(), "reading a lane")(cause);
+                self.overcome(&error, &mut Duration::ZERO.clone());
+            }
         }
+    }
+}
+
+/// What a request needs of the disk, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Nothing,
+    Written,
+    Durable,
+}
+
+fn malformed(request: &RecordsRequest) -> Option<String> {
+    match request {
+        RecordsRequest::Malformed { problem } => Some(problem.clone()),
+        _ => None,
     }
 }
 
 /// Everything a request asks for besides appending.
 fn carry_out(tx: &Transaction<'_>, request: &RecordsRequest, anchor: Anchor) -> rusqlite::Result<()> {
     match request {
-        RecordsRequest::Append { baselines, .. } => baselines.iter().try_for_each(|baseline| {
-            let values = params![baseline.device.as_str(), baseline.point.as_str(), baseline.value];
-            tx.prepare_cached("INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)")?
-                .execute(values)
-                .map(|_| ())
-        }),
-        RecordsRequest::Acknowledge { lane, epoch, seq } => file::acknowledge(tx, *lane, *epoch, *seq),
-        RecordsRequest::CloseGap { lane, .. } => gap::close(tx, *lane, anchor),
-        RecordsRequest::Damaged { lane, first_seq, .. } => gap::replace_damaged(tx, *lane, *first_seq, anchor),
+        RecordsRequest::Append { baselines, journal, .. } => {
+            for baseline in baselines {
+                store_baseline(tx, &baseline.device, &baseline.point, baseline.value)?;
+            }
+            journal.map_or(Ok(()), |mark| store_journal_mark(tx, mark))
+        }
+        RecordsRequest::Acknowledge { lane, epoch, seq } => lanes::acknowledge(tx, *lane, *epoch, *seq),
+        RecordsRequest::Read { lane, .. } => gap::close(tx, *lane, anchor),
+        RecordsRequest::Damaged { lane, epoch, first_seq, .. } => {
+            gap::replace_damaged(tx, *lane, *epoch, *first_seq, anchor)
+        }
         RecordsRequest::Replace { lane, old, batch, .. } => replace(tx, *lane, *old, batch),
-        RecordsRequest::NewEpoch { lane, common, .. } => file::new_epoch(tx, *lane, *common, anchor).map(|_| ()),
-        RecordsRequest::Claim { .. } => Ok(()),
+        RecordsRequest::NewEpoch { lane, epoch, common, .. } => {
+            epoch::new_epoch(tx, *lane, *epoch, *common, anchor).map(|_| ())
+        }
+        RecordsRequest::Pause(pause) => pause::store(tx, pause),
+        RecordsRequest::PauseTold(id) => pause::clear(tx, *id),
+        RecordsRequest::Claim { .. }
+        | RecordsRequest::Baselines { .. }
+        | RecordsRequest::JournalMark { .. }
+        | RecordsRequest::Note
+        | RecordsRequest::Malformed { .. } => Ok(()),
     }
 }
 
@@ -149,21 +489,60 @@ fn append_within_limits(
     lane: Lane,
     anchor: Anchor,
     records: &mut Vec<Record>,
+    volatile: bool,
 ) -> rusqlite::Result<()> {
     if records.is_empty() {
         return Ok(());
     }
     let first_seq = lane_state(tx, lane)?.next_seq;
-    let batch = Batch::of_records(first_seq, anchor, std::mem::take(records));
+    let batch = Batch { volatile, ..Batch::of_records(first_seq, anchor, std::mem::take(records)) };
     let body = batch.encode();
     // One record is always carried: `Buffer::append` lets none in that is not.
     let fits = body.len() <= limits::BATCH_BYTES && batch.records.len() <= limits::BATCH_RECORDS;
     let appended = if fits || batch.records.len() == 1 {
-        file::append_encoded(tx, lane, &batch, &body)
+        lanes::append_encoded(tx, lane, &batch, &body)
     } else {
         let (front, back) = batch.records.split_at(batch.records.len() / 2);
-        [front, back].into_iter().try_for_each(|half| append_within_limits(tx, lane, anchor, &mut half.to_vec()))
+        [front, back]
+            .into_iter()
+            .try_for_each(|half| append_within_limits(tx, lane, anchor, &mut half.to_vec(), volatile))
     };
     *records = batch.records;
     appended
+}
+
+fn store_baseline(tx: &Transaction<'_>, device: &DeviceKey, point: &PointName, value: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)")?
+        .execute(params![device.as_str(), point.as_str(), value])
+        .map(|_| ())
+}
+
+fn stored_baselines(connection: &Connection) -> rusqlite::Result<BTreeMap<(DeviceKey, PointName), i64>> {
+    let mut statement = connection.prepare("SELECT device, point, value FROM baseline")?;
+    let mut rows = statement.query([])?;
+    let mut baselines = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (device, point): (String, String) = (row.get(0)?, row.get(1)?);
+        if let (Ok(device), Ok(point)) = (device.parse(), point.parse()) {
+            baselines.insert((device, point), row.get(2)?);
+        }
+    }
+    Ok(baselines)
+}
+
+fn store_journal_mark(tx: &Transaction<'_>, mark: JournalMark) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO journal_mark (only_row, incarnation, changes) VALUES (1, ?1, ?2)")?
+        .execute(params![mark.incarnation.0 as i64, mark.changes as i64])
+        .map(|_| ())
+}
+
+fn journal_mark(connection: &Connection) -> rusqlite::Result<Option<JournalMark>> {
+    connection
+        .query_row("SELECT incarnation, changes FROM journal_mark", [], |row| {
+            Ok(JournalMark {
+                incarnation: Incarnation(row.get::<_, i64>(0)? as u64),
+                changes: row.get::<_, i64>(1)? as u64,
+            })
+        })
+        .optional()
 }

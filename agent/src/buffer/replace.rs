@@ -3,7 +3,7 @@
 use kouan_protocol::{Batch, Digest, Lane};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::file::{lane_state, set_lane_state};
+use super::lanes::{lane_state, set_lane_state};
 
 /// Replaces the batch that begins where `batch` does, if it still has the digest `old`. What is sent later is then
 /// what the hello claims, so that both sides agree about it also after an answer that was lost.

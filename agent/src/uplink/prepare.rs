@@ -50,11 +50,11 @@ impl Preparer {
         loop {
             let durable = *self.buffer.signal(self.lane).borrow();
             let batches = self.buffer.read(self.lane, after, bytes, limits::UPLOAD_BATCHES).await?;
-            let Some(last) = batches.last() else { return Ok(None) };
-            if batches.iter().any(|batch| batch.epoch != self.epoch) {
+            if self.buffer.epoch(self.lane) != self.epoch || batches.iter().any(|batch| batch.epoch != self.epoch) {
                 let detail = format!("the lane {} began a new epoch", self.lane);
                 return Err(UplinkError::HelloRequired { request: "upload", detail });
             }
+            let Some(last) = batches.last() else { return Ok(None) };
             let size = batches.iter().map(|batch| batch.body.len()).sum::<usize>();
             let (last_seq, full) = (last.last_seq, size >= bytes / 2 || batches.len() == limits::UPLOAD_BATCHES);
             if self.replaced(&batches).await? {
@@ -98,7 +98,7 @@ impl Preparer {
             let Some(catalogue) = self.buffer.catalogue(*hash).await? else {
                 warn!(%hash, "A catalogue that waiting readings need is gone; a gap takes their place.");
                 for batch in batches.iter().filter(|batch| batch.catalogue == Some(*hash)) {
-                    self.buffer.give_up_batch(self.lane, batch.first_seq).await?;
+                    self.buffer.give_up_batch(self.lane, self.epoch, batch.first_seq).await?;
                 }
                 return Ok(None);
             };

@@ -246,7 +246,7 @@ impl Uplink {
             for verdict in &welcome.lanes {
                 if verdict.new_epoch {
                     agreed = false;
-                    let epoch = self.buffer.new_epoch(verdict.lane, verdict.stored_seq).await?;
+                    let epoch = self.buffer.new_epoch(verdict.lane, verdict.epoch, verdict.stored_seq).await?;
                     warn!(lane = %verdict.lane, %epoch, reason = verdict.reason, "The lane goes on in a new epoch.");
                 } else {
                     self.buffer.acknowledge(verdict.lane, verdict.epoch, verdict.stored_seq).await?;

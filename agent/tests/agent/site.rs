@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_agent::buffer::{Buffer, BufferConfig, BufferThreads, LaneLimit, NewRecord};
+use kouan_agent::buffer::{Buffer, BufferConfig, BufferThreads, LaneLimit, NewRecord, Room};
 use kouan_protocol::*;
 
 pub(crate) fn clock() -> Arc<ManualClock> {
@@ -54,6 +54,8 @@ pub(crate) fn config(folder: &Path) -> BufferConfig {
         events: limit,
         readings: limit,
         commit_every: Duration::from_millis(10),
+        urgent_room: Room { reserve_bytes: 512 << 10, wal_bytes: 256 << 10 },
+        readings_room: Room { reserve_bytes: 0, wal_bytes: 256 << 10 },
     }
 }
 
