@@ -3,15 +3,15 @@
 use kouan_settings::Section;
 
 use crate::configure::{ConfiguredLink, DeviceEntry};
-use crate::profile::ProfileStore;
+use crate::profile::{Description, ProfileStore};
 
 /// A driver kind: how its settings are read and its profiles checked.
 pub trait DriverKind: Sync {
     /// The word in `kind = "…"` of links and profiles.
     fn name(&self) -> &'static str;
 
-    /// Reads a profile of this kind and reports every problem; for `profile check` and the test over shipped files.
-    fn check_profile(&self, profile: &mut Section<'_>);
+    /// Reads a profile of this kind and reports every problem; what it offers if it can be used.
+    fn read_profile(&self, name: &str, profile: &mut Section<'_>) -> Option<Description>;
 
     /// Reads the link's own settings and each device's, with its profile. Problems are reported; what can be built
     /// despite them is returned so that everything is checked in one go.

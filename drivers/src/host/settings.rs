@@ -8,7 +8,7 @@ use super::driver::HostDriver;
 use super::inventory::{Choice, groups};
 use super::reader::HostReader;
 use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
-use crate::profile::ProfileStore;
+use crate::profile::{Description, ProfileStore};
 use crate::registry::DriverKind;
 
 /// The kind `host`.
@@ -20,9 +20,10 @@ impl DriverKind for HostKind {
         "host"
     }
 
-    fn check_profile(&self, profile: &mut Section<'_>) {
+    fn read_profile(&self, _: &str, profile: &mut Section<'_>) -> Option<Description> {
         profile.problem("kind", "this machine needs no profile");
         profile.ignore_rest();
+        None
     }
 
     fn configure(

@@ -76,6 +76,12 @@ impl<'a> Turn<'a> {
         Self { requests: None, may_retry: true }
     }
 
+    /// A turn for one question that is asked once.
+    #[must_use]
+    pub fn once() -> Self {
+        Self { requests: None, may_retry: false }
+    }
+
     /// Whether a read that failed may be asked again now.
     #[must_use]
     pub fn may_retry(&self) -> bool {

@@ -1,11 +1,16 @@
 //! Actions of a Modbus profile: one write, and the point that shows whether it worked.
 
+use std::time::Duration;
+
 use kouan_protocol::{ArgumentKind, Field, FieldValue};
 use kouan_settings::{Problems, Section};
 
 use super::codec::Request;
 use super::dialect::{ModbusProfile, Model, WORD_ORDERS, read_type};
 use super::value::{Type, WordOrder};
+
+/// Longest wait for a point to show what an action should have made of it. The link does nothing else meanwhile.
+const MOST_WAIT: Duration = Duration::from_secs(30);
 
 /// How an action is spoken: always one write request.
 #[derive(Debug, Clone)]
@@ -17,6 +22,7 @@ pub struct ActionSpeak {
     /// value = raw × scale, as with points.
     scale: f64,
     confirm: Option<Confirm>,
+    requires: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,8 +56,39 @@ enum Source {
 struct Confirm {
     /// Name of a point; `{channel}` stands for that argument.
     point: String,
-    /// The raw value it must show; without one, the raw value that was written.
-    value: Option<i64>,
+    shows: Shows,
+    /// How long it may take to show it.
+    within: Duration,
+}
+
+#[derive(Debug, Clone)]
+enum Shows {
+    /// The raw value that was written.
+    Written,
+    /// This raw value.
+    Raw(i64),
+    /// This word of the point.
+    Word(String),
+}
+
+/// What a point must show.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// A raw value.
+    Raw(i64),
+    /// The raw value that stands for this word.
+    Word(String),
+}
+
+/// A point that is read back after a write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadBack {
+    /// The point's name.
+    pub point: String,
+    /// What it must show.
+    pub expected: Expected,
+    /// How long it may take; zero: it must show it at once.
+    pub within: Duration,
 }
 
 /// A write that is ready to be sent.
@@ -59,8 +96,8 @@ struct Confirm {
 pub struct ReadyWrite {
     /// The request.
     pub request: Request,
-    /// The point to read back and the raw value it must show.
-    pub confirm: Option<(String, i64)>,
+    /// What is read back.
+    pub confirm: Option<ReadBack>,
 }
 
 pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<ActionSpeak> {
@@ -114,12 +151,40 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
         }
     };
     let scale = read_scale(action);
-    let confirm_value = action.integer("confirm_value", i64::MIN..=i64::MAX);
-    let confirm = action.string("confirm").map(|point| Confirm { point, value: confirm_value });
-    if confirm_value.is_some() && confirm.is_none() {
-        action.problem("confirm_value", "this is what the point named by confirm must show; there is no confirm");
+    let confirm = read_confirm(action);
+    let requires = read_requires(action);
+    let address = address?.unsigned_abs() as u16;
+    Some(ActionSpeak { write: write?, address, index, value, scale: scale?, confirm, requires })
+}
+
+fn read_confirm(action: &mut Section<'_>) -> Option<Confirm> {
+    let keys = ["confirm_value", "confirm_word", "confirm_within"];
+    let given: Vec<&str> = keys.into_iter().filter(|key| action.has(key)).collect();
+    let value = action.integer("confirm_value", i64::MIN..=i64::MAX);
+    let word = action.string("confirm_word");
+    let within = action.duration_within("confirm_within", Duration::ZERO..=MOST_WAIT, Duration::ZERO);
+    if value.is_some() && word.is_some() {
+        action.problem("confirm_word", "write either confirm_value or confirm_word");
     }
-    Some(ActionSpeak { write: write?, address: address?.unsigned_abs() as u16, index, value, scale: scale?, confirm })
+    let Some(point) = action.string("confirm") else {
+        for key in given {
+            action.problem(key, "this is about the point named by confirm; there is no confirm");
+        }
+        return None;
+    };
+    let shows = match (value, word) {
+        (_, Some(word)) => Shows::Word(word),
+        (Some(value), None) => Shows::Raw(value),
+        (None, None) => Shows::Written,
+    };
+    Some(Confirm { point, shows, within })
+}
+
+/// `requires = { "loop.closing" = "free" }`
+fn read_requires(action: &mut Section<'_>) -> Vec<(String, String)> {
+    let Some(mut table) = action.section("requires") else { return Vec::new() };
+    let points = table.remaining_keys();
+    points.into_iter().filter_map(|point| Some((point.clone(), table.string(&point)?))).collect()
 }
 
 fn read_scale(action: &mut Section<'_>) -> Option<f64> {
@@ -172,9 +237,29 @@ pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
             for index in indices {
                 let name = confirm.name(speak.index.as_ref(), index);
                 let known = profile.groups.iter().flat_map(|group| &group.points);
-                if !known.into_iter().any(|point| point.common.spec.name.as_str() == name) {
-                    say("confirm", format!("there is no point \"{name}\""));
+                match known.into_iter().find(|point| point.common.spec.name.as_str() == name) {
+                    None => say("confirm", format!("there is no point \"{name}\"")),
+                    Some(point) if point.address.scale_by.is_some() => {
+                        say("confirm", format!("\"{name}\" has a scale of the device's own"));
+                    }
+                    Some(point) => {
+                        if let Shows::Word(word) = &confirm.shows
+                            && !point.common.spec.states.contains(word)
+                        {
+                            say("confirm_word", format!("\"{name}\" has no word \"{word}\""));
+                        }
+                    }
                 }
+            }
+        }
+        for (name, word) in &speak.requires {
+            let mut points = profile.groups.iter().flat_map(|group| &group.points);
+            match points.find(|point| point.common.spec.name.as_str() == name) {
+                None => say("requires", format!("there is no point \"{name}\"")),
+                Some(point) if !point.common.spec.states.contains(word) => {
+                    say("requires", format!("\"{name}\" has no word \"{word}\""));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -190,6 +275,12 @@ impl Confirm {
 }
 
 impl ActionSpeak {
+    /// Points and the words that they must show before the first byte goes out.
+    #[must_use]
+    pub fn requires(&self) -> &[(String, String)] {
+        &self.requires
+    }
+
     /// The write for these arguments.
     ///
     /// # Errors
@@ -242,10 +333,15 @@ impl ActionSpeak {
             }
         };
         let shown = if self.write == Write::Coil { i64::from(raw != 0.0) } else { raw as i64 };
-        let confirm = self
-            .confirm
-            .as_ref()
-            .map(|confirm| (confirm.name(self.index.as_ref(), index), confirm.value.unwrap_or(shown)));
+        let confirm = self.confirm.as_ref().map(|confirm| ReadBack {
+            point: confirm.name(self.index.as_ref(), index),
+            expected: match &confirm.shows {
+                Shows::Written => Expected::Raw(shown),
+                Shows::Raw(raw) => Expected::Raw(*raw),
+                Shows::Word(word) => Expected::Word(word.clone()),
+            },
+            within: confirm.within,
+        });
         Ok(ReadyWrite { request, confirm })
     }
 }
@@ -280,7 +376,7 @@ mod tests {
         let arguments = [Field::new("channel", FieldValue::Integer(2)), Field::new("on", FieldValue::Flag(true))];
         let expected = ReadyWrite {
             request: Request::WriteCoil { address: 1, value: 0xFF00 },
-            confirm: Some(("relay.2".to_owned(), 1)),
+            confirm: Some(ReadBack { point: "relay.2".to_owned(), expected: Expected::Raw(1), within: Duration::ZERO }),
         };
         assert_eq!(speak.ready(&arguments), Ok(expected));
         assert!(read(&(text.to_owned() + &channel(3) + on)).unwrap_err().contains("there is no point \"relay.3\""));

@@ -5,6 +5,7 @@ use kouan_settings::{Problems, Section};
 use super::action::{ActionSpeak, check_actions, read_action};
 use super::codec::ReadFunction;
 use super::planner::{Limits, Span};
+use super::scale::{ScaleBy, read_scale_by};
 use super::value::{Type, WordOrder};
 use crate::link::timing::TimingKeys;
 use crate::profile::{Dialect, Point, Profile};
@@ -34,6 +35,8 @@ pub struct Address {
     pub span: Span,
     /// How it is read.
     pub reading: Reading,
+    /// Another register that says what the value is to be multiplied with.
+    pub scale_by: Option<ScaleBy>,
 }
 
 /// How a point is made of what was read.
@@ -52,7 +55,12 @@ pub enum Reading {
     },
 }
 
-pub(super) const WORD_ORDERS: [(&str, WordOrder); 2] = [("big", WordOrder::Big), ("little", WordOrder::Little)];
+pub(super) const WORD_ORDERS: [(&str, WordOrder); 4] = [
+    ("big", WordOrder::Big),
+    ("little", WordOrder::Little),
+    ("big-swapped", WordOrder::BigSwapped),
+    ("little-swapped", WordOrder::LittleSwapped),
+];
 
 impl Dialect for ModbusDialect {
     type Model = Model;
@@ -78,6 +86,27 @@ impl Dialect for ModbusDialect {
         })
     }
 
+    fn shift(&self, address: &Address, steps: u32) -> Option<Address> {
+        let to = |span: Span| {
+            let moved = u16::try_from(u32::from(span.address) + steps).ok()?;
+            (u32::from(moved) + u32::from(span.width) <= 65_536).then_some(Span { address: moved, ..span })
+        };
+        // The scale of repeated values is one for all.
+        Some(Address { span: to(address.span)?, ..*address })
+    }
+
+    fn bit(&self, address: &Address, bit: u8) -> Option<Address> {
+        match address.reading {
+            Reading::Bit => self.shift(address, bit.into()),
+            Reading::Registers { kind, order, mask: None }
+                if kind.has_bits() && u16::from(bit) < kind.width() * 16 && bit < 63 =>
+            {
+                Some(Address { reading: Reading::Registers { kind, order, mask: Some(1 << bit) }, ..*address })
+            }
+            Reading::Registers { .. } => None,
+        }
+    }
+
     fn read_group(&self, _model: &Model, group: &mut Section<'_>) -> Option<ReadFunction> {
         let code = group.integer_or("function", 3..=4, 3);
         ReadFunction::from_code(code.unsigned_abs() as u8)
@@ -97,7 +126,8 @@ impl Dialect for ModbusDialect {
         };
         let address = point.integer(key, 0..=65_535)?.unsigned_abs() as u16;
         if function.is_bits() {
-            return Some(Address { span: Span { function: *function, address, width: 1 }, reading: Reading::Bit });
+            let span = Span { function: *function, address, width: 1 };
+            return Some(Address { span, reading: Reading::Bit, scale_by: None });
         }
         let kind = read_type(point)?;
         if u32::from(address) + u32::from(kind.width()) > 65_536 {
@@ -109,7 +139,11 @@ impl Dialect for ModbusDialect {
         let order = point.choice("word_order", &WORD_ORDERS).unwrap_or(model.word_order);
         let mask = read_mask(point, kind);
         let reading = Reading::Registers { kind, order, mask };
-        Some(Address { span: Span { function: *function, address, width: kind.width() }, reading })
+        let scale_by = read_scale_by(point, *group);
+        if scale_by.is_some() && (!kind.is_number() || mask.is_some()) {
+            point.problem("scale_by", "only a whole number or a floating-point number can be scaled");
+        }
+        Some(Address { span: Span { function: *function, address, width: kind.width() }, reading, scale_by })
     }
 
     fn read_action(&self, model: &Model, action: &mut Section<'_>) -> Option<ActionSpeak> {
@@ -141,7 +175,12 @@ pub(super) fn read_type(section: &mut Section<'_>) -> Option<Type> {
         ("u32", Type::U32),
         ("s32", Type::S32),
         ("u64", Type::U64),
+        ("s64", Type::S64),
         ("f32", Type::F32),
+        ("f64", Type::F64),
+        ("bcd16", Type::Bcd16),
+        ("bcd32", Type::Bcd32),
+        ("days-2000", Type::Days2000),
         ("string", Type::Text(0)),
     ];
     let given = section.has("type");

@@ -10,7 +10,7 @@ use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
 use crate::driver::{Driver, DriverCx, DriverFuture};
 use crate::link::timing::TimingKeys;
 use crate::link::{Endpoint, LinkDevice, LinkSettings, Timing, run_link};
-use crate::profile::ProfileStore;
+use crate::profile::{Description, ProfileStore};
 use crate::registry::DriverKind;
 
 /// Kind `modbus`.
@@ -39,8 +39,8 @@ impl DriverKind for Modbus {
         "modbus"
     }
 
-    fn check_profile(&self, profile: &mut Section<'_>) {
-        ModbusProfile::read_section(&ModbusDialect, "", profile);
+    fn read_profile(&self, name: &str, profile: &mut Section<'_>) -> Option<Description> {
+        Some(ModbusProfile::read_section(&ModbusDialect, name, profile)?.description(&ModbusDialect))
     }
 
     fn configure(
@@ -96,7 +96,7 @@ fn read_device(
     };
     let unit = device.section.integer("unit", range).map(|unit| unit.unsigned_abs() as u8);
     let keys = TimingKeys::read(&mut device.section);
-    let profile = ModbusProfile::of_device(&ModbusDialect, &device, profiles);
+    let profile = ModbusProfile::of_device(&ModbusDialect, &mut device, profiles);
     let unit = unit?;
     if let Some(other) = units.iter().position(|other| other.unit == unit) {
         let name = &configured[other].identity.key;

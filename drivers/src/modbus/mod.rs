@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`codec`] | requests and answers in bytes; pure |
 //! | [`planner`] | which reads fetch a group's points; pure |
-//! | [`value`] | registers to raw values and back; pure |
+//! | [`value`], [`scale`] | registers to raw values and back; pure |
 //! | [`dialect`], [`action`] | the keys of a Modbus profile, checked |
 //! | [`session`] | one open link: exchanges, retries, late answers |
 //! | [`kind`] | the settings of links and devices, and the driver |
@@ -16,6 +16,7 @@ pub mod dialect;
 pub mod kind;
 mod owed;
 pub mod planner;
+pub mod scale;
 pub mod session;
 #[cfg(feature = "simulators")]
 pub mod simulator;

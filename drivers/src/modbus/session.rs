@@ -8,16 +8,20 @@ use kouan_protocol::{Field, FieldValue, HealthLevel, QualityReason};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::action::ReadyWrite;
+use super::action::{Expected, ReadBack, ReadyWrite};
 use super::codec::{Answer, Exception, FrameError, Request, rtu, tcp};
-use super::dialect::{Address, ModbusProfile, Reading};
+use super::dialect::{Address, ModbusDialect, ModbusProfile, Reading};
 use super::owed::Owed;
-use super::planner::Plan;
+use super::planner::{Plan, Read};
+use super::value::{Type, WordOrder};
 use crate::driver::RawValue;
 use crate::link::{ActError, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn};
+use crate::profile::Point;
 
 /// After so many polls of a group, addresses that the device refused are tried again: it may have got a module more.
 const FORGIVE_AFTER: u32 = 720;
+/// Pause between two looks at a point that is to confirm an action.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The envelope of requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +59,40 @@ pub struct Session {
 struct GroupPlan {
     plan: Plan,
     addresses: Vec<Address>,
+    /// How many of the addresses are points of the group.
+    columns: usize,
+    /// Points with a scale of the device's own, and where in `addresses` it is.
+    scales: Vec<(usize, usize)>,
     polls: u32,
 }
+
+const SCALE: Reading = Reading::Registers { kind: Type::U16, order: WordOrder::Big, mask: None };
 
 /// An action that is ready to be sent.
 #[derive(Debug)]
 pub struct Act {
     write: ReadyWrite,
-    confirm: Option<(Address, i64, String)>,
+    confirm: Option<Confirm>,
+    requires: Vec<Required>,
+}
+
+/// A point that must show a raw value before an action is sent.
+#[derive(Debug)]
+struct Required {
+    address: Address,
+    raw: i64,
+    point: String,
+    word: String,
+}
+
+/// A point that is read back after an action.
+#[derive(Debug)]
+struct Confirm {
+    address: Address,
+    /// `None`: it has the word, but nobody has proved which raw value stands for it.
+    expected: Option<i64>,
+    point: String,
+    within: Duration,
 }
 
 /// Why an exchange gave no answer.
@@ -89,9 +119,19 @@ impl Session {
     pub fn new(link: LinkSettings, framing: Framing, units: Vec<Unit>) -> Self {
         let plans = units.iter().map(|unit| {
             let groups = unit.profile.groups.iter().map(|group| {
-                let addresses: Vec<Address> = group.points.iter().map(|point| point.address).collect();
+                let mut addresses: Vec<Address> = group.points.iter().map(|point| point.address).collect();
+                let columns = addresses.len();
+                // The registers that say a scale are read with the points, as columns behind the last one.
+                let mut scales = Vec::new();
+                for column in 0..columns {
+                    if let Some(scale_by) = addresses[column].scale_by {
+                        scales.push((column, addresses.len()));
+                        addresses.push(Address { span: scale_by.span, reading: SCALE, scale_by: None });
+                    }
+                }
                 let spans = addresses.iter().map(|address| address.span).collect();
-                GroupPlan { plan: Plan::new(spans, unit.profile.model.limits), addresses, polls: 0 }
+                let plan = Plan::new(spans, unit.profile.model.limits);
+                GroupPlan { plan, addresses, columns, scales, polls: 0 }
             });
             groups.collect()
         });
@@ -227,7 +267,14 @@ impl Session {
                 at += 1;
                 continue;
             }
-            match self.read(device, &read.request(), turn).await {
+            let mut answered = self.read(device, &read.request(), turn).await;
+            if let Ok(answer) = &answered
+                && self.is_noise(device, group, &read, answer)
+                && turn.may_retry()
+            {
+                answered = self.read(device, &read.request(), turn).await;
+            }
+            match answered {
                 Ok(Answer::Refused(exception)) => {
                     let by_address = matches!(exception, Exception::ILLEGAL_ADDRESS | Exception::ILLEGAL_VALUE);
                     if by_address && self.plans[device][group].plan.split(at) {
@@ -241,11 +288,12 @@ impl Session {
                 }
                 Ok(answer) => {
                     let addresses = &self.plans[device][group].addresses;
-                    cells.extend(
-                        read.points
-                            .iter()
-                            .map(|point| (*point as u16, value_in(&answer, addresses[*point], read.address))),
-                    );
+                    let points = &self.units[device].profile.groups[group].points;
+                    cells.extend(read.points.iter().map(|at| {
+                        let value = value_in(&answer, addresses[*at], read.address);
+                        let noise = points.get(*at).is_some_and(|point| is_impossible(point, &value));
+                        (*at as u16, if noise { Err(QualityReason::NotUnderstood) } else { value })
+                    }));
                 }
                 Err(error) => return (cells, Some(error)),
             }
@@ -254,32 +302,100 @@ impl Session {
         (cells, refusal)
     }
 
-    /// Reads a point back and compares it with what an action should have made of it.
-    async fn confirm(&mut self, device: usize, confirm: (Address, i64, String)) -> Result<Vec<Field>, ActError> {
-        let (address, expected, name) = confirm;
+    /// Whether the device sent a word that does not exist where it is known to do so now and then.
+    fn is_noise(&self, device: usize, group: usize, read: &Read, answer: &Answer) -> bool {
+        let addresses = &self.plans[device][group].addresses;
+        let points = &self.units[device].profile.groups[group].points;
+        read.points.iter().any(|at| {
+            points.get(*at).is_some_and(|point| is_impossible(point, &value_in(answer, addresses[*at], read.address)))
+        })
+    }
+
+    /// Applies the scales that the device itself says, and takes their registers out of the row.
+    fn scale(&self, device: usize, group: usize, cells: &mut Cells) {
+        let GroupPlan { columns, scales, addresses, .. } = &self.plans[device][group];
+        if scales.is_empty() {
+            return;
+        }
+        let place =
+            |cells: &Cells, column: usize| cells.binary_search_by_key(&column, |(column, _)| usize::from(*column)).ok();
+        let points = &self.units[device].profile.groups[group].points;
+        for (column, scale) in scales {
+            let (Some(at), Some(by)) = (place(cells, *column), addresses[*column].scale_by) else { continue };
+            let said = place(cells, *scale).map(|at| cells[at].1.clone());
+            let Ok(raw) = cells[at].1.clone() else { continue };
+            cells[at].1 = match (raw, said) {
+                (RawValue::Integer(raw), _) if points[*column].common.not_available.contains(&raw) => {
+                    Err(QualityReason::NotAvailable)
+                }
+                (raw, Some(Ok(RawValue::Integer(said)))) => by.apply(raw, said as u16),
+                _ => Err(QualityReason::ReadFailed),
+            };
+        }
+        cells.retain(|(column, _)| usize::from(*column) < *columns);
+    }
+
+    /// Reads one point now.
+    async fn read_point(&mut self, device: usize, address: Address, turn: Turn<'_>) -> Result<RawValue, String> {
         let span = address.span;
         let request = Request::Read { function: span.function, address: span.address, count: span.width };
-        let unseen = |text: String| {
-            let text = format!("the device accepted it, but \"{name}\" could not be read to confirm it: {text}");
+        match self.read(device, &request, turn).await {
+            Ok(Answer::Refused(exception)) => Err(exception.to_string()),
+            Ok(answer) => value_in(&answer, address, span.address).map_err(|reason| format!("{reason:?}")),
+            Err(error) => Err(error.text),
+        }
+    }
+
+    /// Whether every point shows what the action needs. Nothing was sent yet that could move anything.
+    async fn check_required(&mut self, device: usize, requires: &[Required]) -> Result<(), ActError> {
+        for required in requires {
+            let name = &required.point;
+            let shown = match self.read_point(device, required.address, Turn::once()).await {
+                Ok(RawValue::Integer(raw)) if raw == required.raw => continue,
+                Ok(raw) => format!("it shows {}", shown(&raw)),
+                Err(error) => format!("it could not be read: {error}"),
+            };
+            let text = format!("interlock: \"{name}\" must be \"{}\", but {shown}", required.word);
+            return Err(ActError::NotSent(TalkError::refused(text)));
+        }
+        Ok(())
+    }
+
+    /// Reads a point back until it shows what an action should have made of it.
+    async fn confirm(&mut self, device: usize, confirm: Confirm) -> Result<Vec<Field>, ActError> {
+        let Confirm { address, expected, point: name, within } = confirm;
+        let not_confirmed = |text: String| {
+            let text = format!("the device accepted it, but {text}");
             ActError::NotConfirmed(TalkError { text, ..TalkError::refused("") })
         };
-        let answer = match self.read(device, &request, Turn::undisturbed()).await {
-            Ok(Answer::Refused(exception)) => return Err(unseen(exception.to_string())),
-            Ok(answer) => answer,
-            Err(error) => return Err(unseen(error.text)),
+        let Some(expected) = expected else {
+            return Err(not_confirmed(format!("which way round \"{name}\" is wired is not proved")));
         };
-        match value_in(&answer, address, span.address) {
-            Ok(RawValue::Integer(raw)) if raw == expected => Ok(vec![Field::new(&name, FieldValue::Integer(raw))]),
-            Ok(raw) => {
-                let shown = match raw {
-                    RawValue::Integer(raw) => raw.to_string(),
-                    RawValue::Number(raw) => raw.to_string(),
-                    RawValue::Text(raw) => raw,
-                };
-                let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
-                Err(ActError::Refused(TalkError::refused(text)))
+        let deadline = Instant::now() + within;
+        loop {
+            let read = self.read_point(device, address, Turn::undisturbed()).await;
+            if let Ok(RawValue::Integer(raw)) = read
+                && raw == expected
+            {
+                return Ok(vec![Field::new(&name, FieldValue::Integer(raw))]);
             }
-            Err(reason) => Err(unseen(format!("{reason:?}"))),
+            if Instant::now() < deadline {
+                tokio::time::sleep(LOOK_AGAIN).await;
+                continue;
+            }
+            return Err(match read {
+                Err(error) => not_confirmed(format!("\"{name}\" could not be read to confirm it: {error}")),
+                Ok(raw) if within.is_zero() => {
+                    let shown = shown(&raw);
+                    let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
+                    ActError::Refused(TalkError::refused(text))
+                }
+                // What it set in motion may still arrive.
+                Ok(raw) => {
+                    let shown = shown(&raw);
+                    not_confirmed(format!("\"{name}\" shows {shown} instead of {expected} after {within:?}"))
+                }
+            });
         }
     }
 }
@@ -314,6 +430,7 @@ impl Talker for Session {
         }
         let (mut cells, trouble) = self.read_plan(device, group, turn).await;
         cells.sort_by_key(|(column, _)| *column);
+        self.scale(device, group, &mut cells);
         Polled { cells, trouble }
     }
 
@@ -327,16 +444,30 @@ impl Talker for Session {
         let found = profile.actions.iter().find(|candidate| candidate.spec.name == action);
         let found = found.ok_or_else(|| format!("there is no action \"{action}\""))?;
         let write = found.speak.ready(arguments)?;
+        let find = |name: &str| {
+            let mut points = profile.groups.iter().flat_map(|group| &group.points);
+            let point = points.find(|point| point.common.spec.name.as_str() == name);
+            point.ok_or_else(|| format!("there is no point \"{name}\""))
+        };
         let confirm = match &write.confirm {
-            Some((name, expected)) => {
-                let points = profile.groups.iter().flat_map(|group| &group.points);
-                let point = points.into_iter().find(|point| point.common.spec.name.as_str() == name);
-                let point = point.ok_or_else(|| format!("there is no point \"{name}\""))?;
-                Some((point.address, *expected, name.clone()))
+            Some(ReadBack { point: name, expected, within }) => {
+                let point = find(name)?;
+                let expected = match expected {
+                    Expected::Raw(raw) => Some(*raw),
+                    Expected::Word(word) => point.common.raw_of(word),
+                };
+                Some(Confirm { address: point.address, expected, point: name.clone(), within: *within })
             }
             None => None,
         };
-        Ok(Act { write, confirm })
+        let requires = found.speak.requires().iter().map(|(name, word)| {
+            let point = find(name)?;
+            let raw = point.common.raw_of(word);
+            let raw = raw.ok_or_else(|| format!("interlock: which way round \"{name}\" is wired is not proved"))?;
+            Ok(Required { address: point.address, raw, point: name.clone(), word: word.clone() })
+        });
+        let requires = requires.collect::<Result<_, String>>()?;
+        Ok(Act { write, confirm, requires })
     }
 
     async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
@@ -345,6 +476,10 @@ impl Talker for Session {
     }
 
     async fn act(&mut self, device: usize, act: Act) -> Result<Vec<Field>, ActError> {
+        if !act.requires.is_empty() {
+            self.check_required(device, &act.requires).await?;
+            self.make_ready(device, None).await.map_err(ActError::NotSent)?;
+        }
         match self.exchange(device, &act.write.request).await {
             Ok(Answer::Refused(exception)) if exception.is_from_gateway() || exception == Exception(5) => {
                 Err(ActError::NotConfirmed(TalkError::refused(exception.to_string())))
@@ -360,9 +495,27 @@ impl Talker for Session {
     }
 }
 
+fn is_impossible(point: &Point<ModbusDialect>, value: &Result<RawValue, QualityReason>) -> bool {
+    let words = &point.common.words;
+    match value {
+        Ok(RawValue::Integer(raw)) if point.notes.reread && !words.is_empty() => {
+            !words.iter().any(|(known, _)| known == raw)
+        }
+        _ => false,
+    }
+}
+
 /// Something was heard, but it was no answer.
 fn not_an_answer(error: FrameError) -> TalkError {
     TalkError::device(HealthLevel::Reachable, error.reason(), error.to_string())
+}
+
+fn shown(raw: &RawValue) -> String {
+    match raw {
+        RawValue::Integer(raw) => raw.to_string(),
+        RawValue::Number(raw) => raw.to_string(),
+        RawValue::Text(raw) => raw.clone(),
+    }
 }
 
 /// The raw value at `address` in an answer that begins at `start`.

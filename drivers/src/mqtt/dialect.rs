@@ -110,6 +110,10 @@ impl Dialect for MqttDialect {
         Some(MqttModel { silent_after, online, events, reply })
     }
 
+    fn events(&self, model: &MqttModel) -> Vec<String> {
+        model.events.iter().map(|event| event.kind.clone()).collect()
+    }
+
     fn read_group(&self, _: &MqttModel, group: &mut Section<'_>) -> Option<MqttGroup> {
         let topic = read_topic(group);
         let plain = group.choice("format", &[("json", false), ("text", true)]).unwrap_or(false);

@@ -10,7 +10,7 @@ use super::device::MqttDevice;
 use super::dialect::MqttDialect;
 use super::driver::MqttDriver;
 use crate::configure::{ConfiguredLink, DeviceEntry};
-use crate::profile::{Profile, ProfileStore};
+use crate::profile::{Description, Profile, ProfileStore};
 use crate::registry::DriverKind;
 
 /// The kind `mqtt`.
@@ -35,8 +35,8 @@ impl DriverKind for MqttKind {
         "mqtt"
     }
 
-    fn check_profile(&self, profile: &mut Section<'_>) {
-        Profile::read_section(&MqttDialect, "profile", profile);
+    fn read_profile(&self, name: &str, profile: &mut Section<'_>) -> Option<Description> {
+        Some(Profile::read_section(&MqttDialect, name, profile)?.description(&MqttDialect))
     }
 
     fn configure(
@@ -50,7 +50,7 @@ impl DriverKind for MqttKind {
         let mut configured = Vec::new();
         let mut spoken = Vec::new();
         for mut entry in devices {
-            let profile = Profile::of_device(&MqttDialect, &entry, profiles);
+            let profile = Profile::of_device(&MqttDialect, &mut entry, profiles);
             let topic = read_prefix(&mut entry.section);
             if let Some(topic) = &topic {
                 if let Some((line, _)) = known.iter().find(|(_, other)| other == topic) {
@@ -139,7 +139,7 @@ mod tests {
     fn problems_of(text: &str) -> String {
         let problems = Problems::new("profile.toml", text);
         let document = Document::parse("profile.toml", text).unwrap();
-        MqttKind.check_profile(&mut document.root(&problems));
+        MqttKind.read_profile("test", &mut document.root(&problems));
         problems.to_string()
     }
 

@@ -4,10 +4,19 @@
 //! lives in the protocol (a register, an offset in a frame, a field of a message) is read by the kind's
 //! [`Dialect`]. `docs/profiles.md` describes the keys.
 
+mod about;
+mod action_keys;
+mod check;
 mod point;
+mod point_keys;
+mod polarity;
 mod read;
 mod store;
+pub mod vocabulary;
 
+pub use about::{About, DescribedPoint, Description, Evidence};
+pub use check::check;
 pub use point::{CounterEvent, GroupProfile, PointProfile, Scale};
+pub use point_keys::Notes;
 pub use read::{Action, Dialect, Group, Point, Profile};
 pub use store::{ProfileSource, ProfileStore};

@@ -38,6 +38,14 @@ pub struct PointProfile {
     pub counts: Option<CounterEvent>,
 }
 
+impl PointProfile {
+    /// The raw value that stands for a word; `None` also where its polarity is not proved yet.
+    #[must_use]
+    pub fn raw_of(&self, word: &str) -> Option<i64> {
+        self.words.iter().find(|(_, known)| known == word).map(|(raw, _)| *raw)
+    }
+}
+
 /// value = raw × multiply ÷ divide + add, rounded where the scale gives no exact decimals
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use kouan_protocol::{ActionSpec, ArgumentKind, ArgumentSpec, Field, FieldValue, PointKind, PointName, PointSpec};
+use kouan_protocol::ActionSpec;
 use kouan_settings::{Document, Problems, Section};
 
-use super::point::{CounterEvent, GroupProfile, PointProfile, Scale};
+use super::about::{About, DescribedPoint, Description};
+use super::action_keys::read_action;
+use super::point::{GroupProfile, PointProfile};
+use super::point_keys::{Naming, Notes, ReadPoint, read_bits, read_point};
+use super::polarity::Polarity;
 use super::store::{ProfileSource, ProfileStore};
 use crate::configure::{ConfiguredDevice, DeviceEntry};
 
@@ -30,6 +34,22 @@ pub trait Dialect: Clone + std::fmt::Debug {
     fn read_address(&self, model: &Self::Model, group: &Self::Group, point: &mut Section<'_>) -> Option<Self::Address>;
     /// Reads an action's own keys.
     fn read_action(&self, model: &Self::Model, action: &mut Section<'_>) -> Option<Self::Action>;
+    /// The place so many steps further on, for points that are repeated: the next register, coil or byte. `None` where
+    /// the protocol has no such thing, or nothing lies there.
+    fn shift(&self, address: &Self::Address, steps: u32) -> Option<Self::Address> {
+        let _ = (address, steps);
+        None
+    }
+    /// One bit of what lies at `address`, for bit maps. `None` where the protocol has no such thing, or no such bit.
+    fn bit(&self, address: &Self::Address, bit: u8) -> Option<Self::Address> {
+        let _ = (address, bit);
+        None
+    }
+    /// The kinds of events that the model itself reports.
+    fn events(&self, model: &Self::Model) -> Vec<String> {
+        let _ = model;
+        Vec::new()
+    }
     /// Checks what only the whole profile shows, such as overlapping registers; reports with [`Problems::add`].
     fn check(&self, profile: &Profile<Self>, problems: &Problems)
     where
@@ -43,10 +63,8 @@ pub struct Profile<D: Dialect> {
     pub name: String,
     /// What such a device is for.
     pub class: String,
-    /// Maker, for people.
-    pub maker: String,
-    /// Model, for people.
-    pub model_name: String,
+    /// What people should know about the model.
+    pub about: About,
     /// The protocol's settings of the whole model.
     pub model: D::Model,
     /// What is read together.
@@ -79,6 +97,8 @@ pub struct Point<D: Dialect> {
     pub line: usize,
     /// What becomes of its raw value.
     pub common: PointProfile,
+    /// What else is known about it.
+    pub notes: Notes,
     /// Where its raw value is found.
     pub address: D::Address,
 }
@@ -96,7 +116,8 @@ pub struct Action<D: Dialect> {
 
 impl<D: Dialect> Profile<D> {
     /// Finds and reads the profile of a configured device. Problems go to the device's `profile` key.
-    pub fn of_device(dialect: &D, device: &DeviceEntry<'_>, store: &ProfileStore) -> Option<Self> {
+    pub fn of_device(dialect: &D, device: &mut DeviceEntry<'_>, store: &ProfileStore) -> Option<Self> {
+        let polarity = Polarity::read(&mut device.section);
         let Some(name) = &device.profile else {
             device.section.problems().add(
                 device.section.line(),
@@ -113,7 +134,10 @@ impl<D: Dialect> Profile<D> {
             return None;
         };
         match Self::read(dialect, name, source) {
-            Ok(profile) => Some(profile),
+            Ok(mut profile) => {
+                polarity.apply(&mut profile, &device.section);
+                Some(profile)
+            }
             Err(problems) => {
                 device.section.problem("profile", format!("the profile \"{name}\" has problems:\n{problems}"));
                 None
@@ -139,15 +163,7 @@ impl<D: Dialect> Profile<D> {
 
     /// Reads and checks a profile whose file is open at `root`; problems go to its list.
     pub fn read_section(dialect: &D, name: &str, root: &mut Section<'_>) -> Option<Self> {
-        root.require("kind", &format!("the protocol, such as kind = \"{}\"", dialect.kind()));
-        root.choice("kind", &[(dialect.kind(), ())]);
-        let class = root.string_required("class", "what the device is for, such as class = \"ups\"");
-        let maker = root.string("maker").unwrap_or_default();
-        let model_name = root.string("model").unwrap_or_default();
-        root.require("evidence", "how far the facts are proved: \"solid\", \"medium\" or \"uncertain\"");
-        root.choice("evidence", &[("solid", ()), ("medium", ()), ("uncertain", ())]);
-        root.string_required("source", "where the facts come from");
-        root.strings("doubts");
+        let about = About::read(dialect.kind(), root);
         let Some(model) = dialect.read_model(root) else {
             root.ignore_rest();
             return None;
@@ -173,10 +189,33 @@ impl<D: Dialect> Profile<D> {
                 actions.push(action);
             }
         }
-        let profile = Self { name: name.to_owned(), class: class?, maker, model_name, model, groups, actions };
+        let about = about?;
+        let profile = Self { name: name.to_owned(), class: about.class.clone(), about, model, groups, actions };
         check_names(&profile, root.problems());
+        check_notes(&profile, root.problems());
         dialect.check(&profile, root.problems());
         Some(profile)
+    }
+
+    /// What the model offers, without its protocol.
+    #[must_use]
+    pub fn description(&self, dialect: &D) -> Description {
+        let points = self.groups.iter().flat_map(|group| {
+            group.points.iter().map(|point| DescribedPoint {
+                line: point.line,
+                group: group.name.clone(),
+                common: point.common.clone(),
+                notes: point.notes.clone(),
+            })
+        });
+        Description {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            groups: self.group_profiles(None),
+            points: points.collect(),
+            actions: self.action_specs(),
+            events: dialect.events(&self.model),
+        }
     }
 
     /// The device as the rest of the agent sees it.
@@ -231,13 +270,12 @@ fn read_group<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'
     };
     let mut points = Vec::new();
     for mut point in section.sections("point") {
-        let line = point.line();
-        let common = read_point(&mut point);
-        let address = dialect.read_address(model, &ask, &mut point);
-        match (common, address) {
-            (Some(common), Some(address)) => points.push(Point { line, common, address }),
-            _ => point.ignore_rest(),
-        }
+        let read = read_point(&mut point);
+        take_points(dialect, model, &ask, &mut point, read, &mut points);
+    }
+    for mut bits in section.sections("bits") {
+        let read = read_bits(&mut bits);
+        take_points(dialect, model, &ask, &mut bits, read, &mut points);
     }
     if points.is_empty() {
         section.problem("point", "a group needs at least one [[group.point]]");
@@ -249,142 +287,44 @@ fn read_group<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'
     Some(Group { line, name: name?, every, heartbeat, ask, points })
 }
 
-const KINDS: [(&str, PointKind); 4] = [
-    ("measurement", PointKind::Measurement),
-    ("state", PointKind::State),
-    ("counter", PointKind::Counter),
-    ("text", PointKind::Text),
-];
-
-/// Reads the part of a point that every protocol shares.
-pub(crate) fn read_point(section: &mut Section<'_>) -> Option<PointProfile> {
-    let name: Option<PointName> = section.parse_required("name", "the point's name, such as name = \"battery.charge\"");
-    let kind = section.choice("is", &KINDS).unwrap_or(PointKind::Measurement);
-    let unit = section.string("unit").unwrap_or_default();
-    let scale = read_scale(section);
-    let stated = section.integer("decimals", 0..=9).map(|decimals| decimals as u8);
-    let exact = exact_decimals(scale);
-    let decimals = stated.or(exact).unwrap_or(2);
-    let round = match (stated, exact) {
-        (Some(stated), exact) if exact != Some(stated) => Some(stated),
-        (None, None) => Some(decimals),
-        _ => None,
-    };
-    let scale = Scale { round, ..scale };
-    let words = read_words(section);
-    let any_word = section.bool_or("any_word", false);
-    if kind == PointKind::State && words.is_empty() && !any_word {
-        section.problem("words", "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }");
-    }
-    if kind == PointKind::Measurement && unit.is_empty() {
-        section
-            .problem("unit", "a measurement needs a unit, such as unit = \"°C\"; write unit = \"1\" for a bare number");
-    }
-    let range = section.numbers::<2>("range");
-    if range.is_some_and(|[low, high]| low >= high) {
-        section.problem("range", "the first number must be less than the second");
-    }
-    let counts = read_counter_event(section);
-    if counts.is_some() && kind != PointKind::Counter {
-        section.problem("counts", "only a counter can count events; add is = \"counter\"");
-    }
-    let mut states: Vec<String> = Vec::new();
-    for (_, word) in &words {
-        if !states.contains(word) {
-            states.push(word.clone());
-        }
-    }
-    Some(PointProfile {
-        spec: PointSpec { name: name?, kind, unit, decimals, states },
-        scale,
-        not_available: section.integers("not_available", i64::MIN..=i64::MAX),
-        range: range.map(|[low, high]| (low, high)),
-        words,
-        dead_band: section.number("dead_band").unwrap_or(0.0),
-        wraps_at: section.integer("wraps_at", 1..=i64::MAX).map(i64::unsigned_abs),
-        counts,
-    })
-}
-
-/// `scale = "1/10"` or `scale = 0.5`, and `add = -40`.
-fn read_scale(section: &mut Section<'_>) -> Scale {
-    let add = section.number("add").unwrap_or(0.0);
-    let text = section.string("scale");
-    let Some(text) = text else { return Scale { add, ..Scale::NONE } };
-    let parts: Vec<Option<f64>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
-    let (multiply, divide) = match parts.as_slice() {
-        [Some(multiply)] => (*multiply, 1.0),
-        [Some(multiply), Some(divide)] => (*multiply, *divide),
-        _ => (f64::NAN, 1.0),
-    };
-    if !multiply.is_finite() || !divide.is_finite() || multiply == 0.0 || divide == 0.0 {
-        section.problem("scale", format!("\"{text}\" is not a scale; write \"1/10\", \"1/512\" or \"0.5\""));
-        return Scale { add, ..Scale::NONE };
-    }
-    Scale { multiply, divide, add, round: None }
-}
-
-/// As many decimals as a power-of-ten scale gives its values; `None` for any other scale.
-fn exact_decimals(scale: Scale) -> Option<u8> {
-    (0..=9_u8).find(|decimals| scale.divide == 10_f64.powi(i32::from(*decimals)) && scale.multiply.fract() == 0.0)
-}
-
-fn read_words(section: &mut Section<'_>) -> Vec<(i64, String)> {
-    let Some(mut table) = section.section("words") else { return Vec::new() };
-    let mut words = Vec::new();
-    for key in table.remaining_keys() {
-        let word = table.string(&key);
-        match key.parse::<i64>() {
-            Ok(raw) => words.extend(word.map(|word| (raw, word))),
-            Err(_) => table.problem(&key, "the key must be the raw whole number that the word stands for"),
-        }
-    }
-    words.sort();
-    words
-}
-
-fn read_counter_event(section: &mut Section<'_>) -> Option<CounterEvent> {
-    let mut table = section.section("counts")?;
-    let kind = table.string_required("event", "the event that each step stands for, such as event = \"passage\"")?;
-    let fields = table.remaining_keys().into_iter().filter_map(|name| {
-        let value = FieldValue::Text(table.string(&name)?);
-        Some(Field::new(&name, value))
-    });
-    let fields = fields.collect();
-    Some(CounterEvent { kind, fields })
-}
-
-fn read_action<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'_>) -> Option<Action<D>> {
+/// Adds the point, its repetitions, or the points of its bits.
+fn take_points<D: Dialect>(
+    dialect: &D,
+    model: &D::Model,
+    ask: &D::Group,
+    section: &mut Section<'_>,
+    read: Option<ReadPoint>,
+    points: &mut Vec<Point<D>>,
+) {
     let line = section.line();
-    let name = section.string_required("name", "the action's name, such as name = \"relay.set\"");
-    let moves = section.bool_or("moves", true);
-    let mut arguments = Vec::new();
-    for mut argument in section.sections("argument") {
-        let kinds = [
-            ("number", ArgumentKind::Number),
-            ("integer", ArgumentKind::Integer),
-            ("text", ArgumentKind::Text),
-            ("flag", ArgumentKind::Flag),
-        ];
-        let name = argument.string_required("name", "the argument's name");
-        argument.require("is", "its type: \"number\", \"integer\", \"text\" or \"flag\"");
-        let kind = argument.choice("is", &kinds);
-        let (Some(name), Some(kind)) = (name, kind) else {
-            argument.ignore_rest();
-            continue;
-        };
-        arguments.push(ArgumentSpec {
-            name,
-            kind,
-            required: argument.bool_or("required", true),
-            min: argument.number("min"),
-            max: argument.number("max"),
-            choices: argument.strings("choices"),
-        });
-    }
-    let Some(speak) = dialect.read_action(model, section) else {
+    let address = dialect.read_address(model, ask, section);
+    let (Some(read), Some(address)) = (read, address) else {
         section.ignore_rest();
-        return None;
+        return;
     };
-    Some(Action { line, spec: ActionSpec { name: name?, moves, arguments }, speak })
+    for (at, name) in read.names.iter().enumerate() {
+        let found = match read.naming {
+            Naming::One => Some(address.clone()),
+            Naming::Steps(step) => dialect.shift(&address, at as u32 * step),
+            Naming::Bits => dialect.bit(&address, name.0),
+        };
+        let Some(address) = found else {
+            section.problem("name", format!("there is no place for \"{}\"", name.1));
+            return;
+        };
+        let mut common = read.common.clone();
+        common.spec.name = name.1.clone();
+        points.push(Point { line, common, notes: read.notes.clone(), address });
+    }
+}
+
+/// Checks what the notes of points refer to.
+fn check_notes<D: Dialect>(profile: &Profile<D>, problems: &Problems) {
+    for point in profile.groups.iter().flat_map(|group| &group.points) {
+        if let Some(action) = &point.notes.latched_until
+            && !profile.actions.iter().any(|known| known.spec.name == *action)
+        {
+            problems.add(point.line, "point.latched_until", format!("there is no action \"{action}\""));
+        }
+    }
 }

@@ -25,8 +25,30 @@ macro_rules! built_in {
 }
 
 /// The profiles in this program: name and text.
-const BUILT_IN: &[(&str, &str)] =
-    built_in!["apc-smart-ups", "ds205a-gate", "kiosk-mqtt", "pzem-016", "waveshare-relay-8ch", "xy-md02"];
+const BUILT_IN: &[(&str, &str)] = built_in![
+    "apc-smart-ups",
+    "barrier-waveshare",
+    "carel-ir33",
+    "clever-mpro",
+    "ds205a-gate",
+    "huawei-ups2000",
+    "kiosk-mqtt",
+    "lot-turnstile",
+    "md02-hundredths",
+    "onokom-air",
+    "pzem-016",
+    "sdm120",
+    "sdm230",
+    "sdm630",
+    "seahawk-10k",
+    "sht30-humidity-first",
+    "socomec-jbus",
+    "th-temperature-first",
+    "waveshare-relay-8ch",
+    "waveshare-relay-8ch-plain",
+    "wb-mwac",
+    "xy-md02",
+];
 
 impl ProfileStore {
     /// The built-in profiles.

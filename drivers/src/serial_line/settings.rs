@@ -10,7 +10,7 @@ use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
 use crate::driver::{Driver, DriverCx, DriverFuture};
 use crate::link::timing::TimingKeys;
 use crate::link::{LinkDevice, LinkSettings, Timing, run_link};
-use crate::profile::ProfileStore;
+use crate::profile::{Description, ProfileStore};
 use crate::registry::DriverKind;
 
 /// The kind `serial-line`.
@@ -37,8 +37,8 @@ impl DriverKind for SerialLineKind {
         "serial-line"
     }
 
-    fn check_profile(&self, profile: &mut Section<'_>) {
-        SerialProfile::read_section(&SerialDialect, "", profile);
+    fn read_profile(&self, name: &str, profile: &mut Section<'_>) -> Option<Description> {
+        Some(SerialProfile::read_section(&SerialDialect, name, profile)?.description(&SerialDialect))
     }
 
     fn configure(
@@ -55,7 +55,7 @@ impl DriverKind for SerialLineKind {
             entry.section.require("unit", "the device's number on the line, such as unit = 1");
             let unit = entry.section.integer("unit", 0..=255).map(|unit| unit.unsigned_abs() as u8);
             let timing = TimingKeys::read(&mut entry.section).or(keys);
-            let profile = SerialProfile::of_device(&SerialDialect, &entry, profiles);
+            let profile = SerialProfile::of_device(&SerialDialect, &mut entry, profiles);
             let (Some(unit), Some(profile)) = (unit, profile) else { continue };
             if let Some(other) = units.iter().position(|other| other.unit == unit) {
                 let name = &configured[other].identity.key;

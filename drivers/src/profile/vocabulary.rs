@@ -1,0 +1,287 @@
+//! The common names of points and events, so that a rule or an inspection is written once for all models of a class.
+//!
+//! A point's name is a word of the list, or one with a place behind it: `door`, `door.1`, `temperature.room`,
+//! `power.voltage.l1`. A name outside the list must be declared in the profile: `own = ["gate.fault.bits"]`.
+
+use kouan_protocol::PointKind;
+use kouan_settings::Problems;
+
+use super::about::Description;
+use super::point::PointProfile;
+
+/// One name that means the same in every profile.
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// The name.
+    pub name: &'static str,
+    /// The kinds that such a point may be.
+    pub kinds: &'static [PointKind],
+    /// The units that a number may have.
+    pub units: &'static [&'static str],
+    /// The words that a state may have; empty for any.
+    pub states: &'static [&'static str],
+    /// What it says.
+    pub about: &'static str,
+}
+
+const M: &[PointKind] = &[PointKind::Measurement];
+const S: &[PointKind] = &[PointKind::State];
+const C: &[PointKind] = &[PointKind::Counter];
+const T: &[PointKind] = &[PointKind::Text];
+const CM: &[PointKind] = &[PointKind::Counter, PointKind::Measurement];
+
+const fn number(name: &'static str, units: &'static [&'static str], about: &'static str) -> Word {
+    Word { name, kinds: M, units, states: &[], about }
+}
+
+const fn state(name: &'static str, states: &'static [&'static str], about: &'static str) -> Word {
+    Word { name, kinds: S, units: &[], states, about }
+}
+
+const YES: &[&str] = &["no", "yes"];
+const ALARM: &[&str] = &["ok", "alarm"];
+const V: &[&str] = &["V"];
+const A: &[&str] = &["A"];
+const HZ: &[&str] = &["Hz"];
+const WATT: &[&str] = &["W", "kW"];
+const VA: &[&str] = &["VA", "kVA"];
+const VAR: &[&str] = &["var", "kvar"];
+const WH: &[&str] = &["Wh", "kWh"];
+const C_: &[&str] = &["°C"];
+const PERCENT: &[&str] = &["%"];
+
+/// Every common name of a point.
+pub const POINTS: &[Word] = &[
+    state("alarm", ALARM, "an alarm of the device itself, with its name behind: alarm.fan"),
+    state("fault", &["ok", "fault"], "something of the device is broken, with its name behind"),
+    state("power.source", &["mains", "battery", "bypass", "eco", "off", "none"], "where the load's power comes from"),
+    state("power.transfer-cause", &[], "why a UPS changed its source"),
+    state("power.alarm", &[], "a limit of power was passed"),
+    number("power.voltage", V, "voltage"),
+    number("power.current", A, "current"),
+    number("power.active", WATT, "active power"),
+    number("power.apparent", VA, "apparent power"),
+    number("power.reactive", VAR, "reactive power"),
+    number("power.factor", &["1"], "power factor"),
+    number("power.angle", &["°"], "phase angle"),
+    number("power.frequency", HZ, "frequency"),
+    number("power.demand", WATT, "demand over the meter's own interval"),
+    number("power.distortion", PERCENT, "harmonic distortion"),
+    Word { name: "energy.active", kinds: CM, units: WH, states: &[], about: "active energy" },
+    Word { name: "energy.reactive", kinds: CM, units: &["varh", "kvarh"], states: &[], about: "reactive energy" },
+    number("input.voltage", V, "what comes in"),
+    number("input.current", A, "what comes in"),
+    number("input.frequency", HZ, "what comes in"),
+    state("input.acceptable", &["yes", "no"], "whether a UPS accepts its input"),
+    number("bypass.voltage", V, "on the bypass"),
+    number("bypass.frequency", HZ, "on the bypass"),
+    number("output.voltage", V, "what goes out"),
+    number("output.current", A, "what goes out"),
+    number("output.frequency", HZ, "what goes out"),
+    number("output.active", WATT, "what goes out"),
+    number("output.apparent", VA, "what goes out"),
+    Word { name: "output.energy", kinds: CM, units: WH, states: &[], about: "energy that went out" },
+    state("output.on", YES, "whether the output has power"),
+    state("output.shutdown-imminent", YES, "the output is about to be switched off"),
+    state("inverter", &["ok", "alarm", "off", "on"], "the inverter of a UPS"),
+    state("rectifier", &["ok", "alarm", "off", "on"], "the rectifier of a UPS"),
+    number("battery.charge", PERCENT, "charge"),
+    number("battery.runtime", &["s", "min"], "how long the battery lasts at this load"),
+    number("battery.voltage", V, "voltage"),
+    number("battery.current", A, "current"),
+    number("battery.temperature", C_, "temperature"),
+    number("battery.capacity", &["Ah"], "rated capacity"),
+    number("battery.packs", &["1"], "how many packs there are"),
+    state("battery.state", &["resting", "float", "equalising", "charging", "discharging"], "what the battery does"),
+    state("battery.connected", &["yes", "no"], "whether it is there"),
+    state("battery.low", YES, "nearly empty"),
+    state("battery.replace", YES, "worn out"),
+    state("battery.test", &[], "how a battery test stands"),
+    number("load.percent", PERCENT, "load of what is allowed"),
+    state("load.overload", YES, "more than is allowed"),
+    number("temperature", C_, "temperature, with its place behind: room, intake, exhaust, device, supply, target"),
+    number("humidity", PERCENT, "relative humidity, with its place behind"),
+    state("leak", &["dry", "leak"], "water where none should be"),
+    number("leak.distance", &["m"], "how far along the cable the water is"),
+    number("leak.current", &["µA"], "current through the leak"),
+    number("leak.cable-length", &["m"], "how long the cable is"),
+    state("leak.cable", &["ok", "broken"], "whether the cable is whole"),
+    state("leak.contamination", YES, "dirt on the cable"),
+    state("smoke", &["normal", "smoke"], "smoke"),
+    state("fire", &["normal", "alarm"], "the fire panel's contact"),
+    state("door", &["closed", "open"], "a door or a lid"),
+    state("lock", &["locked", "unlocked"], "a bolt"),
+    state("presence", &["absent", "present"], "whether something lies there"),
+    state("passage.mode", &["controlled", "free", "forbidden"], "what a gate lets through"),
+    Word { name: "passage.count", kinds: C, units: &[], states: &[], about: "who passed; in or out behind it" },
+    state("passage.intrusion", YES, "somebody passed who may not"),
+    state("passage.occupied", YES, "somebody stands in it"),
+    state("barrier", &["down", "moving", "up", "unknown"], "a boom"),
+    state("barrier.up", YES, "the upper limit is reached"),
+    state("barrier.down", YES, "the lower limit is reached"),
+    state("loop", &["free", "occupied"], "a vehicle on the loop"),
+    state("photocell", &["free", "occupied"], "something in the beam"),
+    state("manual-release", YES, "somebody disengaged the drive"),
+    state("button", &["released", "pressed"], "a push button"),
+    state("paper", &["ok", "near", "out"], "how much paper is left"),
+    state("cover", &["closed", "open"], "the cover of a machine"),
+    state("printer.online", YES, "ready to print"),
+    state("cutter", &["ok", "fault"], "the cutter of a printer"),
+    number("printer.temperature", C_, "temperature"),
+    Word { name: "tickets.count", kinds: C, units: &[], states: &[], about: "tickets issued" },
+    state("screen.on", YES, "whether a display shows something"),
+    number("screen.brightness", PERCENT, "brightness"),
+    state("video.ok", YES, "whether pictures come"),
+    number("clock.offset", &["s"], "how far the device's clock is ahead"),
+    state("cooling.on", YES, "an air conditioner runs"),
+    state("cooling.mode", &["off", "heat", "cool", "auto", "dry", "fan", "idle"], "what it does"),
+    state("cooling.fan", &[], "its fan"),
+    state("compressor.on", YES, "its compressor runs"),
+    state("defrost.on", YES, "it defrosts"),
+    number("fan.speed", &["%", "1/min"], "a fan's speed"),
+    state("relay", &["off", "on"], "an output"),
+    state("relay.mode", &[], "who commands an output"),
+    state("input", &["open", "closed"], "a contact"),
+    state("outlet", &["off", "on"], "a socket of a power strip"),
+    state("breaker", &["closed", "open"], "a circuit breaker"),
+    state("buzzer", &["off", "on"], "a buzzer"),
+    Word { name: "identity", kinds: T, units: &[], states: &[], about: "firmware, model, serial, name" },
+];
+
+/// Every common kind of event.
+pub const EVENTS: &[(&str, &str)] = &[
+    ("passage", "somebody passed a gate"),
+    ("ticket-issued", "a ticket came out"),
+    ("slot-opened", "a slot of a cabinet opened"),
+    ("slot-closed", "a slot of a cabinet was closed"),
+    ("item-returned", "something was laid into a slot"),
+    ("item-taken", "something was taken out of a slot"),
+    ("access-granted", "a reader let somebody in"),
+    ("access-denied", "a reader turned somebody away"),
+    ("door-forced", "a door opened that should not"),
+    ("door-held", "a door stayed open too long"),
+    ("tag-seen", "a tag was read"),
+    ("code-read", "a code was read"),
+    ("button-pressed", "somebody called"),
+];
+
+/// The word that a point's name begins with, the longest one.
+#[must_use]
+pub fn word(name: &str) -> Option<&'static Word> {
+    let fits = |word: &&Word| {
+        let rest = name.strip_prefix(word.name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.') && rest.matches('.').count() <= 2)
+    };
+    POINTS.iter().filter(fits).max_by_key(|word| word.name.len())
+}
+
+/// Reports every name that is neither in the vocabulary nor declared as the profile's own.
+pub(super) fn check(profile: &Description, problems: &Problems) {
+    let mut used = vec![false; profile.about.own.len()];
+    let mut declared = |name: &str| {
+        let mut found = false;
+        for (at, pattern) in profile.about.own.iter().enumerate() {
+            let fits = pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start));
+            used[at] |= fits;
+            found |= fits;
+        }
+        found
+    };
+    for point in &profile.points {
+        let name = point.common.spec.name.as_str();
+        let own = declared(name);
+        if let Some(counts) = &point.common.counts
+            && !is_event(&counts.kind)
+            && !declared(&counts.kind)
+        {
+            problems.add(point.line, "point.counts", unknown_event(&counts.kind));
+        }
+        match word(name) {
+            _ if own => {}
+            Some(word) => {
+                if let Err(problem) = agrees(word, &point.common) {
+                    let message = format!("{problem}, as every \"{}\" is; or list the name in own", word.name);
+                    problems.add(point.line, "point", message);
+                }
+            }
+            None => {
+                let message = format!(
+                    "\"{name}\" is not in the vocabulary{}; if only this model has such a thing, write \
+                     own = [\"{name}\"] at the top",
+                    nearest(name)
+                );
+                problems.add(point.line, "point.name", message);
+            }
+        }
+    }
+    for kind in &profile.events {
+        if !is_event(kind) && !declared(kind) {
+            problems.add(1, "event.kind", unknown_event(kind));
+        }
+    }
+    for (pattern, used) in profile.about.own.iter().zip(used) {
+        if !used {
+            problems.add(1, "own", format!("\"{pattern}\" is the name of nothing here"));
+        }
+    }
+}
+
+fn is_event(kind: &str) -> bool {
+    EVENTS.iter().any(|(known, _)| *known == kind)
+}
+
+fn unknown_event(kind: &str) -> String {
+    format!("event \"{kind}\" is not in the vocabulary; if only this model has it, list it in own at the top")
+}
+
+fn agrees(word: &Word, point: &PointProfile) -> Result<(), String> {
+    let spec = &point.spec;
+    if !word.kinds.contains(&spec.kind) {
+        let kinds: Vec<_> = word.kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
+        return Err(format!("\"{}\" must be a {}", spec.name, kinds.join(" or a ")));
+    }
+    if spec.kind == PointKind::Measurement && !word.units.contains(&spec.unit.as_str()) {
+        return Err(format!("\"{}\" must have the unit {}", spec.name, word.units.join(" or ")));
+    }
+    let foreign = spec.states.iter().find(|state| !word.states.is_empty() && !word.states.contains(&state.as_str()));
+    match foreign {
+        Some(state) if spec.kind == PointKind::State => {
+            Err(format!("\"{}\" may be {}, not \"{state}\"", spec.name, word.states.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn nearest(name: &str) -> String {
+    let start = name.split('.').next().unwrap_or(name);
+    let near: Vec<_> = POINTS.iter().filter(|word| word.name.split('.').any(|part| part == start)).collect();
+    let near: Vec<_> = near.iter().take(4).map(|word| format!("\"{}\"", word.name)).collect();
+    if near.is_empty() { String::new() } else { format!(" (near it: {})", near.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_may_have_a_place_behind_it() {
+        for (name, expected) in [
+            ("door", Some("door")),
+            ("door.1", Some("door")),
+            ("power.voltage.l1", Some("power.voltage")),
+            ("input.3", Some("input")),
+            ("input.voltage", Some("input.voltage")),
+            ("doors", None),
+            ("door.1.2.3", None),
+        ] {
+            assert_eq!(word(name).map(|word| word.name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_word_stands_there_twice() {
+        for (at, word) in POINTS.iter().enumerate() {
+            assert!(POINTS[..at].iter().all(|earlier| earlier.name != word.name), "{}", word.name);
+        }
+    }
+}
