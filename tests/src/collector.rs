@@ -29,7 +29,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts a collector on an empty data folder and any free port, and takes the key that it makes.
+    /// Starts a collector on an empty data folder and any free port, and takes the key that it makes. It obeys
+    /// `collector.toml` in the folder, if that is there.
     ///
     /// # Errors
     /// When it does not come up.
@@ -118,7 +119,8 @@ impl Collector {
         let data = self.data();
         let arguments = arguments.iter().map(OsString::from);
         let arguments = arguments.chain(["--data".into(), data.into_os_string()]);
-        let options = ProcessOptions::new("kouan-collector", binary("kouan-collector")?, &self.folder, arguments);
+        let mut options = ProcessOptions::new("kouan-collector", binary("kouan-collector")?, &self.folder, arguments);
+        options.environment.clone_from(&self.environment);
         run_to_end(&options, TOOL).await
     }
 
@@ -162,7 +164,11 @@ pub fn numbers(report: &Value) -> u64 {
 fn spawn(folder: &Path, listen: SocketAddr, environment: &[(OsString, OsString)]) -> anyhow::Result<Process> {
     let data = folder.join("collector");
     let listen = listen.to_string();
-    let arguments = ["run".as_ref(), "--data".as_ref(), data.as_os_str(), "--listen".as_ref(), listen.as_ref()];
+    let mut arguments = vec!["run".as_ref(), "--data".as_ref(), data.as_os_str(), "--listen".as_ref(), listen.as_ref()];
+    let settings = folder.join("collector.toml");
+    if settings.is_file() {
+        arguments.extend(["--config".as_ref(), settings.as_os_str()]);
+    }
     let mut options = ProcessOptions::new("collector", binary("kouan-collector")?, folder, arguments);
     options.environment = environment.to_vec();
     Process::start(&options)

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use kouan_protocol::limits::BODY_BYTES;
@@ -89,17 +90,27 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     }
 }
 
+/// Hands a request on to the collector and returns its answer.
+pub(crate) async fn forward(
+    http: &reqwest::Client,
+    collector: SocketAddr,
+    parts: Parts,
+    body: Bytes,
+) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
+    let url = format!("http://{collector}{}", parts.uri);
+    let mut headers = parts.headers;
+    headers.remove("host");
+    headers.remove("content-length");
+    let answer = http.request(parts.method, url).headers(headers).body(body).send().await;
+    let answer = answer.context("the collector did not answer")?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok((status, headers, answer.bytes().await.context("the answer ended early")?))
+}
+
 impl Shared {
     async fn forward(&self, request: Request) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_BYTES).await.context("reading a request failed")?;
-        let url = format!("http://{}{}", self.collector, parts.uri);
-        let mut headers = parts.headers;
-        headers.remove("host");
-        headers.remove("content-length");
-        let answer = self.http.request(parts.method, url).headers(headers).body(body).send().await;
-        let answer = answer.context("the collector did not answer")?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        Ok((status, headers, answer.bytes().await.context("the answer ended early")?))
+        forward(&self.http, self.collector, parts, body).await
     }
 }
