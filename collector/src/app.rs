@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use kouan_protocol::Clock;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,18 +16,17 @@ use crate::auth::{self, Authenticator, KeyScope, Scope, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
-use crate::http::{self, AppState, Shared};
+use crate::http::{self, AppState, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
+use crate::outages::OutageReader;
 use crate::reader::{self, Progress, Reader as _};
 use crate::restore;
 use crate::state::{Snapshots, StateReader};
-use crate::store::log::SqliteLog;
+use crate::store::log::{FUTURE_MS, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
 use crate::telemetry::{HistoryFiles, HistoryReader};
 use crate::tls::{Certificate, Front, TlsError};
 
-/// Uploads that are opened at the same time; each may take [`kouan_protocol::limits::PLAIN_BYTES`] of memory.
-const UPLOAD_SLOTS: usize = 16;
 /// How often commands are looked at for the end of their life.
 const SWEEP: Duration = Duration::from_millis(500);
 /// How often old log entries are removed.
@@ -71,6 +69,7 @@ pub struct App {
     first_key: Option<Token>,
     state_reader: StateReader,
     history_reader: HistoryReader,
+    outage_reader: OutageReader,
     threads: Vec<JoinHandle<()>>,
     lock: FolderLock,
 }
@@ -105,6 +104,7 @@ impl App {
             Writer::spawn("state", state).map_err(StoreError::io("start the writer of", &folder.state()))?;
         let first_key = make_first_key(&state, &*clock).await?;
         let state_reader = StateReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
+        let outage_reader = OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
         let state_readers = Readers::new(&folder.state());
         let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);
 
@@ -123,7 +123,8 @@ impl App {
             authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
             state_progress: Progress::of(&state_reader),
             history_progress: Progress::of(&history_reader),
-            upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
+            outage_progress: Progress::of(&outage_reader),
+            upload_slots: UploadSlots::default(),
             data: folder.path().to_owned(),
             shutdown: CancellationToken::new(),
             config,
@@ -135,7 +136,18 @@ impl App {
             counters,
         });
         let threads = vec![ingest_thread, state_thread];
-        Ok(Self { shared, front, certificate, address, first_key, state_reader, history_reader, threads, lock })
+        Ok(Self {
+            shared,
+            front,
+            certificate,
+            address,
+            first_key,
+            state_reader,
+            history_reader,
+            outage_reader,
+            threads,
+            lock,
+        })
     }
 
     /// The address that is listened on, with the real port.
@@ -160,7 +172,18 @@ impl App {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
-        let Self { shared, front, certificate, state_reader, history_reader, threads, lock, address, .. } = self;
+        let Self {
+            shared,
+            front,
+            certificate,
+            state_reader,
+            history_reader,
+            outage_reader,
+            threads,
+            lock,
+            address,
+            ..
+        } = self;
         let stop = shared.shutdown.clone();
         let _stop_anyway = stop.clone().drop_guard();
         let follow =
@@ -169,6 +192,8 @@ impl App {
         let state = tokio::spawn(reader::follow(state_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.history_progress);
         let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
+        let (head, progress, counters, token) = follow(&shared.outage_progress);
+        let outages = tokio::spawn(reader::follow(outage_reader, head, progress, counters, token));
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
         if let Some(certificate) = certificate {
@@ -196,7 +221,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, history, sweeper, pruner] {
+        for task in [state, history, outages, sweeper, pruner] {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }
@@ -287,11 +312,15 @@ async fn prune(shared: AppState) {
             _ = ticks.tick() => {}
             () = shared.shutdown.cancelled() => return,
         }
-        let through = shared.state_progress.cursor().min(shared.history_progress.cursor());
+        let readers = [&shared.state_progress, &shared.history_progress, &shared.outage_progress];
+        let through = readers.into_iter().map(Progress::cursor).min().unwrap_or(0);
         let retention = i64::try_from(shared.config.log_retention.as_millis()).unwrap_or(i64::MAX);
         loop {
-            let before = shared.clock.wall().plus_ms(retention.saturating_neg());
-            match shared.ingest.prune(through, before).await {
+            // What seems to come from the future came before this machine's clock was set back; else it would stand in
+            // the way until that time comes again.
+            let now = shared.clock.wall();
+            let kept = now.plus_ms(retention.saturating_neg())..=now.plus_ms(FUTURE_MS);
+            match shared.ingest.prune(through, kept).await {
                 Ok(removed) if removed > 0 && !shared.shutdown.is_cancelled() => tokio::task::yield_now().await,
                 Ok(_) => break,
                 Err(error) => {

@@ -9,6 +9,7 @@
 //! | [`telemetry`] | the history: a reader of the log, one file for each day |
 //! | [`state`] | latest values, health and devices: a reader of the log, and memory |
 //! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
+//! | [`outages`] | what came and went while an agent could not be heard |
 //! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
 //! | [`restore`] | a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
@@ -22,6 +23,7 @@ pub mod config;
 pub mod counters;
 pub mod http;
 pub mod ingest;
+pub mod outages;
 pub mod reader;
 pub mod restore;
 pub mod state;

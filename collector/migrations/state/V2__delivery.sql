@@ -13,16 +13,21 @@ ALTER TABLE device_health ADD COLUMN boot_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE alarm_log ADD COLUMN agent_time_ms INTEGER;
 ALTER TABLE alarm_log ADD COLUMN time_status TEXT NOT NULL DEFAULT 'trusted';
 
--- How much of each agent went into quarantine, also of what was dropped from it since.
+-- How much of each agent went into quarantine, also of what was dropped from it since, and the bytes that are kept.
 CREATE TABLE quarantine_counts (
     agent   TEXT PRIMARY KEY NOT NULL,
     site    TEXT NOT NULL,
     taken   INTEGER NOT NULL,
-    dropped INTEGER NOT NULL
+    dropped INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO quarantine_counts (agent, site, taken, dropped)
-    SELECT agent, max(site), count(*), 0 FROM quarantine GROUP BY agent;
+INSERT INTO quarantine_counts (agent, site, taken, dropped, bytes)
+    SELECT agent, max(site), count(*), 0, sum(length(body)) FROM quarantine GROUP BY agent;
 CREATE INDEX quarantine_agent ON quarantine (agent, id);
+
+-- A token that is known no more; its hash was replaced.
+ALTER TABLE agents ADD COLUMN revoked_ms INTEGER;
+ALTER TABLE api_keys ADD COLUMN revoked_ms INTEGER;
 
 -- What came and went while an agent could not be heard: one row for each outage.
 CREATE TABLE outages (

@@ -47,6 +47,7 @@ fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
         "first",
         "last",
         "holes",
+        "out of order",
         "gap records",
         "lost",
         "quarantined",
@@ -62,6 +63,7 @@ fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
             lane.first_seq.to_string(),
             lane.last_seq.to_string(),
             lane.holes.len().to_string(),
+            lane.out_of_order.to_string(),
             lane.gaps.to_string(),
             (lane.gap_numbers + lane.lost_numbers).to_string(),
             lane.quarantined_numbers.to_string(),
@@ -76,7 +78,8 @@ fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
         "Ingest log: {entries} entries ({first} to {last}); state at {}, history at {}.",
         log.state_cursor, log.history_cursor
     )?;
-    writeln!(out, "Records in quarantine: {}.", report.quarantined_records)?;
+    let (taken, dropped) = (report.quarantined_records, report.quarantine_dropped);
+    writeln!(out, "Records that went into quarantine: {taken}, of which {dropped} were dropped since.")?;
     for problem in &report.problems {
         writeln!(out, "PROBLEM: {problem}")?;
     }

@@ -12,6 +12,7 @@ use kouan_protocol::{DecodeError, RecordKind, SessionId, Timestamp, frame, limit
 use tracing::{info, warn};
 
 use super::extract::{AgentCaller, read_body};
+use super::upload_slots::UploadSlots;
 use super::{AppState, Problem};
 use crate::ingest::{self, Greeted, Session};
 use crate::state::SnapshotProblem;
@@ -127,11 +128,16 @@ pub(super) async fn upload(
     caller: AgentCaller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Ok(slot) = Arc::clone(&shared.upload_slots).try_acquire_owned() else {
+    let small = UploadSlots::is_small(request.headers());
+    let push_back = || {
         shared.counters.uploads_pushed_back.add(1);
-        return Err(Problem::busy("too many uploads are being read"));
+        Problem::busy("too many uploads are being read")
     };
+    let mut slot = if small { None } else { Some(shared.upload_slots.try_large().ok_or_else(push_back)?) };
     let (body, compressed) = raw_body(request).await?;
+    if small {
+        slot = shared.upload_slots.small().await;
+    }
     let received = shared.clock.anchor();
     let (sessions, agent, site) = (Arc::clone(&shared.sessions), caller.id.clone(), caller.site.clone());
     let checked = tokio::task::spawn_blocking(move || {

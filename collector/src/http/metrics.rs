@@ -16,6 +16,9 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     text.counter("kouan_batches_total", "Batches stored.", counters.batches.get());
     text.counter("kouan_duplicate_batches_total", "Batches that were stored before.", counters.duplicate_batches.get());
     text.counter("kouan_quarantined_batches_total", "Batches in quarantine.", counters.quarantined_batches.get());
+    let (taken, dropped) = shared.state_readers.read(crate::state::quarantine_totals).await?;
+    text.counter("kouan_quarantine_taken_total", "Records and batches that ever went into quarantine.", taken);
+    text.counter("kouan_quarantine_dropped_total", "Those of them that were dropped since.", dropped);
     text.counter("kouan_ingest_commits_total", "Commits of the ingest log.", counters.commits.get());
     text.head("kouan_ingest_commit_seconds_total", "Time spent in those commits.", "counter");
     text.line("kouan_ingest_commit_seconds_total", &[], counters.commit_micros.get() as f64 / 1e6);
@@ -26,7 +29,12 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     }
     text.head("kouan_reader_lag_entries", "Log entries that a reader has not taken.", "gauge");
     let head = *shared.head.borrow();
-    for (reader, progress) in [("state", &shared.state_progress), ("history", &shared.history_progress)] {
+    let readers = [
+        ("state", &shared.state_progress),
+        ("history", &shared.history_progress),
+        ("outages", &shared.outage_progress),
+    ];
+    for (reader, progress) in readers {
         let lag = (head - progress.caught_up_to()).max(0);
         text.line("kouan_reader_lag_entries", &[("reader", reader)], lag as f64);
     }

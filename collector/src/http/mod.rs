@@ -18,8 +18,10 @@ mod routes;
 mod service;
 mod shared;
 mod time;
+mod upload_slots;
 
 pub use problem::Problem;
 pub use routes::{Route, openapi, router, table};
 pub use shared::{AppState, Shared};
 pub use time::{parse_time, rfc3339};
+pub use upload_slots::UploadSlots;

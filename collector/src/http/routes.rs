@@ -50,6 +50,8 @@ pub fn table() -> Vec<Route> {
         read => alarms::list,
         read => losses::gaps,
         read => losses::quarantine,
+        admin => losses::quarantined_body,
+        read => losses::outages,
         command => commands::create,
         read => commands::list,
         read => commands::detail,

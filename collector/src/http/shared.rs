@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kouan_protocol::Clock;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Authenticator;
@@ -18,6 +17,7 @@ use crate::store::{Readers, StoreError, Writer};
 use crate::telemetry::{History, Slice};
 
 use super::Problem;
+use super::upload_slots::UploadSlots;
 
 /// The running collector as handlers see it.
 pub struct Shared {
@@ -53,8 +53,10 @@ pub struct Shared {
     pub state_progress: Progress,
     /// How far the history is.
     pub history_progress: Progress,
+    /// How far the digests of outages are.
+    pub outage_progress: Progress,
     /// Uploads that may be opened at the same time.
-    pub upload_slots: Arc<Semaphore>,
+    pub upload_slots: UploadSlots,
     /// The data folder, for its sizes.
     pub data: PathBuf,
     /// Ends long polls.

@@ -1,5 +1,6 @@
 //! The thread that owns the log: it takes every waiting upload into one commit, then answers them all.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -41,7 +42,7 @@ type Answer<T> = oneshot::Sender<Result<T, IngestError>>;
 enum Request {
     Append { session: SessionId, arrival: Box<Arrival>, answer: Answer<Appended> },
     Hello { agent: AgentId, site: String, hello: Box<Hello>, now: Timestamp, session: Session, answer: Answer<Greeted> },
-    Prune { through: i64, before: Timestamp, answer: Answer<usize> },
+    Prune { through: i64, kept: RangeInclusive<Timestamp>, answer: Answer<usize> },
 }
 
 /// What a hello led to.
@@ -129,13 +130,13 @@ impl Ingest {
         answered.await.map_err(|_| closed())?
     }
 
-    /// Drops some entries up to `through` that are older than `before`. Returns how many.
+    /// Drops some entries up to `through` that were received outside of `kept`. Returns how many.
     ///
     /// # Errors
     /// When it could not be written.
-    pub async fn prune(&self, through: i64, before: Timestamp) -> Result<usize, IngestError> {
+    pub async fn prune(&self, through: i64, kept: RangeInclusive<Timestamp>) -> Result<usize, IngestError> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request::Prune { through, before, answer }).await.map_err(|_| closed())?;
+        self.requests.send(Request::Prune { through, kept, answer }).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
 }
@@ -170,8 +171,8 @@ impl Thread {
                     });
                     let _ = answer.send(result);
                 }
-                Request::Prune { through, before, answer } => {
-                    let _ = answer.send(self.log.prune(through, before).map_err(store_error));
+                Request::Prune { through, kept, answer } => {
+                    let _ = answer.send(self.log.prune(through, &kept).map_err(store_error));
                 }
             }
             if next.is_none() {
@@ -298,7 +299,7 @@ mod tests {
             Err(StoreError::Closed)
         }
 
-        fn prune(&mut self, _: i64, _: Timestamp) -> Result<usize, StoreError> {
+        fn prune(&mut self, _: i64, _: &RangeInclusive<Timestamp>) -> Result<usize, StoreError> {
             Ok(0)
         }
 

@@ -1,4 +1,4 @@
-//! What was lost, and what came but could not be read.
+//! What was lost.
 
 use kouan_protocol::Gap;
 use rusqlite::{Connection, Transaction, params};
@@ -8,11 +8,6 @@ use utoipa::ToSchema;
 use super::Origin;
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
-
-/// Bytes of a quarantined record that are kept.
-const QUARANTINE_BYTES: usize = 16 * 1024;
-/// Quarantined records that are kept of each agent; the oldest go first, the count of them is never lost.
-const QUARANTINE_ROWS: i64 = 1000;
 
 pub(super) fn record_gap(
     transaction: &Transaction<'_>,
@@ -78,45 +73,6 @@ fn insert_gap(
     Ok(())
 }
 
-pub(super) fn record_quarantine(
-    transaction: &Transaction<'_>,
-    origin: &Origin,
-    (first, last): (u64, u64),
-    kind: u32,
-    reason: &str,
-    body: &[u8],
-) -> Result<(), StoreError> {
-    let kept = &body[..body.len().min(QUARANTINE_BYTES)];
-    let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    transaction
-        .execute(
-            "INSERT INTO quarantine (site, agent, lane, epoch, first_seq, last_seq, kind, reason, size, received_ms, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                origin.site,
-                origin.agent.as_str(),
-                origin.lane,
-                origin.epoch,
-                integer(first),
-                integer(last),
-                kind,
-                reason,
-                integer(body.len() as u64),
-                origin.received.0,
-                kept
-            ],
-        )
-        .during("put a record into quarantine")?;
-    transaction
-        .execute(
-            "DELETE FROM quarantine WHERE agent = ?1 AND id <
-             (SELECT id FROM quarantine WHERE agent = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2 - 1)",
-            params![origin.agent.as_str(), QUARANTINE_ROWS],
-        )
-        .during("bound the quarantine")?;
-    Ok(())
-}
-
 /// Records that will never come.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct GapRow {
@@ -147,33 +103,6 @@ pub struct GapRow {
     #[schema(value_type = Vec<String>)]
     pub devices: serde_json::Value,
     /// When it became known here.
-    pub received_ms: i64,
-}
-
-/// A record that came but could not be read.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct QuarantineRow {
-    /// Its place in the list.
-    pub id: i64,
-    /// Where.
-    pub site: String,
-    /// Whose.
-    pub agent: String,
-    /// The lane.
-    pub lane: String,
-    /// The lane's epoch.
-    pub epoch: String,
-    /// First number.
-    pub first_seq: i64,
-    /// Last number.
-    pub last_seq: i64,
-    /// The record's kind; 0 for a whole batch.
-    pub kind: i64,
-    /// Why it could not be read.
-    pub reason: String,
-    /// Its size in bytes; at most 16 KiB of it are kept.
-    pub size: i64,
-    /// When it arrived.
     pub received_ms: i64,
 }
 
@@ -214,40 +143,4 @@ pub fn gaps(conn: &Connection, scope: &Scope, before: i64, limit: usize) -> Resu
         statement.query_map(params![before, scope.to_sql(), limit as i64], read)?.collect()
     })
     .during("read gaps")
-}
-
-/// The quarantine, newest first, below the id `before`.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn quarantine(
-    conn: &Connection,
-    scope: &Scope,
-    before: i64,
-    limit: usize,
-) -> Result<Vec<QuarantineRow>, StoreError> {
-    conn.prepare_cached(
-        "SELECT id, site, agent, lane, epoch, first_seq, last_seq, kind, reason, size, received_ms
-         FROM quarantine WHERE id < ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2)))
-         ORDER BY id DESC LIMIT ?3",
-    )
-    .and_then(|mut statement| {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(QuarantineRow {
-                id: row.get(0)?,
-                site: row.get(1)?,
-                agent: row.get(2)?,
-                lane: lane_name(row.get(3)?),
-                epoch: row.get(4)?,
-                first_seq: row.get(5)?,
-                last_seq: row.get(6)?,
-                kind: row.get(7)?,
-                reason: row.get(8)?,
-                size: row.get(9)?,
-                received_ms: row.get(10)?,
-            })
-        };
-        statement.query_map(params![before, scope.to_sql(), limit as i64], read)?.collect()
-    })
-    .during("read the quarantine")
 }

@@ -8,14 +8,16 @@ mod checkpoint;
 mod fleet;
 mod losses;
 mod moment;
+mod quarantine;
 mod reader;
 mod registry;
 mod snapshot;
 
 pub use change::{Change, Origin};
 pub use fleet::{Device, DeviceId, Fleet, Health, PointState, SharedFleet};
-pub use losses::{GapRow, QuarantineRow, gaps, quarantine};
+pub use losses::{GapRow, gaps};
 pub use moment::{Known, Moment};
+pub use quarantine::{QuarantineRow, quarantine, quarantine_totals, quarantined_body};
 pub use reader::StateReader;
 pub use registry::{BindingRow, MoveProblem, bindings, move_binding, relabel};
 pub use snapshot::{SnapshotProblem, Snapshots};

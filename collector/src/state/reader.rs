@@ -10,7 +10,7 @@ use rusqlite::{Transaction, params};
 use super::change::{self, Change, Origin};
 use super::checkpoint::{self, LATEST_CURSOR, STATE_CURSOR};
 use super::registry::{Staged, Working};
-use super::{Fleet, SharedFleet, losses};
+use super::{Fleet, SharedFleet, losses, quarantine};
 use crate::reader::Reader;
 use crate::store::log::{Catalogues, Entry, FollowLog, SqliteFollower};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
@@ -233,7 +233,7 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
         }
         Change::Quarantine { .. } if origin.snapshot => Ok(()),
         Change::Quarantine { first_seq, last_seq, kind, reason, body } => {
-            losses::record_quarantine(working.transaction, origin, (first_seq, last_seq), kind, &reason, &body)
+            quarantine::record(working.transaction, origin, (first_seq, last_seq), kind, &reason, &body)
         }
     }
 }

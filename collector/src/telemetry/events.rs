@@ -38,6 +38,8 @@ pub struct EventRow {
     pub time: String,
     /// The same in milliseconds since 1970.
     pub time_ms: i64,
+    /// When it happened by the agent's own clock.
+    pub agent_time_ms: Option<i64>,
     /// Where.
     pub site: String,
     /// The device, if its name could be placed.
@@ -167,6 +169,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         id: row.get(0)?,
         time: rfc3339(time_ms),
         time_ms,
+        agent_time_ms: details["agent_time_ms"].as_i64(),
         site: row.get(2)?,
         device: None,
         agent: row.get(3)?,

@@ -158,7 +158,9 @@ impl Inner {
             let (key, kind, details, opaque) = match &record.body {
                 RecordBody::Event(event) => {
                     let keep = self.keep_personal.contains(&entry.site);
-                    (event.device.to_string(), event.kind.clone(), details(event, keep), false)
+                    let mut details = details(event, keep);
+                    details["agent_time_ms"] = json!(batch.anchor.wall_at(record.boot_time).0);
+                    (event.device.to_string(), event.kind.clone(), details, false)
                 }
                 RecordBody::Gap(_) => continue,
                 // Whatever else stands in this lane is counted, so that every number can be accounted for.

@@ -62,6 +62,8 @@ pub struct ReadingRow {
     pub time: String,
     /// The same in milliseconds since 1970.
     pub time_ms: i64,
+    /// When it was read by the agent's own clock.
+    pub agent_time_ms: i64,
     /// The value: a number or a text; `null` when the quality is bad.
     #[schema(value_type = Option<Object>)]
     pub value: Option<Value>,
@@ -183,6 +185,7 @@ fn open_block(
         rows.push(ReadingRow {
             time: rfc3339(time.0),
             time_ms: time.0,
+            agent_time_ms: block.anchor.wall_at(row.boot_time).0,
             value: cell.value,
             quality: cell.quality,
             reason: cell.reason,

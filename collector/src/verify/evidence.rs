@@ -55,6 +55,7 @@ pub(super) struct State {
     pub(super) cursor: i64,
     pub(super) numbers: HashMap<LaneKey, u64>,
     pub(super) quarantined_records: u64,
+    pub(super) quarantine_dropped: u64,
 }
 
 /// The history, read from day to day.
@@ -131,15 +132,14 @@ impl State {
         let conn = conn.transaction().during("read the state at one instant")?;
         let cursor = "SELECT log_id FROM cursors WHERE reader = 'state'";
         let counts = "SELECT agent, lane, epoch, numbers FROM lane_counts";
-        let quarantined = "SELECT count(*) FROM quarantine";
+        let (quarantined_records, quarantine_dropped) = crate::state::quarantine_totals(&conn)?;
         Ok(Self {
             cursor: collect(&conn, cursor, "read the state's cursor", |row| row.get(0))?.pop().unwrap_or(0),
             numbers: collect(&conn, counts, "read the state's counts", |row| Ok((key(row)?, unsigned(row, 3)?)))?
                 .into_iter()
                 .collect(),
-            quarantined_records: collect(&conn, quarantined, "count the quarantine", |row| unsigned(row, 0))?
-                .pop()
-                .unwrap_or(0),
+            quarantined_records,
+            quarantine_dropped,
         })
     }
 }

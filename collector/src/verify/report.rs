@@ -17,8 +17,10 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// The ingest log.
     pub log: LogReport,
-    /// Records kept in quarantine, out of batches that opened.
+    /// Records and batches that went into quarantine.
     pub quarantined_records: u64,
+    /// How many of them were dropped since, because the quarantine is bounded.
+    pub quarantine_dropped: u64,
     /// What is wrong, in words.
     pub problems: Vec<String>,
 }
@@ -42,6 +44,8 @@ pub struct LaneReport {
     pub last_seq: u64,
     /// Numbers that nothing accounts for: must be empty.
     pub holes: Vec<Run>,
+    /// Entries of the log that stand behind later ones of the lane: must be 0.
+    pub out_of_order: u64,
     /// Gap records, of the agent and of this side.
     pub gaps: u64,
     /// Numbers that gap records of the agent take.
@@ -91,7 +95,14 @@ pub(super) fn compare(ingest: &Ingest, state: &State, history: &History) -> Repo
         state_cursor: state.cursor,
         history_cursor: history.cursor,
     };
-    Report { ok: problems.is_empty(), lanes, log, quarantined_records: state.quarantined_records, problems }
+    Report {
+        ok: problems.is_empty(),
+        lanes,
+        log,
+        quarantined_records: state.quarantined_records,
+        quarantine_dropped: state.quarantine_dropped,
+        problems,
+    }
 }
 
 /// Entries are numbered without a hole and removed from the oldest on, never before the readers have passed them.
@@ -149,6 +160,10 @@ fn lane(key: &LaneKey, ingest: &Ingest, state: &State, history: &History, proble
     } else if last_seq > position.stored_seq {
         problem(format!("{last_seq} is stored, the position says {}", position.stored_seq));
     }
+    let out_of_order = count_out_of_order(log);
+    if out_of_order > 0 {
+        problem(format!("{out_of_order} entries of the log stand behind later ones"));
+    }
     let (missing, doubled) = check_log(log, position.stored_seq);
     for hole in missing {
         if !holes.contains(&hole) {
@@ -190,6 +205,7 @@ fn lane(key: &LaneKey, ingest: &Ingest, state: &State, history: &History, proble
         first_seq: runs.first().map_or(0, |(first, _)| *first),
         last_seq,
         holes,
+        out_of_order,
         gaps: position.gaps,
         gap_numbers: position.gap_numbers,
         lost_numbers: lost,
@@ -198,6 +214,11 @@ fn lane(key: &LaneKey, ingest: &Ingest, state: &State, history: &History, proble
         stored_numbers: stored,
         history_rows,
     }
+}
+
+/// Records arrive in the order of their numbers, and the log keeps the order of arrival.
+fn count_out_of_order(log: &[LogRow]) -> u64 {
+    log.windows(2).filter(|pair| pair[1].from < pair[0].from).count() as u64
 }
 
 /// What is left of the lane in the log must run without a hole up to the position.

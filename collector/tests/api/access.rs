@@ -105,7 +105,8 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         let events = agent.batch(Lane::Events, vec![passage("in")]);
         let rows = agent.rows(&[(5, 230.0)]);
         let urgent = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised), gap, opaque]);
-        agent.upload(vec![events, rows, urgent]).await;
+        let late = agent.aged(Lane::Events, vec![(120_000, passage("out"))]);
+        agent.upload(vec![events, rows, urgent, late]).await;
     }
     let relays = async || collector.items("/api/v1/devices?class=relay-board").await;
     crate::running::eventually("both relays", async || (relays().await.len() == 2).then_some(())).await;
@@ -116,7 +117,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
     }
     let key = collector.key("port", &["read", "command", "admin"], Some(&["port"])).await;
     let lists = ["sites", "agents", "devices", "latest", "events", "alarms", "alarms?log=true", "gaps", "quarantine"];
-    for list in lists.into_iter().chain(["commands"]) {
+    for list in lists.into_iter().chain(["commands", "outages"]) {
         let path = format!("/api/v1/{list}");
         let wait = async || (collector.items(&path).await.len() >= 2).then_some(());
         crate::running::eventually(&path, wait).await;
@@ -130,7 +131,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         }
     }
     let mut covered: Vec<String> = lists.iter().map(|list| list.split('?').next().unwrap().to_owned()).collect();
-    covered.push("commands".to_owned());
+    covered.extend(["commands", "outages"].map(str::to_owned));
     for (_, path) in
         http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
     {

@@ -4,7 +4,7 @@ use kouan_protocol::{CommandState, FieldValue, Incarnation};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::running::{Running, eventually};
+use crate::running::Running;
 use crate::scripted_agent::ScriptedAgent;
 
 async fn relay() -> (Running, ScriptedAgent, String) {
@@ -17,21 +17,11 @@ async fn relay() -> (Running, ScriptedAgent, String) {
 }
 
 async fn ask(collector: &Running, relay: &str) -> String {
-    let body = json!({ "action": "relay.set", "arguments": { "channel": 3, "on": true }, "why": "test" });
-    let (status, body) = collector.post(&format!("/api/v1/devices/{relay}/commands"), body).await;
-    assert_eq!(status, StatusCode::CREATED, "{body}");
-    assert_eq!(body["state"], "queued");
-    body["id"].as_str().unwrap().to_owned()
+    collector.ask(relay).await
 }
 
 async fn becomes(collector: &Running, command: &str, state: &str) -> Value {
-    let check = async || {
-        // A command that an agent began is here once the state reader has taken its record.
-        let path = format!("/api/v1/commands/{command}");
-        let (status, found) = collector.request(Method::GET, &path, Some(&collector.key), None).await;
-        (status == StatusCode::OK && found["state"] == state).then_some(found)
-    };
-    eventually(&format!("command is {state}"), check).await
+    collector.command_becomes(command, state).await
 }
 
 #[tokio::test]

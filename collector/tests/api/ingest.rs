@@ -168,8 +168,9 @@ async fn lanes_are_reconciled_at_the_hello() {
     agent.digests.clear();
     agent.epochs.insert(Lane::Events, Epoch::random());
     assert_eq!(verdict(agent.hello_keeping(3).await), (2, false), "a new epoch whose first two are gone");
-    let gaps = collector.items_when("/api/v1/gaps", 1).await;
-    assert_eq!(gaps[0]["lost"], 2);
+    let gaps = collector.items_when("/api/v1/gaps", 2).await;
+    assert_eq!((gaps[0]["reason"].as_str(), gaps[0]["lost"].as_i64()), (Some("collector-lost"), Some(2)));
+    assert_eq!((gaps[1]["reason"].as_str(), gaps[1]["lost"].as_i64()), (Some("buffer-replaced"), Some(0)));
 }
 
 #[tokio::test]

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod clocks;
 mod commands;
+mod delivery;
 mod history;
 mod ingest;
+mod outages;
 mod running;
 mod scripted_agent;
 mod state;

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kouan_collector::{App, Config};
-use kouan_protocol::{Clock, ManualClock};
+use kouan_collector::store::log::SqliteLog;
+use kouan_collector::store::{DataFolder, File, open_writable};
+use kouan_collector::verify::{Report, verify};
+use kouan_collector::{App, Config, restore};
+use kouan_protocol::{Clock, ManualClock, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -143,6 +146,47 @@ impl Running {
         eventually(&format!("device {key}"), find).await
     }
 
+    /// The id of the device that this agent calls `key`.
+    pub(crate) async fn device_of(&self, agent: &str, key: &str) -> String {
+        let path = format!("/api/v1/devices?agent={agent}");
+        let find = async || {
+            let devices = self.items(&path).await;
+            let device = devices.iter().find(|device| device["key"] == key)?;
+            Some(device["id"].as_str().unwrap().to_owned())
+        };
+        eventually(&format!("device {key} of {agent}"), find).await
+    }
+
+    /// Asks a relay board for something and returns the command's id.
+    pub(crate) async fn ask(&self, relay: &str) -> String {
+        let body = json!({ "action": "relay.set", "arguments": { "channel": 3, "on": true }, "why": "test" });
+        let (status, body) = self.post(&format!("/api/v1/devices/{relay}/commands"), body).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a command is in that state.
+    pub(crate) async fn command_becomes(&self, command: &str, state: &str) -> Value {
+        let check = async || {
+            // A command that an agent began is here once the state reader has taken its record.
+            let path = format!("/api/v1/commands/{command}");
+            let (status, found) = self.request(Method::GET, &path, Some(&self.key), None).await;
+            (status == StatusCode::OK && found["state"] == state).then_some(found)
+        };
+        eventually(&format!("command is {state}"), check).await
+    }
+
+    /// Waits for the readers and checks that nothing is missing or doubled.
+    pub(crate) async fn is_sound(&self) -> Report {
+        eventually("readers caught up", async || {
+            let report = verify(&DataFolder::new(self.folder.path())).unwrap();
+            assert!(report.ok, "{:?}", report.problems);
+            let log = &report.log;
+            (log.history_cursor == log.last_id && log.state_cursor == log.last_id).then_some(report)
+        })
+        .await
+    }
+
     /// Waits until the latest value of a point is `value`.
     pub(crate) async fn value_becomes(&self, device: &str, point: &str, value: Value) -> Value {
         let check = async || {
@@ -160,6 +204,14 @@ async fn build(folder: &Path, clock: &Arc<ManualClock>) -> (App, String) {
     let app = App::build(config, clock).await.unwrap();
     let base = format!("http://{}", app.address());
     (app, base)
+}
+
+/// What a person does after putting back a backup.
+pub(crate) fn put_back(folder: &Path) {
+    let folder = DataFolder::new(folder);
+    let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest).unwrap()).unwrap();
+    let mut state = open_writable(&folder.state(), File::State).unwrap();
+    restore::begin_again(&mut log, &mut state, 0, Timestamp(NOW)).unwrap();
 }
 
 /// Asks until there is an answer.

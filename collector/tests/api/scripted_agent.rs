@@ -8,7 +8,7 @@ use kouan_protocol::session::{
     Welcome,
 };
 use kouan_protocol::{
-    ActionSpec, AlarmChange, AlarmState, Anchor, ArgumentKind, ArgumentSpec, Batch, Catalogue, Cell, Clock,
+    ActionSpec, AlarmChange, AlarmState, Anchor, ArgumentKind, ArgumentSpec, Batch, BootId, Catalogue, Cell, Clock,
     CommandProgress, CommandState, DeviceHealth, DeviceSpec, Digest, Epoch, Event, Field, FieldValue, GroupIndex,
     GroupRows, GroupSpec, HealthLevel, Incarnation, Lane, ManualClock, PointKind, PointSpec, Privacy, Record,
     RecordBody, RecordKind, Row, SessionId, Severity, Value, frame,
@@ -33,6 +33,10 @@ pub(crate) struct ScriptedAgent {
     pub(crate) epochs: BTreeMap<Lane, Epoch>,
     pub(crate) next: BTreeMap<Lane, u64>,
     pub(crate) digests: BTreeMap<Lane, Vec<BatchDigest>>,
+    /// Whether its buffer is in memory only.
+    pub(crate) volatile: bool,
+    /// Another boot than the clock's.
+    pub(crate) boot: Option<BootId>,
 }
 
 /// `ups-1` with a voltage and a mode, `relay-1` with an action, `gate-1` with neither.
@@ -134,7 +138,43 @@ impl ScriptedAgent {
             epochs: Lane::ALL.into_iter().map(|lane| (lane, Epoch::random())).collect(),
             next: Lane::ALL.into_iter().map(|lane| (lane, 1)).collect(),
             digests: BTreeMap::new(),
+            volatile: false,
+            boot: None,
         }
+    }
+
+    /// A machine that starts with a copy of this one's disk.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            token: self.token.clone(),
+            clock: Arc::clone(&self.clock),
+            http: self.http.clone(),
+            session: self.session,
+            incarnation: self.incarnation,
+            journal: self.journal,
+            epochs: self.epochs.clone(),
+            next: self.next.clone(),
+            digests: self.digests.clone(),
+            volatile: self.volatile,
+            boot: self.boot,
+        }
+    }
+
+    /// Begins the lane again. Returns the epoch that was.
+    pub(crate) fn begin_epoch(&mut self, lane: Lane) -> Epoch {
+        self.next.insert(lane, 1);
+        self.digests.remove(&lane);
+        self.epochs.insert(lane, Epoch::random()).unwrap()
+    }
+
+    /// A batch of one gap.
+    pub(crate) fn gap_batch(&mut self, lane: Lane, gap: RecordBody) -> Envelope {
+        let batch = self.batch(lane, vec![gap]);
+        if let Some(last) = self.digests.get_mut(&lane).and_then(|digests| digests.last_mut()) {
+            last.gap = true;
+        }
+        batch
     }
 
     /// The collector has another address after a restart.
@@ -143,7 +183,14 @@ impl ScriptedAgent {
     }
 
     pub(crate) fn now(&self) -> Anchor {
-        self.clock.anchor()
+        let now = self.clock.anchor();
+        Anchor { boot: self.boot.unwrap_or(now.boot), ..now }
+    }
+
+    /// The agent has a clock of its own from now on.
+    pub(crate) fn give_clock(&mut self, clock: ManualClock) -> Arc<ManualClock> {
+        self.clock = Arc::new(clock);
+        Arc::clone(&self.clock)
     }
 
     pub(crate) async fn send(&self, path: &str, body: Vec<u8>, zstd: bool) -> Result<Vec<u8>, Refusal> {
@@ -169,7 +216,7 @@ impl ScriptedAgent {
             oldest_seq: oldest.min(self.next[lane]),
             next_seq: self.next[lane],
             digests: self.digests.get(lane).cloned().unwrap_or_default(),
-            volatile: false,
+            volatile: self.volatile,
         };
         let hello = Hello {
             protocol: PROTOCOL,
@@ -196,6 +243,14 @@ impl ScriptedAgent {
         let now = self.now();
         let records = bodies.into_iter().map(|body| Record::new(now.boot_time, body)).collect();
         let batch = Batch::of_records(self.next[&lane], now, records);
+        self.envelope(lane, &batch)
+    }
+
+    /// A batch of records, each so many milliseconds old.
+    pub(crate) fn aged(&mut self, lane: Lane, records: Vec<(u64, RecordBody)>) -> Envelope {
+        let now = self.now();
+        let record = |(age, body)| Record::new(kouan_protocol::BootTime(now.boot_time.0 - age), body);
+        let batch = Batch::of_records(self.next[&lane], now, records.into_iter().map(record).collect());
         self.envelope(lane, &batch)
     }
 
@@ -258,6 +313,22 @@ impl ScriptedAgent {
     pub(crate) async fn poll(&self, wait_ms: u32) -> Result<CommandDelivery, Refusal> {
         let poll = CommandPoll { session: self.session, wait_ms };
         Ok(CommandDelivery::decode(&self.send("/agent/v1/commands", poll.encode(), false).await?).unwrap())
+    }
+
+    /// Uploads a snapshot that names all alarms that stand.
+    pub(crate) async fn snapshot(&self, alarms: Vec<Record>) {
+        self.snapshot_of(self.now(), alarms).await;
+    }
+
+    /// The same, made at that time.
+    pub(crate) async fn snapshot_of(&self, made: Anchor, alarms: Vec<Record>) {
+        let batch = Batch { first_seq: 0, count: 0, all_alarms: true, ..Batch::of_records(0, made, alarms) };
+        let upload = Upload {
+            catalogues: vec![catalogue().encode()],
+            snapshots: vec![batch.encode()],
+            ..self.upload_of(vec![])
+        };
+        self.try_upload(upload).await.unwrap();
     }
 
     /// Reports where a command stands.

@@ -14,6 +14,8 @@ pub use follow::SqliteFollower;
 pub use reconcile::{Decision, Known, reconcile};
 pub use sqlite::SqliteLog;
 
+use std::ops::RangeInclusive;
+
 use kouan_protocol::session::{Hello, LanePosition, LaneVerdict};
 use kouan_protocol::{AgentId, Anchor, BootTime, CatalogueHash, Digest, Epoch, Incarnation, Timestamp};
 
@@ -194,11 +196,11 @@ pub trait IngestLog: Send {
         now: Timestamp,
     ) -> Result<Reconciled, StoreError>;
 
-    /// Drops entries up to `through` that were received before `before`. Returns how many.
+    /// Drops entries up to `through` that were received outside of `kept`, from the oldest on. Returns how many.
     ///
     /// # Errors
     /// When the commit failed.
-    fn prune(&mut self, through: i64, before: Timestamp) -> Result<usize, StoreError>;
+    fn prune(&mut self, through: i64, kept: &RangeInclusive<Timestamp>) -> Result<usize, StoreError>;
 
     /// The id of the newest entry.
     ///

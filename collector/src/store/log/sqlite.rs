@@ -1,6 +1,7 @@
 //! The log in `ingest.db`.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use kouan_protocol::session::Hello;
 use kouan_protocol::{AgentId, CatalogueHash, Incarnation, Timestamp};
@@ -89,7 +90,7 @@ impl IngestLog for SqliteLog {
         Ok(reconciled)
     }
 
-    fn prune(&mut self, through: i64, before: Timestamp) -> Result<usize, StoreError> {
+    fn prune(&mut self, through: i64, kept: &RangeInclusive<Timestamp>) -> Result<usize, StoreError> {
         // In small steps: an append must not wait behind the removal of a day. Always from the oldest on, so that
         // an entry that is missing in between is never taken for a pruned one.
         let oldest: Vec<(i64, i64)> = self
@@ -97,7 +98,7 @@ impl IngestLog for SqliteLog {
             .prepare_cached("SELECT id, received_ms FROM log WHERE id <= ?1 ORDER BY id LIMIT 500")
             .and_then(|mut statement| statement.query_map([through], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .during("look for old log entries")?;
-        let old = oldest.into_iter().take_while(|(_, received_ms)| *received_ms < before.0);
+        let old = oldest.into_iter().take_while(|(_, received_ms)| !kept.contains(&Timestamp(*received_ms)));
         let Some((last, _)) = old.last() else { return Ok(0) };
         self.conn.execute("DELETE FROM log WHERE id <= ?1", [last]).during("prune the log")
     }
