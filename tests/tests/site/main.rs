@@ -9,6 +9,7 @@ mod demo;
 mod loss;
 mod small;
 mod telemetry;
+mod tls;
 
 use anyhow::Context as _;
 use serde_json::Value;
