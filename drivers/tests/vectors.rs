@@ -1,0 +1,246 @@
+//! Every shipped profile against bytes: those that somebody published, or those that the published table says.
+//!
+//! `vectors/NAME.toml` belongs to the profile `NAME`. The real driver talks over TCP to a peer that knows these bytes
+//! and nothing else.
+#![allow(clippy::unwrap_used)]
+
+mod running;
+mod scripted;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kouan_drivers::driver::{ActOutcome, RawValue};
+use kouan_drivers::profile::ProfileStore;
+use kouan_protocol::{Field, FieldValue, PointKind, QualityReason};
+use running::Running;
+use scripted::{Peer, hex};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vectors {
+    /// Lines for the link and for the device in the agent's configuration.
+    #[serde(default)]
+    link: String,
+    #[serde(default = "unit_one")]
+    device: String,
+    #[serde(default)]
+    read: Vec<Read>,
+    /// Registers and bits of which no whole answer was published.
+    #[serde(default)]
+    image: Vec<Image>,
+    /// What the points show once everything was read.
+    #[serde(default)]
+    expect: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    act: Vec<Act>,
+}
+
+/// An exchange.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    /// `published`, or `table`: made from a published table by the rules of the protocol.
+    origin: Origin,
+    source: String,
+    request: String,
+    answer: String,
+    /// The driver itself must send exactly this request.
+    #[serde(default)]
+    exact: bool,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Origin {
+    Published,
+    Table,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Image {
+    function: u8,
+    address: u16,
+    values: Vec<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    origin: Origin,
+    source: String,
+    action: String,
+    #[serde(default)]
+    arguments: BTreeMap<String, toml::Value>,
+    /// What must go out.
+    request: String,
+    /// Where the answer does not follow from the request.
+    #[serde(default)]
+    answer: String,
+    /// Words that the outcome holds when it is not a success.
+    #[serde(default)]
+    fails: String,
+}
+
+fn unit_one() -> String {
+    "unit = 1".to_owned()
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
+
+fn load(name: &str) -> Vectors {
+    let path = folder().join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn kind_of(name: &str) -> String {
+    let text = &ProfileStore::built_in().get(name).unwrap().text.clone();
+    text.lines().find_map(|line| line.strip_prefix("kind = \"")?.strip_suffix('"')).unwrap().to_owned()
+}
+
+/// What a point's cell says to people.
+fn shown(running: &Running, name: &str, rows: &[kouan_drivers::driver::RawRow]) -> String {
+    let groups = &running.link.devices[0].groups;
+    for row in rows {
+        let points = &groups[row.group].points;
+        let Some(column) = points.iter().position(|point| point.spec.name.as_str() == name) else { continue };
+        let point = &points[column];
+        let cell = row.cells.iter().find(|(at, _)| usize::from(*at) == column);
+        return match cell {
+            None => "not read".to_owned(),
+            Some((_, Err(reason))) => format!("{reason:?}"),
+            Some((_, Ok(RawValue::Text(text)))) => text.clone(),
+            Some((_, Ok(RawValue::Integer(raw)))) if point.not_available.contains(raw) => {
+                format!("{:?}", QualityReason::NotAvailable)
+            }
+            Some((_, Ok(RawValue::Integer(raw)))) if point.spec.kind == PointKind::State => {
+                point.words.iter().find(|(known, _)| known == raw).map_or(raw.to_string(), |(_, word)| word.clone())
+            }
+            Some((_, Ok(RawValue::Integer(raw)))) if point.spec.kind == PointKind::Counter => raw.to_string(),
+            Some((_, Ok(RawValue::Integer(raw)))) => number(point.scale.apply(*raw as f64)),
+            Some((_, Ok(RawValue::Number(raw)))) => number(point.scale.apply(*raw)),
+        };
+    }
+    "no such point was read".to_owned()
+}
+
+fn number(number: f64) -> String {
+    format!("{}", (number * 1e6).round() / 1e6)
+}
+
+fn expected(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(integer) => integer.to_string(),
+        toml::Value::Float(float) => number(*float),
+        other => panic!("{other}"),
+    }
+}
+
+fn arguments(table: &BTreeMap<String, toml::Value>) -> Vec<Field> {
+    let value = |value: &toml::Value| match value {
+        toml::Value::String(text) => FieldValue::Text(text.clone()),
+        toml::Value::Integer(integer) => FieldValue::Integer(*integer),
+        toml::Value::Float(float) => FieldValue::Number(*float),
+        toml::Value::Boolean(flag) => FieldValue::Flag(*flag),
+        other => panic!("{other}"),
+    };
+    table.iter().map(|(name, argument)| Field::new(name, value(argument))).collect()
+}
+
+/// Lets the driver read and act, and returns everything that was not as the vectors say.
+async fn prove(name: &str) -> Vec<String> {
+    let vectors = load(name);
+    let kind = kind_of(name);
+    let peer = Peer::start(&kind).await;
+    for read in &vectors.read {
+        assert!(!read.source.is_empty(), "{name}: a source is missing");
+        peer.knows(&hex(&read.request), &hex(&read.answer)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for image in &vectors.image {
+        peer.holds(image.function, image.address, &image.values);
+    }
+    let framing = if kind == "modbus" { "framing = \"rtu\"\n" } else { "" };
+    let text = format!(
+        "[[link]]\nname = \"l\"\nkind = \"{kind}\"\ntcp = \"{}\"\n{framing}{}\n\
+         [[link.device]]\nname = \"d\"\nprofile = \"{name}\"\n{}\n",
+        peer.address, vectors.link, vectors.device
+    );
+    let running = Running::start(&text);
+    let mut wrong = Vec::new();
+    let rows = running.read().await.unwrap_or_else(|error| {
+        wrong.push(format!("nothing was read: {error}"));
+        Vec::new()
+    });
+    for (point, value) in &vectors.expect {
+        let (shown, expected) = (shown(&running, point, &rows), expected(value));
+        if shown != expected {
+            wrong.push(format!("{point} is {shown}, not {expected}"));
+        }
+    }
+    for read in vectors.read.iter().filter(|read| read.exact) {
+        if !peer.heard().contains(&hex(&read.request)) {
+            wrong.push(format!("{} was never asked", read.request));
+        }
+    }
+    for act in &vectors.act {
+        assert!(!act.source.is_empty(), "{name}: a source is missing");
+        if !act.answer.is_empty() {
+            peer.knows(&hex(&act.request), &hex(&act.answer)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        let before = peer.heard().len();
+        let outcome = running.act(&act.action, arguments(&act.arguments)).await;
+        let sent = peer.heard().split_off(before).into_iter().filter(|bytes| *bytes == hex(&act.request)).count();
+        if sent != 1 {
+            let heard = peer.heard().split_off(before);
+            let (action, origin) = (&act.action, act.origin);
+            wrong.push(format!("{action} ({origin:?}): {} went out {sent} times: {heard:02X?}", act.request));
+        }
+        match outcome {
+            ActOutcome::Succeeded(_) if act.fails.is_empty() => {}
+            ActOutcome::Failed(text) | ActOutcome::Unknown(text)
+                if !act.fails.is_empty() && text.contains(&act.fails) => {}
+            other => wrong.push(format!("{}: {other:?}", act.action)),
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!("heard: {:02X?}", peer.heard()));
+    }
+    running.stop().await;
+    wrong.into_iter().map(|line| format!("{name}: {line}")).collect()
+}
+
+#[tokio::test]
+async fn every_profile_reads_and_says_the_bytes_that_were_published() {
+    let store = ProfileStore::built_in();
+    let names: Vec<_> = store.names().filter(|name| kind_of(name) != "mqtt").map(str::to_owned).collect();
+    let proofs: Vec<_> = names.into_iter().map(|name| tokio::spawn(async move { prove(&name).await })).collect();
+    let mut wrong = Vec::new();
+    for proof in proofs {
+        match proof.await {
+            Ok(found) => wrong.extend(found),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_of_vectors_has_its_profile() {
+    let store = ProfileStore::built_in();
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(store.get(name).is_some(), "{}", path.display());
+        let vectors = load(name);
+        let expects = !vectors.expect.is_empty();
+        assert!(expects, "{name}: nothing is expected");
+        let published = vectors.read.iter().any(|read| read.origin == Origin::Published);
+        assert!(published || !vectors.image.is_empty() || !vectors.read.is_empty(), "{name}: there are no bytes");
+    }
+}
