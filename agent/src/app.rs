@@ -84,8 +84,12 @@ impl App {
     pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         let folder = DataFolder::open(&config.data)?;
         let catalogue = catalogue(&config.links);
-        let journal = Journal::open(&folder.path().join("journal.db"))?;
+        let journal = Journal::open(&folder.path().join("journal.db"), &clock)?;
         let (buffer, threads) = Buffer::open(&config.buffer, &catalogue, &clock)?;
+        if buffer.journal_mark().await?.is_some_and(|mark| journal.is_behind(mark)) {
+            // What is reported later says so; here it must only never run.
+            journal.begin_new_incarnation("the command journal is an older copy than the agent's other files")?;
+        }
         let listener =
             local::bind(&config.socket).map_err(|cause| AppError::Socket { path: config.socket.clone(), cause })?;
         let collector = match config.collector {

@@ -5,12 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use kouan_drivers::driver::{ActOutcome, ActRequest, PermitRefused, Request, StartPermit};
-use kouan_protocol::{BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Lane, RecordBody, limits};
+use kouan_protocol::{
+    BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Incarnation, RecordBody, limits,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::journal::{Entry, Journal, JournalError};
+use super::entry::Entry;
+use super::journal::{Journal, JournalError};
 use crate::buffer::{Buffer, NewRecord};
 use crate::pipeline::Current;
 
@@ -63,6 +66,8 @@ struct Shared {
     buffer: Arc<Buffer>,
     current: Arc<Current>,
     changed: watch::Sender<u64>,
+    /// The journal of which the collector has said that it is not an older copy.
+    confirmed: watch::Sender<Option<Incarnation>>,
 }
 
 /// States on their way into the urgent lane, in the order in which the journal took them.
@@ -90,7 +95,7 @@ impl Executor {
     ) -> (Self, Reporter) {
         let (tasks, changed) = (TaskTracker::new(), watch::Sender::new(0));
         let (sender, reports) = mpsc::channel(REPORT_QUEUE);
-        let shared = Shared { journal, clock, buffer, current, changed };
+        let shared = Shared { journal, clock, buffer, current, changed, confirmed: watch::Sender::new(None) };
         let shared = Arc::new(shared);
         let reporter = Reporter { shared: Arc::clone(&shared), reports };
         (Self { shared, links: Arc::new(links), tasks, reports: sender }, reporter)
@@ -102,8 +107,30 @@ impl Executor {
         &self.shared.journal
     }
 
+    /// The collector has compared its positions with this agent's, and nothing says that the data folder is an older
+    /// copy: what it delivers to this journal may be carried out.
+    pub fn confirm_journal(&self, incarnation: Incarnation) {
+        self.shared.confirmed.send_replace(Some(incarnation));
+    }
+
+    /// The data folder may be an older copy: whatever is not finished in the journal becomes `unknown` and is reported,
+    /// and the journal goes on as another one, which the next hello names.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn begin_new_incarnation(&self, reason: &str) -> Result<(), JournalError> {
+        let (shared, reason) = (Arc::clone(&self.shared), reason.to_owned());
+        let unknown = blocking(move || shared.journal.begin_new_incarnation(&reason)).await?;
+        for entry in unknown {
+            self.report(entry).await;
+        }
+        self.shared.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
     /// Brings the journal in order after a start: what was started is unknown, what another boot delivered is
-    /// expired, what still lives is carried out, and every state the collector may lack is reported.
+    /// expired, what a local user waited for is rejected, what still lives is carried out once the collector has
+    /// confirmed the journal, and every state the collector may lack is reported.
     ///
     /// # Errors
     /// When the journal cannot be read or written.
@@ -120,6 +147,10 @@ impl Executor {
                 CommandState::Delivered if entry.boot != self.shared.clock.anchor().boot => {
                     let reason = "the machine was started again before the command was carried out";
                     self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+                }
+                CommandState::Delivered if entry.by.is_some() => {
+                    let reason = "the agent was started again before the command was carried out";
+                    self.advance(&id, CommandState::Delivered, CommandState::Rejected, reason, Vec::new()).await?;
                 }
                 CommandState::Delivered => {
                     self.report(entry.clone()).await;
@@ -161,7 +192,15 @@ impl Executor {
             reported: false,
         };
         let (shared, recorded) = (Arc::clone(&self.shared), entry.clone());
-        let is_new = blocking(move || shared.journal.deliver(&recorded, shared.clock.as_ref())).await?;
+        let is_new = match blocking(move || shared.journal.deliver(&recorded)).await {
+            Err(error) if error.is_full() => {
+                error!(command = %entry.id, %error, "A command was rejected because the journal has no room.");
+                let reason = "the agent's disk is full, and its journal has no room for the command".to_owned();
+                self.report(Entry { state: CommandState::Rejected, reason, ..entry }).await;
+                return Ok(());
+            }
+            delivered => delivered?,
+        };
         if is_new {
             info!(command = %entry.id, device = %entry.device, action = entry.action, "Command delivered.");
             self.report(entry.clone()).await;
@@ -220,8 +259,14 @@ impl Executor {
             let reason = format!("no driver serves the device {}", entry.device);
             return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
         };
+        if entry.by.is_none() && !self.wait_confirmed(entry.deadline).await {
+            let reason = "its life ended before the collector had confirmed the agent's journal";
+            self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+            return Ok(());
+        }
         let (reply, outcome) = oneshot::channel();
-        let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline: entry.deadline });
+        let (deadline, moves) = (entry.deadline, self.moves(&entry));
+        let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline, moves });
         let request =
             ActRequest { device: entry.device, action: entry.action, arguments: entry.arguments, permit, reply };
         let handed_over = async {
@@ -276,7 +321,36 @@ impl Executor {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Some(format!("{} has no action \"{}\"; it has {known}", entry.device, entry.action));
         };
-        action.check(&entry.arguments).err().map(|problems| problems.join("; "))
+        if let Err(problems) = action.check(&entry.arguments) {
+            return Some(problems.join("; "));
+        }
+        self.unsafe_to_move().filter(|_| action.moves)
+    }
+
+    /// Why nothing that moves may be carried out at present.
+    fn unsafe_to_move(&self) -> Option<String> {
+        if self.shared.journal.is_volatile() {
+            return Some("the agent's disk refuses, so its command journal is in memory only".to_owned());
+        }
+        if self.shared.buffer.condition().borrow().is_volatile() {
+            return Some("the agent's disk refuses, so its urgent records are in memory only".to_owned());
+        }
+        None
+    }
+
+    fn moves(&self, entry: &Entry) -> bool {
+        let device = self.shared.current.catalogue().device(&entry.device);
+        device.and_then(|device| device.action(&entry.action)).is_none_or(|action| action.moves)
+    }
+
+    /// Waits until the collector has confirmed the journal. `false`: the command's life ended first.
+    async fn wait_confirmed(&self, deadline: BootTime) -> bool {
+        let mut confirmed = self.shared.confirmed.subscribe();
+        let journal = || Some(self.shared.journal.incarnation());
+        tokio::select! {
+            seen = confirmed.wait_for(|confirmed| *confirmed == journal()) => seen.is_ok(),
+            () = self.life_ended(deadline) => false,
+        }
     }
 
     async fn life_ended(&self, deadline: BootTime) {
@@ -340,9 +414,7 @@ impl Executor {
     ) -> Result<bool, JournalError> {
         let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
         let reason = reason.chars().take(limits::TEXT_BYTES / 4).collect::<String>();
-        let moved =
-            blocking(move || shared.journal.advance(&wanted, from, to, &reason, &results, shared.clock.as_ref()))
-                .await?;
+        let moved = blocking(move || shared.journal.advance(&wanted, from, to, &reason, &results)).await?;
         if moved {
             match to {
                 CommandState::Unknown => warn!(command = %id, "Nobody can tell whether the command was carried out."),
@@ -365,12 +437,12 @@ impl Reporter {
     pub async fn run(mut self) {
         let mut waiting = Vec::new();
         while self.reports.recv_many(&mut waiting, REPORT_QUEUE).await > 0 {
-            let incarnation = self.shared.journal.incarnation();
+            let mark = self.shared.journal.mark();
             let boot_time = self.shared.clock.boot_time();
             let record =
-                |entry: &Entry| NewRecord { boot_time, body: RecordBody::Command(entry.progress(incarnation)) };
+                |entry: &Entry| NewRecord { boot_time, body: RecordBody::Command(entry.progress(mark.incarnation)) };
             let records = waiting.iter().map(record).collect();
-            if let Err(error) = self.shared.buffer.append(Lane::Urgent, records, Vec::new()).await {
+            if let Err(error) = self.shared.buffer.append_commands(records, mark).await {
                 warn!(%error, "Command states could not be reported; they will be at the next start.");
                 waiting.clear();
                 continue;
@@ -390,13 +462,21 @@ struct Permit {
     executor: Executor,
     id: CommandId,
     deadline: BootTime,
+    moves: bool,
 }
 
 impl StartPermit for Permit {
     fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>> {
         Box::pin(async move {
-            let Self { executor, id, deadline } = *self;
+            let Self { executor, id, deadline, moves } = *self;
             let refused = |reason: String| Err(PermitRefused(reason));
+            if let Some(reason) = executor.unsafe_to_move().filter(|_| moves) {
+                let _ = executor
+                    .advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new())
+                    .await
+                    .inspect_err(|error| error!(command = %id, %error, "A rejection could not be written."));
+                return refused(reason);
+            }
             if executor.shared.clock.boot_time() >= deadline {
                 let reason = "its life ended before it was started";
                 let _ = executor
@@ -408,6 +488,15 @@ impl StartPermit for Permit {
             let moved =
                 executor.advance_only(&id, CommandState::Delivered, CommandState::Started, "", Vec::new()).await;
             match moved {
+                // This very write may have been the one that the disk refused.
+                Ok(true) if moves && executor.shared.journal.is_volatile() => {
+                    let reason = "the disk refused to keep that the command was started";
+                    executor
+                        .settle(&id, CommandState::Started, CommandState::Rejected, reason, Vec::new())
+                        .await
+                        .unwrap_or_else(|error| error!(command = %id, %error, "A rejection could not be written."));
+                    refused(reason.to_owned())
+                }
                 // The disk may have taken longer than the command had to live.
                 Ok(true) if executor.shared.clock.boot_time() >= deadline => {
                     let reason = "its life ended while its start was being written";

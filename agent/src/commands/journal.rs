@@ -1,14 +1,16 @@
 //! The journal of commands, in a file of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kouan_protocol::command::LocalRequest;
-use kouan_protocol::{
-    BootId, BootTime, Clock, CommandId, CommandProgress, CommandState, DeviceKey, Field, Incarnation,
-};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use kouan_protocol::{Clock, CommandId, CommandState, Field, Incarnation, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use super::entry::{Entry, SELECT, insert, json, open_entries, read_entry};
+use crate::buffer::{BufferError, DurableFile, FileState, JournalMark, Room, Trouble, move_aside};
 
 mod migrations {
     refinery::embed_migrations!("migrations/journal");
@@ -16,6 +18,10 @@ mod migrations {
 
 /// Finished commands that are remembered, so that one delivered again is recognised.
 const REMEMBERED: i64 = 20_000;
+/// Finished commands that are still remembered when the disk is full.
+const REMEMBERED_WHEN_FULL: i64 = 1000;
+/// What the journal obtains when it is opened, so that a full disk does not stop it.
+const ROOM: Room = Room { reserve_bytes: 1 << 20, wal_bytes: 1 << 20 };
 
 /// The journal refused an operation.
 #[derive(Debug, thiserror::Error)]
@@ -31,148 +37,147 @@ pub enum JournalError {
         #[source]
         cause: rusqlite::Error,
     },
-    /// The schema could not be brought up to date.
-    #[error("preparing the tables of {file} failed: {cause}")]
-    Migration {
-        /// In which file.
-        file: PathBuf,
-        /// What the migration said.
-        #[source]
-        cause: Box<refinery::Error>,
+    /// The file could not be opened or replaced.
+    #[error(transparent)]
+    File(#[from] BufferError),
+    /// The journal was malformed and another one begins; what was asked for was not done.
+    #[error("the journal was malformed; {operation} was not done, and another journal begins")]
+    Replaced {
+        /// What was being done.
+        operation: &'static str,
     },
 }
 
-/// A command in the journal.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Which command.
-    pub id: CommandId,
-    /// The device.
-    pub device: DeviceKey,
-    /// The action.
-    pub action: String,
-    /// Its arguments.
-    pub arguments: Vec<Field>,
-    /// The local user, for a command that was asked for here.
-    pub by: Option<String>,
-    /// The boot whose clock the deadline is on.
-    pub boot: BootId,
-    /// When its life ends if it was not started.
-    pub deadline: BootTime,
-    /// Where it stands.
-    pub state: CommandState,
-    /// Why.
-    pub reason: String,
-    /// What the device answered.
-    pub results: Vec<Field>,
-    /// Whether the collector's lane has this state.
-    pub reported: bool,
+impl JournalError {
+    /// Whether the disk is full, and what was asked for is certainly not in the file.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Sqlite { cause, .. } if Trouble::of(cause) == Trouble::Full)
+    }
 }
 
-impl Entry {
-    /// What the collector is told.
-    #[must_use]
-    pub fn progress(&self, journal: Incarnation) -> CommandProgress {
-        let local = self.by.as_ref().map(|by| LocalRequest {
-            device: self.device.clone(),
-            action: self.action.clone(),
-            arguments: self.arguments.clone(),
-            by: by.clone(),
-        });
-        CommandProgress {
-            command: self.id.clone(),
-            state: self.state,
-            reason: self.reason.clone(),
-            results: self.results.clone(),
-            journal,
-            local,
-        }
-    }
+/// How the journal is kept, for people and for the agent's own alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JournalCondition {
+    /// Where it is kept. Nothing that moves is carried out while it is in memory only.
+    pub state: FileState,
+    /// Malformed journals that were moved aside since the agent started.
+    pub moved_aside: u32,
 }
 
 /// The journal. Every change is on disk when its call returns; calls block for one fsync.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    clock: Arc<dyn Clock>,
+    inner: Mutex<Inner>,
+    condition: watch::Sender<JournalCondition>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Taken when the journal is closed.
+    file: Option<DurableFile>,
     incarnation: Incarnation,
-    connection: Mutex<Connection>,
+    changes: u64,
 }
 
 impl Journal {
-    /// Opens the journal or begins a new incarnation of it.
+    /// Opens the journal or begins a new incarnation of it. A malformed file is moved aside; where the disk refuses,
+    /// the journal is in memory and [`Journal::is_volatile`].
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let failed = |operation| move |cause| JournalError::Sqlite { operation, file: path.to_owned(), cause };
-        let mut connection = Connection::open(path).map_err(failed("opening the journal"))?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(failed("setting the busy time-out"))?;
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 200;
-                 PRAGMA journal_size_limit = 1048576; PRAGMA cache_size = -256;",
-            )
-            .map_err(failed("setting the durability"))?;
-        migrations::migrations::runner()
-            .run(&mut connection)
-            .map_err(|cause| JournalError::Migration { file: path.to_owned(), cause: Box::new(cause) })?;
-        connection
-            .execute(
-                "INSERT OR IGNORE INTO journal (only_row, incarnation) VALUES (1, ?1)",
-                [Incarnation::random().0 as i64],
-            )
-            .map_err(failed("beginning an incarnation"))?;
-        connection
-            .execute(
-                "DELETE FROM command WHERE reported = 1 AND state >= ?1 AND changed_ms <
-                     (SELECT MIN(changed_ms) FROM
-                         (SELECT changed_ms FROM command ORDER BY changed_ms DESC LIMIT ?2))",
-                params![CommandState::Succeeded.number(), REMEMBERED],
-            )
-            .map_err(failed("forgetting old commands"))?;
-        let incarnation = connection
-            .query_row("SELECT incarnation FROM journal", [], |row| row.get::<_, i64>(0))
-            .map_err(failed("reading the incarnation"))?;
-        Ok(Self {
-            path: path.to_owned(),
-            incarnation: Incarnation(incarnation as u64),
-            connection: Mutex::new(connection),
-        })
+    pub fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<Self, JournalError> {
+        let mut condition = JournalCondition::default();
+        let attempt = || DurableFile::open(path, ROOM, migrate).and_then(prepare);
+        let (file, incarnation, changes) = match attempt() {
+            Ok(ready) => ready,
+            Err(problem) => match problem.trouble() {
+                Trouble::Damaged => {
+                    error!(error = %problem, "The command journal is malformed.");
+                    move_aside(path, clock.wall())?;
+                    condition.moved_aside = 1;
+                    attempt()?
+                }
+                Trouble::Refused => {
+                    error!(error = %problem, "The disk refuses the command journal; nothing that moves is carried out.");
+                    condition.state = FileState::Volatile;
+                    prepare(DurableFile::in_memory(path, migrate)?)?
+                }
+                Trouble::Full | Trouble::Passing => return Err(problem.into()),
+            },
+        };
+        let inner = Inner { file: Some(file), incarnation, changes };
+        let clock = Arc::clone(clock);
+        Ok(Self { path: path.to_owned(), clock, inner: Mutex::new(inner), condition: watch::Sender::new(condition) })
     }
 
     /// The life of this journal.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.lock().incarnation
+    }
+
+    /// How far the journal has come.
+    #[must_use]
+    pub fn mark(&self) -> JournalMark {
+        let inner = self.lock();
+        JournalMark { incarnation: inner.incarnation, changes: inner.changes }
+    }
+
+    /// Whether this is an older copy of the journal that `mark` was made of.
+    #[must_use]
+    pub fn is_behind(&self, mark: JournalMark) -> bool {
+        let inner = self.lock();
+        inner.incarnation == mark.incarnation && inner.changes < mark.changes
+    }
+
+    /// Whether it is in memory only; nothing that moves may then be carried out.
+    #[must_use]
+    pub fn is_volatile(&self) -> bool {
+        self.condition.borrow().state == FileState::Volatile
+    }
+
+    /// How it is kept, and every change of it.
+    #[must_use]
+    pub fn condition(&self) -> watch::Receiver<JournalCondition> {
+        self.condition.subscribe()
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The journal may be an older copy: it goes on as another incarnation, and what is not finished in it is
+    /// `unknown`. Returns those commands, which are to be reported.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn begin_new_incarnation(&self, reason: &str) -> Result<Vec<Entry>, JournalError> {
+        let (incarnation, unknown) = (Incarnation::random(), CommandState::Unknown.number());
+        let now = self.clock.wall();
+        self.change("beginning another incarnation", |tx| {
+            tx.execute("UPDATE journal SET incarnation = ?1", [incarnation.0 as i64])?;
+            tx.execute(
+                "UPDATE command SET state = ?1, reason = ?2, reported = 0, changed_ms = ?3 WHERE state < ?4",
+                params![unknown, reason, now.0, CommandState::Succeeded.number()],
+            )
+            .map(|_| ())
+        })?;
+        self.lock().incarnation = incarnation;
+        warn!(journal = %incarnation, reason, "The command journal goes on as another one.");
+        self.open_entries()
     }
 
     /// Records a command as delivered. `false`: it is already there, whatever became of it.
     ///
     /// # Errors
     /// When the journal cannot be written; the command must then not be carried out.
-    pub fn deliver(&self, entry: &Entry, clock: &dyn Clock) -> Result<bool, JournalError> {
-        let arguments = json(&entry.arguments);
-        self.with("recording a command", |connection| {
-            connection
-                .execute(
-                    "INSERT OR IGNORE INTO command
-                         (id, device, action, arguments, by, boot, deadline_ms, state, reason, changed_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                    params![
-                        entry.id.as_str(),
-                        entry.device.as_str(),
-                        entry.action,
-                        arguments,
-                        entry.by,
-                        entry.boot.0 as i64,
-                        entry.deadline.0 as i64,
-                        entry.state.number(),
-                        entry.reason,
-                        clock.wall().0
-                    ],
-                )
-                .map(|changed| changed == 1)
-        })
+    pub fn deliver(&self, entry: &Entry) -> Result<bool, JournalError> {
+        let now = self.clock.wall();
+        self.change("recording a command", |tx| insert(tx, entry, now))
     }
 
     /// Moves a command from `from` to `to`. `false`: it was not in `from` any more, and nothing changed.
@@ -186,17 +191,15 @@ impl Journal {
         to: CommandState,
         reason: &str,
         results: &[Field],
-        clock: &dyn Clock,
     ) -> Result<bool, JournalError> {
-        let results = json(results);
-        self.with("moving a command on", |connection| {
-            connection
-                .prepare_cached(
-                    "UPDATE command SET state = ?3, reason = ?4, results = ?5, reported = 0, changed_ms = ?6
+        let (results, now) = (json(results), self.clock.wall());
+        self.change("moving a command on", |tx| {
+            tx.prepare_cached(
+                "UPDATE command SET state = ?3, reason = ?4, results = ?5, reported = 0, changed_ms = ?6
                      WHERE id = ?1 AND state = ?2",
-                )?
-                .execute(params![id.as_str(), from.number(), to.number(), reason, results, clock.wall().0])
-                .map(|changed| changed == 1)
+            )?
+            .execute(params![id.as_str(), from.number(), to.number(), reason, results, now.0])
+            .map(|changed| changed == 1)
         })
     }
 
@@ -205,12 +208,14 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be written.
     pub fn mark_reported(&self, id: &CommandId, state: CommandState) -> Result<(), JournalError> {
-        self.with("noting a report", |connection| {
-            connection
-                .prepare_cached("UPDATE command SET reported = 1 WHERE id = ?1 AND state = ?2")?
+        // Not worth an fsync: what is forgotten here is reported once more.
+        let mut inner = self.lock();
+        let noted = inner.file()?.write(false, |tx| {
+            tx.prepare_cached("UPDATE command SET reported = 1 WHERE id = ?1 AND state = ?2")?
                 .execute(params![id.as_str(), state.number()])
                 .map(|_| ())
-        })
+        });
+        noted.map_err(self.at("noting a report"))
     }
 
     /// A command.
@@ -218,7 +223,7 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub fn entry(&self, id: &CommandId) -> Result<Option<Entry>, JournalError> {
-        self.with("reading a command", |connection| {
+        self.read("reading a command", |connection| {
             connection
                 .query_row(&format!("{SELECT} WHERE id = ?1"), [id.as_str()], read_entry)
                 .optional()
@@ -231,48 +236,144 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub fn open_entries(&self) -> Result<Vec<Entry>, JournalError> {
-        self.with("reading open commands", |connection| {
-            let mut statement =
-                connection.prepare(&format!("{SELECT} WHERE state < ?1 OR reported = 0 ORDER BY changed_ms"))?;
-            let entries = statement.query_map([CommandState::Succeeded.number()], read_entry)?;
-            entries.filter_map(Result::transpose).collect()
-        })
+        self.read("reading open commands", open_entries)
     }
 
-    fn with<T>(
+    fn read<T>(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
-        let connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        work(&connection).map_err(|cause| JournalError::Sqlite { operation, file: self.path.clone(), cause })
+        let mut inner = self.lock();
+        inner.file()?.read(work).map_err(self.at(operation))
+    }
+
+    /// Changes the journal durably. A disk that refuses leaves the journal in memory; a malformed file is replaced, and
+    /// then nothing was changed, because nobody knows what the old one had of it.
+    fn change<T>(
+        &self,
+        operation: &'static str,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let mut inner = self.lock();
+        let mut pruned = false;
+        loop {
+            let changed = inner.file()?.write(true, |tx| {
+                tx.prepare_cached("UPDATE journal SET changes = changes + 1")?.execute([])?;
+                work(tx)
+            });
+            let cause = match changed {
+                Ok(value) => {
+                    inner.changes += 1;
+                    inner.file()?.tend_reserve();
+                    return Ok(value);
+                }
+                Err(cause) => cause,
+            };
+            let durable = !inner.file()?.is_volatile();
+            match Trouble::of(&cause) {
+                Trouble::Full if inner.file()?.give_reserve_back().unwrap_or(false) => {}
+                Trouble::Full
+                    if !pruned && inner.file()?.write(false, |tx| forget(tx, REMEMBERED_WHEN_FULL)).is_ok() =>
+                {
+                    pruned = true;
+                }
+                Trouble::Refused if durable => self.give_file_up(&mut inner, &cause)?,
+                Trouble::Damaged if durable => {
+                    self.replace(&mut inner, &cause)?;
+                    return Err(JournalError::Replaced { operation });
+                }
+                _ => return Err(self.at(operation)(cause)),
+            }
+        }
+    }
+
+    /// The disk refused: what is open goes on in memory, so that it can still be told how it ended.
+    fn give_file_up(&self, inner: &mut Inner, cause: &rusqlite::Error) -> Result<(), JournalError> {
+        error!(error = %cause, "The command journal is in memory only; nothing that moves is carried out.");
+        let (incarnation, changes) = (inner.incarnation, inner.changes);
+        let open = inner.file()?.read(open_entries).unwrap_or_default();
+        let file = inner.file()?;
+        file.abandon()?;
+        let filled = file.write(true, |tx| {
+            tx.execute(
+                "INSERT INTO journal (only_row, incarnation, changes) VALUES (1, ?1, ?2)",
+                params![incarnation.0 as i64, changes as i64],
+            )?;
+            open.iter().try_for_each(|entry| insert(tx, entry, Timestamp(0)).map(|_| ()))
+        });
+        self.condition.send_modify(|condition| condition.state = FileState::Volatile);
+        filled.map_err(self.at("going on in memory"))
+    }
+
+    /// The file is malformed: another journal begins, with another incarnation.
+    fn replace(&self, inner: &mut Inner, cause: &rusqlite::Error) -> Result<(), JournalError> {
+        error!(error = %cause, "The command journal is malformed.");
+        let mut file = inner.file.take().ok_or(JournalError::Replaced { operation: "replacing it" })?;
+        let replaced = file.replace(self.clock.wall());
+        let volatile = file.is_volatile();
+        let (file, incarnation, changes) = prepare(file)?;
+        *inner = Inner { file: Some(file), incarnation, changes };
+        self.condition.send_modify(|condition| {
+            condition.moved_aside += 1;
+            if volatile {
+                condition.state = FileState::Volatile;
+            }
+        });
+        replaced.map_err(JournalError::File)
+    }
+
+    fn at(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
+        let file = self.path.clone();
+        move |cause| JournalError::Sqlite { operation, file: file.clone(), cause }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const SELECT: &str =
-    "SELECT id, device, action, arguments, by, boot, deadline_ms, state, reason, results, reported FROM command";
-
-/// `None` for a row that this version cannot read.
-fn read_entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
-    let text = |at: usize| row.get::<_, String>(at);
-    let entry = (|| {
-        Some(Entry {
-            id: text(0).ok()?.parse().ok()?,
-            device: text(1).ok()?.parse().ok()?,
-            action: text(2).ok()?,
-            arguments: serde_json::from_str(&text(3).ok()?).ok()?,
-            by: row.get(4).ok()?,
-            boot: BootId(row.get::<_, i64>(5).ok()? as u64),
-            deadline: BootTime(row.get::<_, i64>(6).ok()? as u64),
-            state: CommandState::from_number(row.get(7).ok()?)?,
-            reason: text(8).ok()?,
-            results: serde_json::from_str(&text(9).ok()?).ok()?,
-            reported: row.get(10).ok()?,
-        })
-    })();
-    Ok(entry)
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if let Some(file) = self.lock().file.take() {
+            file.close();
+        }
+    }
 }
 
-fn json(fields: &[Field]) -> String {
-    serde_json::to_string(fields).expect("fields hold only plain values")
+impl Inner {
+    fn file(&mut self) -> Result<&mut DurableFile, JournalError> {
+        self.file.as_mut().ok_or(JournalError::Replaced { operation: "using a journal that could not be replaced" })
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), refinery::Error> {
+    migrations::migrations::runner().run(connection).map(|_| ())
+}
+
+/// Makes sure that the journal has an incarnation, and forgets what is long finished.
+fn prepare(mut file: DurableFile) -> Result<(DurableFile, Incarnation, u64), BufferError> {
+    let path = file.path().to_owned();
+    let prepared = file.write(true, |tx| {
+        tx.execute(
+            "INSERT OR IGNORE INTO journal (only_row, incarnation) VALUES (1, ?1)",
+            [Incarnation::random().0 as i64],
+        )?;
+        forget(tx, REMEMBERED)?;
+        tx.query_row("SELECT incarnation, changes FROM journal", [], |row| {
+            Ok((Incarnation(row.get::<_, i64>(0)? as u64), row.get::<_, i64>(1)? as u64))
+        })
+    });
+    let (incarnation, changes) = prepared.map_err(crate::buffer::at(&path, "preparing the journal"))?;
+    Ok((file, incarnation, changes))
+}
+
+/// Forgets commands that are finished and reported, but the newest `kept`.
+fn forget(tx: &Transaction<'_>, kept: i64) -> rusqlite::Result<()> {
+    tx.execute(
+        "DELETE FROM command WHERE reported = 1 AND state >= ?1 AND changed_ms <
+             (SELECT MIN(changed_ms) FROM (SELECT changed_ms FROM command ORDER BY changed_ms DESC LIMIT ?2))",
+        params![CommandState::Succeeded.number(), kept],
+    )
+    .map(|_| ())
 }

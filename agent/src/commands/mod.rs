@@ -6,11 +6,14 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `entry.rs` | a command as it stands in the journal |
 //! | `journal.rs` | the journal on disk |
 //! | `executor.rs` | from a delivered command to its outcome |
 
+mod entry;
 mod executor;
 mod journal;
 
+pub use entry::Entry;
 pub use executor::{Executor, Reporter, Submission};
-pub use journal::{Entry, Journal, JournalError};
+pub use journal::{Journal, JournalCondition, JournalError};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kouan_protocol::session::CommandPoll;
-use kouan_protocol::{Clock, SessionId};
+use kouan_protocol::{Clock, Incarnation, SessionId};
 use tracing::debug;
 
 use super::client::{Client, UplinkError};
@@ -17,12 +17,18 @@ pub(super) struct CommandPoller {
     pub(super) client: Client,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) executor: Executor,
+    /// The journal that the hello named.
+    pub(super) journal: Incarnation,
 }
 
 impl CommandPoller {
     /// Polls until something ends the session.
     pub(super) async fn run(self) -> Result<(), UplinkError> {
         loop {
+            if self.executor.journal().incarnation() != self.journal {
+                let detail = "the command journal began anew".to_owned();
+                return Err(UplinkError::HelloRequired { request: "poll", detail });
+            }
             let sent = self.clock.boot_time();
             let poll = CommandPoll { session: self.session, wait_ms: WAIT_MS };
             let delivery = match self.client.commands(poll).await {

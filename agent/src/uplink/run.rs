@@ -170,7 +170,7 @@ impl Uplink {
 
     /// One session. It only ever ends with the reason why it did.
     async fn session(&self, paces: &Paces) -> Result<std::convert::Infallible, UplinkError> {
-        let welcome = self.greet().await?;
+        let (welcome, journal) = self.greet().await?;
         self.alarms.clear(CERTIFICATE);
         self.tell(UplinkState::Connected, Some(welcome.agent.to_string()), None);
         info!(session = %welcome.session, agent = %welcome.agent, site = welcome.site, "Connected to the collector.");
@@ -196,6 +196,7 @@ impl Uplink {
                 client: self.client.clone(),
                 clock: Arc::clone(&self.clock),
                 executor: self.executor.clone(),
+                journal,
             }
             .run(),
         );
@@ -227,8 +228,8 @@ impl Uplink {
         }
     }
 
-    /// Says hello until both sides agree about every lane.
-    async fn greet(&self) -> Result<Welcome, UplinkError> {
+    /// Says hello until both sides agree about every lane. Returns also which journal was named.
+    async fn greet(&self) -> Result<(Welcome, Incarnation), UplinkError> {
         for _ in 0..DISAGREEMENTS {
             let hello = Hello {
                 protocol: PROTOCOL,
@@ -253,8 +254,11 @@ impl Uplink {
                 }
             }
             if agreed {
-                return Ok(welcome);
+                self.executor.confirm_journal(hello.journal);
+                return Ok((welcome, hello.journal));
             }
+            let reason = "the data folder may be an older copy: the collector's positions differ";
+            self.executor.begin_new_incarnation(reason).await?;
         }
         let detail = "the two sides cannot agree about the numbers".to_owned();
         Err(UplinkError::HelloRequired { request: "hello", detail })

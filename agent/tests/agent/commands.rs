@@ -25,12 +25,15 @@ fn executor(
     clock: &Arc<ManualClock>,
     buffer: &Arc<Buffer>,
 ) -> (Executor, Reporter, mpsc::Receiver<Request>) {
-    let journal = Journal::open(&folder.join("journal.db")).unwrap();
+    let dynamic: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let journal = Journal::open(&folder.join("journal.db"), &dynamic).unwrap();
+    let incarnation = journal.incarnation();
     let (link, driver) = mpsc::channel(8);
     let links = HashMap::from([("gate-1".parse().unwrap(), link)]);
     let current = Arc::new(Current::new(catalogue()));
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let (executor, reporter) = Executor::new(journal, clock, Arc::clone(buffer), current, links);
+    executor.confirm_journal(incarnation);
     (executor, reporter, driver)
 }
 
@@ -223,8 +226,67 @@ async fn a_command_whose_submitter_went_away_is_still_carried_out() {
 async fn a_new_journal_is_another_incarnation() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
-    let first = Journal::open(&path).unwrap().incarnation();
-    assert_eq!(Journal::open(&path).unwrap().incarnation(), first);
+    let clock: Arc<dyn Clock> = clock();
+    let first = Journal::open(&path, &clock).unwrap().incarnation();
+    assert_eq!(Journal::open(&path, &clock).unwrap().incarnation(), first);
     std::fs::remove_file(&path).unwrap();
-    assert_ne!(Journal::open(&path).unwrap().incarnation(), first);
+    assert_ne!(Journal::open(&path, &clock).unwrap().incarnation(), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_copy_of_the_journal_is_noticed() {
+    let bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    bench.reported(CommandState::Delivered).await;
+    let mark = bench.buffer.journal_mark().await.unwrap().unwrap();
+    assert!(!bench.executor.journal().is_behind(mark), "the journal is the one that the mark was made of");
+    // A copy that was taken before the command came.
+    let older = kouan_agent::buffer::JournalMark { changes: mark.changes + 1, ..mark };
+    assert!(bench.executor.journal().is_behind(older));
+    let other = kouan_agent::buffer::JournalMark { incarnation: Incarnation(1), changes: mark.changes + 1 };
+    assert!(!bench.executor.journal().is_behind(other), "another journal is another life, with numbers of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_copy_may_have_done_is_unknown_and_never_runs() {
+    let mut bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let request = bench.act().await;
+    let before = bench.executor.journal().incarnation();
+    bench.executor.begin_new_incarnation("the data folder may be an older copy").await.unwrap();
+    assert_ne!(bench.executor.journal().incarnation(), before);
+    assert!(request.permit.obtain().await.is_err(), "what waits at a driver must not begin");
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Unknown);
+    // The collector delivers again what it thinks was not begun; it is only reported.
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    bench.executor.confirm_journal(bench.executor.journal().incarnation());
+    bench.executor.submit(submission("c-2", soon(&bench.clock))).await.unwrap();
+    let next = bench.act().await;
+    next.permit.obtain().await.unwrap();
+    next.reply.send(ActOutcome::Succeeded(vec![])).unwrap();
+    assert_eq!(bench.ends_as("c-2").await.0, CommandState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_before_the_collector_has_confirmed_the_journal() {
+    let bench = Bench::new();
+    bench.executor.confirm_journal(Incarnation(1));
+    bench.executor.submit(submission("c-1", bench.clock.boot_time().plus_ms(1500))).await.unwrap();
+    bench.clock.advance_ms(2000);
+    assert_eq!(bench.ends_as("c-1").await.0, CommandState::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_journal_is_moved_aside_and_another_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let clock: Arc<dyn Clock> = clock();
+    let first = Journal::open(&path, &clock).unwrap().incarnation();
+    std::fs::write(&path, vec![0x5A; 100_000]).unwrap();
+    let journal = Journal::open(&path, &clock).unwrap();
+    assert_ne!(journal.incarnation(), first);
+    assert_eq!(journal.condition().borrow().moved_aside, 1);
+    let aside = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);
+    let aside: Vec<_> = aside.map(|file| file.file_name().into_string().unwrap()).collect();
+    assert!(aside.iter().any(|name| name.starts_with("journal.db.damaged-2026")), "{aside:?}");
 }

@@ -58,7 +58,8 @@ impl Site {
         limits.readings.bytes = 64 << 20;
         let (buffer, threads) = Buffer::open(&limits, &catalogue, &clock).unwrap();
         let (buffer, current) = (Arc::new(buffer), Arc::new(Current::new(catalogue)));
-        let journal = Journal::open(&folder.path().join("journal.db")).unwrap();
+        let journal =
+            Journal::open(&folder.path().join("journal.db"), &(Arc::clone(&clock) as Arc<dyn Clock>)).unwrap();
         let (executor, reporter) =
             Executor::new(journal, Arc::clone(&clock), Arc::clone(&buffer), Arc::clone(&current), HashMap::new());
         tokio::spawn(reporter.run());
