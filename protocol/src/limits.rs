@@ -26,7 +26,7 @@ pub const CATALOGUE_BYTES: usize = 4 * 1024 * 1024;
 pub const CATALOGUE_DEVICES: usize = 10_000;
 /// Most points in a catalogue.
 pub const CATALOGUE_POINTS: usize = 200_000;
-/// Most digests a hello carries for one lane: enough to name every batch of an upload whose answer was lost.
-pub const HELLO_DIGESTS: usize = 1024;
+/// Most digests a hello carries for one lane.
+pub const HELLO_DIGESTS: usize = 64;
 /// Longest time a command poll may be held, in milliseconds.
 pub const POLL_MS: u32 = 55_000;

@@ -105,6 +105,9 @@ pub struct LaneVerdict {
     pub new_epoch: bool,
     /// Why, for the log.
     pub reason: String,
+    /// Digest of the batch that ends at `stored_seq`, as the collector has it; `None` if it does not know. An agent
+    /// whose own batch there is another one, and no gap, was restored from a backup and has overtaken the collector.
+    pub last: Option<Digest>,
 }
 
 /// Batches of any lanes, or snapshots, with the catalogues they need.
@@ -284,6 +287,7 @@ impl Welcome {
             stored_seq: verdict.stored_seq,
             new_epoch: verdict.new_epoch,
             reason: verdict.reason.clone(),
+            last: verdict.last.map_or(0, |digest| digest.0),
         });
         wire::Welcome {
             session: self.session.0,
@@ -311,6 +315,7 @@ impl Welcome {
                 stored_seq: verdict.stored_seq,
                 new_epoch: verdict.new_epoch,
                 reason: verdict.reason,
+                last: (verdict.last != 0).then_some(Digest(verdict.last)),
             })
         });
         Ok(Self {

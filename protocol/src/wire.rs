@@ -346,6 +346,8 @@ pub(crate) struct LaneVerdict {
     pub(crate) new_epoch: bool,
     #[prost(string, tag = "5")]
     pub(crate) reason: String,
+    #[prost(fixed64, tag = "6")]
+    pub(crate) last: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -31,6 +31,21 @@ pub(crate) enum Arrival {
     PushedBack,
 }
 
+impl Arrival {
+    fn short(&self) -> String {
+        match self {
+            Self::Hello => "hello".to_owned(),
+            Self::Begun(lane) => format!("{lane} began"),
+            Self::Snapshots(snapshots) => format!("{} snapshots", snapshots.len()),
+            Self::Stored(lane, _, batches) => {
+                let (first, last) = (batches.first().map(|batch| batch.first_seq), batches.last().map(Batch::last_seq));
+                format!("{lane} {first:?} to {last:?} stored")
+            }
+            Self::PushedBack => "pushed back".to_owned(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Script {
     kinds: Vec<RecordKind>,
@@ -101,7 +116,11 @@ impl Scripted {
             }
         };
         let found = tokio::time::timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("{what} did not happen; what came: {:?}", self.arrivals()))
+        found.unwrap_or_else(|_| {
+            let arrivals = self.arrivals();
+            let came: Vec<_> = arrivals.iter().map(Arrival::short).collect();
+            panic!("{what} did not happen; what came: {}", came.join(", "))
+        })
     }
 
     /// Everything that is stored of a lane, once it reaches the number.
@@ -141,6 +160,7 @@ async fn hello(State(script): State<Arc<Script>>, body: Bytes) -> Response {
         stored_seq: *positions.entry((claim.lane.number(), claim.epoch)).or_insert(claim.oldest_seq - 1),
         new_epoch: false,
         reason: String::new(),
+        last: None,
     };
     let welcome = Welcome {
         session: SessionId::random(),

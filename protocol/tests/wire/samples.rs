@@ -288,6 +288,7 @@ pub(crate) fn welcome() -> Welcome {
         stored_seq: 41,
         new_epoch,
         reason: if new_epoch { "digest of 40 to 41 differs".to_owned() } else { String::new() },
+        last: None,
     };
     Welcome {
         session: SessionId(0x77),

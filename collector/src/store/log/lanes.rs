@@ -7,9 +7,8 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::{Appended, Arrival, CheckedBatch, Content, Correction, EntryKind, TimeStatus};
 use crate::store::{During as _, StoreError};
 
-/// How many digests of each lane are remembered: twice as many as one upload has batches, so that every batch is known
-/// whose acknowledgement an agent may have missed.
-const DIGESTS: i64 = kouan_protocol::limits::HELLO_DIGESTS as i64;
+/// How many digests of each lane are remembered at least.
+const DIGESTS: i64 = 2 * kouan_protocol::limits::HELLO_DIGESTS as i64;
 /// Old digests are forgotten each time that so many numbers have come.
 const FORGET_EVERY: u64 = 256;
 

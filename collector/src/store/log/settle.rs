@@ -26,7 +26,8 @@ impl Lanes<'_> {
     ) -> Result<(), StoreError> {
         let (lane, epoch) = (claim.lane.number(), claim.epoch);
         let known = self.find(lane, epoch)?.map(|(position, _)| Known { position });
-        let decision = reconcile(known, claim, &self.digests(lane, epoch)?);
+        let stored = self.digests(lane, epoch)?;
+        let decision = reconcile(known, claim, &stored);
         if decision.new_epoch {
             reconciled.agent_restored = true;
         } else {
@@ -44,6 +45,7 @@ impl Lanes<'_> {
             stored_seq: decision.position,
             new_epoch: decision.new_epoch,
             reason: decision.reason,
+            last: stored.iter().find(|batch| batch.last_seq == decision.position).map(|batch| batch.digest),
         });
         Ok(())
     }
