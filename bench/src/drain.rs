@@ -11,21 +11,22 @@ use kouan_protocol::{Clock, SystemClock};
 use kouan_tests::{Agent, Api, Collector, Line, Proxy};
 
 use crate::backlog::{self, Backlog};
+use crate::born_meanwhile::{events, healths};
 use crate::figure::{Figure, quantile};
 use crate::local;
-use crate::modbus_site::{FADING, GATE, Gates, ModbusSite, Shape};
+use crate::modbus_site::{Gates, ModbusSite, Shape};
 use crate::process_figures::{Memory, cpu_seconds, forget_peak, memory_mib};
 
 /// The devices of a large site, read now and then besides.
 const SITE: Shape = Shape { meters: 500, points: 20, every: "5s" };
 /// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// How long the agent may take to stop.
 const STOP: Duration = Duration::from_secs(10);
 /// Starts of which the median is told.
 const STARTS: usize = 5;
 /// How often the API is asked.
-const LOOK: Duration = Duration::from_millis(10);
+pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 pub(crate) async fn measure(readings: u64) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
@@ -218,56 +219,6 @@ async fn fresh(api: &Api, began_ms: i64) -> anyhow::Result<(i64, i64)> {
     }
 }
 
-/// Lets somebody pass again and again; from each row that told of it to its event at the API, in ms.
-async fn events(api: &Api, gates: &Gates) -> anyhow::Result<Vec<f64>> {
-    let newest = async |after: i64| {
-        let page = api.get("/events?kind=passage&limit=1").await?;
-        anyhow::Ok(page["items"][0]["time_ms"].as_i64().filter(|at| *at > after))
-    };
-    let (mut latencies, mut after) = (Vec::new(), newest(0).await?.unwrap_or(0));
-    while !gates.ended() {
-        gates.pass();
-        after = seen(async || newest(after).await, GATE, &mut latencies).await?;
-    }
-    Ok(latencies)
-}
-
-/// Lets a device fall silent and answer again; from each change of its health to the API, in ms.
-async fn healths(api: &Api, gates: &Gates) -> anyhow::Result<Vec<f64>> {
-    let (mut latencies, mut silent) = (Vec::new(), false);
-    while !gates.ended() {
-        silent = !silent;
-        gates.silence(silent);
-        let changed = async || {
-            let page = api.get(&format!("/devices?q={FADING}")).await?;
-            let health = &page["items"][0]["health"];
-            let now_silent = health["level"].as_str().is_some_and(|level| level != "working");
-            Ok(health["time_ms"].as_i64().filter(|_| now_silent == silent))
-        };
-        seen(changed, FADING, &mut latencies).await?;
-    }
-    Ok(latencies)
-}
-
-/// Waits until `look` finds the time of a new record, and notes how old it is by then.
-async fn seen(
-    mut look: impl AsyncFnMut() -> anyhow::Result<Option<i64>>,
-    what: &str,
-    latencies: &mut Vec<f64>,
-) -> anyhow::Result<i64> {
-    let started = Instant::now();
-    loop {
-        if let Some(at) = look().await? {
-            latencies.push((now_ms()? - at).max(0) as f64);
-            return Ok(at);
-        }
-        if started.elapsed() > PATIENCE {
-            bail!("what {what} told did not reach the API within {PATIENCE:?}");
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
 async fn hello_ms(api: &Api) -> anyhow::Result<i64> {
     let agents = api.list("/agents").await?;
     agents.iter().find_map(|agent| agent["hello_ms"].as_i64()).context("the agent said no hello")
@@ -290,6 +241,6 @@ async fn settled(api: &Api) -> anyhow::Result<i64> {
     }
 }
 
-fn now_ms() -> anyhow::Result<i64> {
+pub(crate) fn now_ms() -> anyhow::Result<i64> {
     Ok(SystemClock::new()?.wall().0)
 }

@@ -6,6 +6,7 @@
 
 mod agent_load;
 mod backlog;
+mod born_meanwhile;
 mod drain;
 mod enqueue;
 mod figure;
