@@ -298,6 +298,35 @@ mod tests {
     }
 
     #[test]
+    fn the_collector_must_be_known_by_its_certificate() {
+        let pin = Fingerprint::of(b"certificate");
+        let trust = |text: &str| {
+            let text = format!("[collector]\nurl = \"https://collector.example\"\n{text}");
+            Config::parse("agent.toml", &text).map(|config| config.collector.and_then(|collector| collector.trust))
+        };
+        assert_eq!(trust(&format!("pin = \"{pin}\"\n")).unwrap(), Some(Trust::Pin(pin)));
+        assert_eq!(trust("ca_file = \"/ca.pem\"\n").unwrap(), Some(Trust::Authorities("/ca.pem".into())));
+        let cases = [
+            ("", "https needs pin"),
+            ("pin = \"sha256:12\"\n", "64 hexadecimal digits"),
+            (&format!("pin = \"{pin}\"\nca_file = \"/ca.pem\"\n"), "not both"),
+            (&format!("pin = \"{pin}\"\nbacklog_share = 0\n"), "is not a share"),
+        ];
+        for (text, said) in cases {
+            let problems = trust(text).unwrap_err().to_string();
+            assert!(problems.contains(said) && problems.lines().count() == 1, "{text}: {problems}");
+        }
+    }
+
+    #[test]
+    fn plain_http_to_other_machines_must_be_asked_for() {
+        let parse =
+            |text: &str| Config::parse("agent.toml", &format!("[collector]\nurl = \"http://10.0.0.1:8470\"\n{text}"));
+        assert!(parse("").unwrap_err().to_string().contains("plain_http = true"));
+        assert!(parse("plain_http = true\n").is_ok());
+    }
+
+    #[test]
     fn secrets_are_hidden_wherever_they_stand() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");

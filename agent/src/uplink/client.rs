@@ -13,6 +13,8 @@ use super::pace::patience;
 use super::trust::{self, LastWrong, TrustError, WrongCertificate};
 use crate::config::{CollectorConfig, TokenSource};
 
+/// How long a connection may take to come up. A new attempt finds a line that is back sooner than an old one.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long the other side may leave bytes without a sign that they arrived; then the line counts as cut.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// An idle connection is tried after this time, and after three tries in vain it counts as cut.
@@ -159,7 +161,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(trust::tls(config.trust.as_ref(), &wrong)?)
             .http1_only()
-            .connect_timeout(Duration::from_secs(10))
+            .connect_timeout(CONNECT)
             .tcp_user_timeout(UNACKNOWLEDGED)
             .tcp_keepalive(KEEP_ALIVE)
             .tcp_keepalive_interval(KEEP_ALIVE_EVERY)

@@ -10,6 +10,7 @@
 //! | `client.rs` | requests over HTTPS, and what an answer means |
 //! | `trust.rs` | which certificate the collector must show |
 //! | `run.rs` | sessions, one after another |
+//! | `retry.rs` | when to try again, and how often to say so |
 //! | `traffic.rs` | what the parts of a session know of each other |
 //! | `snapshots.rs` | the state of the site within a session |
 //! | `lane.rs` | one lane within a session |
@@ -18,12 +19,14 @@
 //! | `kinds.rs` | only what the collector knows is sent |
 //! | `poll.rs` | the command poll within a session |
 
+mod agree;
 mod client;
 mod kinds;
 mod lane;
 mod pace;
 mod poll;
 mod prepare;
+mod retry;
 mod run;
 mod snapshots;
 mod traffic;

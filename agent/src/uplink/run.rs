@@ -13,11 +13,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::agree::stands_for;
 use super::client::{Client, UplinkError};
 use super::lane::LaneSender;
 use super::pace::Pace;
 use super::poll::CommandPoller;
 use super::prepare::Preparer;
+use super::retry::Retry;
 use super::snapshots::SnapshotSender;
 use super::traffic::Traffic;
 use crate::alarms::AgentAlarms;
@@ -25,12 +27,6 @@ use crate::buffer::Buffer;
 use crate::commands::Executor;
 use crate::pipeline::Current;
 
-/// The first pause after a failed session; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two attempts to reach a collector that does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// The longest pause after a refusal: nothing will change until somebody acts.
-const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(30);
 /// A session that lasted longer was a good one, and the next attempt follows at once.
 const GOOD_SESSION_MS: u64 = 10_000;
 /// Hellos in a row that may disagree about numbers; a collector that never agrees is asked again after a pause.
@@ -112,7 +108,7 @@ pub struct Uplink {
 impl Uplink {
     /// Runs sessions until `shutdown` is cancelled.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut retry = Retry::new();
         let paces = Paces::new(self.backlog_share);
         loop {
             let began = self.clock.boot_time();
@@ -121,36 +117,24 @@ impl Uplink {
                 ended = self.session(&paces) => ended,
             };
             let Err(problem) = ended;
+            let now = self.clock.boot_time();
             // A session that ends as soon as it began is no success, whatever was agreed in it.
-            if self.clock.boot_time().since_ms(began) > GOOD_SESSION_MS {
-                pause = FIRST_PAUSE;
+            if now.since_ms(began) > GOOD_SESSION_MS {
+                retry = Retry::new();
             }
+            let next = retry.after(&problem, now);
             self.tell(UplinkState::Connecting, None, Some(problem.to_string()));
-            // Nobody reconnects in step: a collector that starts again is not met by every agent at once.
-            let jitter = rand::rng().random_range(0.5..1.0);
-            let mut wait = pause.mul_f64(jitter);
-            let mut longest = LONGEST_PAUSE;
-            match &problem {
-                UplinkError::Busy { retry_after, .. } => wait = wait.max(*retry_after),
-                UplinkError::HelloRequired { detail, .. } => info!(detail, "The session ended; saying hello again."),
-                UplinkError::Buffer(_) | UplinkError::Journal(_) => {
-                    error!(error = %problem, "The uplink cannot go on.")
-                }
-                UplinkError::Certificate { problem, .. } => {
-                    longest = LONGEST_PAUSE_REFUSED;
-                    error!(%problem, "The collector is not talked to; everything is kept here.");
-                }
-                UplinkError::Refused { .. } => {
-                    longest = LONGEST_PAUSE_REFUSED;
-                    warn!(error = %problem, "The collector refused.");
-                }
-                _ => warn!(error = %problem, "The collector cannot be reached."),
+            if next.say {
+                log(&problem, next.attempts);
             }
             self.judge_certificate(&problem);
-            pause = (pause * 2).min(longest);
+            // Nobody reconnects in step: a collector that starts again is not met by every agent at once.
+            let wait = next.pause.mul_f64(rand::rng().random_range(0.5..1.0));
+            let asked =
+                if let UplinkError::Busy { retry_after, .. } = &problem { *retry_after } else { Duration::ZERO };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait.max(asked)) => {}
             }
         }
     }
@@ -249,6 +233,13 @@ impl Uplink {
                     agreed = false;
                     let epoch = self.buffer.new_epoch(verdict.lane, verdict.epoch, verdict.stored_seq).await?;
                     warn!(lane = %verdict.lane, %epoch, reason = verdict.reason, "The lane goes on in a new epoch.");
+                } else if !stands_for(&self.buffer, verdict).await? {
+                    agreed = false;
+                    let known = hello.lanes.iter().find(|claim| claim.lane == verdict.lane);
+                    let common = known.map_or(0, |claim| claim.oldest_seq.saturating_sub(1));
+                    let epoch = self.buffer.new_epoch(verdict.lane, verdict.epoch, common).await?;
+                    let stored = verdict.stored_seq;
+                    warn!(lane = %verdict.lane, %epoch, stored, "The collector has other records; a new epoch begins.");
                 } else {
                     self.buffer.acknowledge(verdict.lane, verdict.epoch, verdict.stored_seq).await?;
                 }
@@ -273,5 +264,19 @@ impl Uplink {
             status.agent = agent.or_else(|| status.agent.take());
             status.problem = problem;
         });
+    }
+}
+
+fn log(problem: &UplinkError, attempts: u64) {
+    match problem {
+        UplinkError::HelloRequired { detail, .. } => info!(detail, attempts, "The session ended; saying hello again."),
+        UplinkError::Buffer(_) | UplinkError::Journal(_) => {
+            error!(error = %problem, attempts, "The uplink cannot go on.");
+        }
+        UplinkError::Certificate { problem, .. } => {
+            error!(%problem, attempts, "The collector is not talked to; everything is kept here.");
+        }
+        UplinkError::Refused { .. } => warn!(error = %problem, attempts, "The collector refused."),
+        _ => warn!(error = %problem, attempts, "The collector cannot be reached."),
     }
 }

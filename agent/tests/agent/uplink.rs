@@ -13,6 +13,7 @@ use kouan_agent::uplink::{Client, Uplink, UplinkState, UplinkStatus};
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
 use kouan_drivers::driver::{RawRow, RawValue};
 use kouan_protocol::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -219,4 +220,68 @@ async fn a_collector_that_pushes_back_is_asked_again_and_nothing_is_missing() {
     let arrivals = collector.arrivals();
     assert_eq!(arrivals.iter().filter(|arrival| matches!(arrival, Arrival::PushedBack)).count(), 3);
     assert_eq!(arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Hello)).count(), 1, "no new session");
+}
+
+/// A line that carries so many bytes a second towards the collector, whatever number of connections shares it.
+async fn slow_line(to: &str, bytes_per_second: u64) -> String {
+    let to = to.trim_start_matches("http://").to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let line = Arc::new(tokio::sync::Mutex::new(()));
+    tokio::spawn(async move {
+        loop {
+            let (agent, _) = listener.accept().await.unwrap();
+            let collector = tokio::net::TcpStream::connect(&to).await.unwrap();
+            let (mut from_agent, mut to_agent) = agent.into_split();
+            let (mut from_collector, mut to_collector) = collector.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_collector, &mut to_agent).await });
+            let line = Arc::clone(&line);
+            tokio::spawn(async move {
+                let mut packet = [0; 1400];
+                while let Ok(bytes @ 1..) = from_agent.read(&mut packet).await {
+                    // Packets of all connections pass one after another.
+                    let turn = line.lock().await;
+                    tokio::time::sleep(Duration::from_micros(bytes as u64 * 1_000_000 / bytes_per_second)).await;
+                    drop(turn);
+                    if to_collector.write_all(&packet[..bytes]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_slow_line_an_event_arrives_soon_while_a_backlog_drains() {
+    let collector = Scripted::start().await;
+    let url = slow_line(&collector.url, 64 * 1024).await;
+    let mut site = Site::new(&collector_config(&url));
+    // Values that do not compress: some hundred KB, several seconds on this line.
+    for _ in 0..200 {
+        for _ in 0..250 {
+            let noise = Cell::good(Value::Integer(rand::random::<i64>() >> 16));
+            site.buffer.push(GroupIndex(0), Row { cells: vec![(0, noise)], ..row(0.0) }).await.unwrap();
+        }
+        site.buffer.flush().await.unwrap();
+    }
+    site.connect();
+    let stored = |uploads: usize| {
+        move |arrivals: &[Arrival]| {
+            let of_readings = arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Stored(Lane::Readings, ..)));
+            (of_readings.count() >= uploads).then_some(())
+        }
+    };
+    for (nth, uploads) in [(1, 2), (2, 4), (3, 6)] {
+        collector.wait("uploads of readings", stored(uploads)).await;
+        let began = std::time::Instant::now();
+        site.buffer.append(Lane::Events, vec![event("passage")], Vec::new()).await.unwrap();
+        collector.stored(Lane::Events, nth).await;
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(1500), "event {nth} took {took:?}");
+    }
+    let arrivals = collector.arrivals();
+    let hellos = arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Hello)).count();
+    assert_eq!(hellos, 1, "the session lasts");
 }
