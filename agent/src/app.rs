@@ -17,6 +17,7 @@ use crate::commands::{Executor, Journal, JournalError};
 use crate::config::{CollectorConfig, Config};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::local::{self, LocalFace};
+use crate::own::{OwnSources, watch_files};
 use crate::pipeline::{self, Current, PipelineSettings};
 use crate::supervisor::Supervisor;
 use crate::uplink::{Client, Uplink, UplinkError, UplinkState, UplinkStatus};
@@ -74,6 +75,7 @@ pub struct App {
     listener: UnixListener,
     collector: Option<(CollectorConfig, Client)>,
     config_hash: String,
+    own: OwnSources,
 }
 
 impl App {
@@ -90,6 +92,12 @@ impl App {
             // What is reported later says so; here it must only never run.
             journal.begin_new_incarnation("the command journal is an older copy than the agent's other files")?;
         }
+        let own = OwnSources {
+            buffer: buffer.figures(),
+            journal: journal.condition(),
+            journal_path: journal.path().to_owned(),
+        };
+        let own = config.own.get_or_init(|| own).clone();
         let listener =
             local::bind(&config.socket).map_err(|cause| AppError::Socket { path: config.socket.clone(), cause })?;
         let collector = match config.collector {
@@ -111,6 +119,7 @@ impl App {
             listener,
             collector,
             config_hash: config.hash,
+            own,
         })
     }
 
@@ -135,6 +144,8 @@ impl App {
         let (alarms, recorder) = AgentAlarms::new(Arc::clone(&self.clock));
         let recorder_stop = CancellationToken::new();
         let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
+        let watcher_stop = drivers_stop.clone();
+        let watcher = tokio::spawn(watch_files(self.own, alarms.clone(), watcher_stop));
         let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
         let pipeline_links = Arc::clone(&self.links);
         let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
@@ -201,6 +212,7 @@ impl App {
         if tokio::time::timeout(DRIVER_STOP, supervisor.join()).await.is_err() {
             error!("A driver did not stop in time; what it was saying is given up.");
         }
+        let _ = watcher.await;
         recorder_stop.cancel();
         let settled = async {
             if !recorder.is_finished() {

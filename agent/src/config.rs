@@ -10,6 +10,7 @@ use kouan_settings::{Document, Problems, Section};
 use secrecy::SecretString;
 
 use crate::buffer::{BufferConfig, LaneLimit, Room};
+use crate::own::{SourceSlot, own_link};
 use crate::uplink::Trust;
 
 /// The commented file that `print-config --template` shows.
@@ -29,8 +30,10 @@ pub struct Config {
     pub collector: Option<CollectorConfig>,
     /// Limits and intervals of the buffer.
     pub buffer: BufferConfig,
-    /// Links with their devices.
+    /// Links with their devices; the last one is the agent itself.
     pub links: Vec<ConfiguredLink>,
+    /// Where the agent's own points will come from.
+    pub own: SourceSlot,
     /// Digest of the file's text, reported to the collector.
     pub hash: String,
 }
@@ -112,8 +115,10 @@ fn read_root(root: &mut Section<'_>, hash: String) -> Result<Config, ConfigError
     {
         root.problem("profiles", format!("reading the folder {folder} failed: {cause}"));
     }
-    let links = read_links(root, &profiles);
-    Ok(Config { data, socket, collector, buffer, links, hash })
+    let mut links = read_links(root, &profiles);
+    let (link, own) = own_link();
+    links.push(link);
+    Ok(Config { data, socket, collector, buffer, links, own, hash })
 }
 
 fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorConfig> {

@@ -7,6 +7,7 @@
 //! | [`app`] | all wiring: build, run, stop |
 //! | [`data_folder`] | the folder's lock and life |
 //! | [`supervisor`] | one task per link |
+//! | [`own`] | the agent as a device of its own |
 //! | [`pipeline`] | from raw rows to readings worth keeping, events and health |
 //! | [`alarms`] | conditions of the agent itself that somebody must care about |
 //! | [`buffer`] | what the collector has not confirmed, on disk |
@@ -22,6 +23,7 @@ pub mod commands;
 pub mod config;
 pub mod data_folder;
 pub mod local;
+pub mod own;
 pub mod pipeline;
 pub mod supervisor;
 pub mod uplink;

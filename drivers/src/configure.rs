@@ -85,12 +85,18 @@ impl DeviceEntry<'_> {
     }
 }
 
+/// The agent itself is a device, and a link, of this name.
+const AGENT: &str = "agent";
+
 /// Reads every `[[link]]` of `root`. Names must be unique over all links.
 pub fn read_links(root: &mut Section<'_>, profiles: &ProfileStore) -> Vec<ConfiguredLink> {
     let mut links: Vec<ConfiguredLink> = Vec::new();
     let mut owners: HashMap<DeviceKey, String> = HashMap::new();
     for mut section in root.sections("link") {
         if let Some(link) = read_link(&mut section, profiles, &mut owners) {
+            if &*link.name == AGENT {
+                section.problem("name", "\"agent\" is the agent itself; give this link another name");
+            }
             if links.iter().any(|earlier| earlier.name == link.name) {
                 section.problem("name", format!("there is already a link named \"{}\"", link.name));
             }
@@ -116,6 +122,10 @@ fn read_link(
             device.ignore_rest();
             continue;
         };
+        if key.as_str() == AGENT {
+            device
+                .problem("name", "\"agent\" is the agent itself, whose points say how it stands; choose another name");
+        }
         if let Some(other) = owners.insert(key.clone(), device.path().to_owned()) {
             device.problem("name", format!("\"{key}\" is already the name of {other}"));
         }

@@ -140,8 +140,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
 
 async fn check(path: &std::path::Path, online: bool) -> anyhow::Result<()> {
     let config = Config::load(path)?;
-    let devices: usize = config.links.iter().map(|link| link.devices.len()).sum();
-    show::text(&format!("{} is right: {} links, {devices} devices.\n", path.display(), config.links.len()));
+    // The agent itself is a device of every configuration.
+    let links = || config.links.iter().filter(|link| &*link.name != "agent");
+    let (links, devices) = (links().count(), links().map(|link| link.devices.len()).sum::<usize>());
+    show::text(&format!("{} is right: {links} links, {devices} devices.\n", path.display()));
     if online {
         let collector = config.collector.ok_or_else(|| WrongUsage("no collector is configured".to_owned()))?;
         Client::new(&collector)?.greet().await?;
