@@ -12,6 +12,7 @@ use super::backoff::{Backoff, BackoffSettings};
 use super::health::{DeviceState, Findings};
 use super::schedule::{Next, Schedule};
 use super::talker::{ActError, Polled, TalkError, Talker, Turn};
+use super::watch::{Acted, Finished, Watch};
 use crate::configure::ConfiguredDevice;
 use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawRow, Request};
 
@@ -77,6 +78,7 @@ pub async fn run_link<T: Talker>(
         outbox: VecDeque::new(),
         acts: VecDeque::new(),
         reads: VecDeque::new(),
+        watches: Vec::new(),
         requests_open: true,
         cx,
     };
@@ -95,6 +97,8 @@ struct Engine<T: Talker> {
     outbox: VecDeque<Observation>,
     acts: VecDeque<ActRequest>,
     reads: VecDeque<ReadJob>,
+    /// Actions that were sent and whose effect is yet to be seen; each has its own deadline.
+    watches: Vec<Watch>,
     requests_open: bool,
     cx: DriverCx,
 }
@@ -112,7 +116,15 @@ struct ReadJob {
 #[derive(Clone, Copy)]
 enum Due {
     Open(Instant),
-    Poll { device: usize, group: usize },
+    Poll {
+        device: usize,
+        group: usize,
+    },
+    /// A point is to show that an action was done.
+    Watch {
+        device: usize,
+        group: usize,
+    },
     Look(Instant),
     Nothing,
 }
@@ -129,6 +141,7 @@ impl<T: Talker> Engine<T> {
         let shutdown = self.cx.shutdown.clone();
         while !shutdown.is_cancelled() {
             self.take_requests();
+            self.end_watches();
             if let Some(request) = self.acts.pop_front() {
                 self.act(request).await;
                 continue;
@@ -154,6 +167,13 @@ impl<T: Talker> Engine<T> {
                         _ = self.poll(device, group, false) => {}
                     }
                 }
+                Step::Due(Due::Watch { device, group }) => {
+                    tokio::select! {
+                        biased;
+                        () = shutdown.cancelled() => return,
+                        () = self.look(device, group) => {}
+                    }
+                }
                 Step::Due(Due::Open(_)) => {
                     tokio::select! {
                         biased;
@@ -171,7 +191,7 @@ impl<T: Talker> Engine<T> {
         let due = self.due();
         let is_due = async {
             match due {
-                Due::Poll { .. } => {}
+                Due::Poll { .. } | Due::Watch { .. } => {}
                 Due::Open(at) | Due::Look(at) => tokio::time::sleep_until(at).await,
                 Due::Nothing => std::future::pending().await,
             }
@@ -196,15 +216,24 @@ impl<T: Talker> Engine<T> {
 
     fn due(&self) -> Due {
         if !self.outbox.is_empty() {
-            return Due::Nothing;
+            return self.watches.iter().map(Watch::deadline).min().map_or(Due::Nothing, Due::Look);
         }
         // A link that did not open waits for its own back-off; one that is merely closed is opened by the next poll.
         if let Some(until) = self.reopen.until().filter(|_| !self.talker.is_open()) {
-            return Due::Open(until);
+            let deadline = self.watches.iter().map(Watch::deadline).min();
+            return deadline.filter(|at| *at < until).map_or(Due::Open(until), Due::Look);
         }
+        let look = self.watches.iter().map(|watch| (watch.next_look(), watch.device)).min();
+        if let Some(((at, group), device)) = look
+            && at <= Instant::now()
+        {
+            return Due::Watch { device, group };
+        }
+        let look = look.map(|((at, _), _)| at);
         match self.schedule.next(Instant::now()) {
+            Next::At(at) => Due::Look(look.map_or(at, |look| look.min(at))),
+            Next::Never if look.is_some() => look.map_or(Due::Nothing, Due::Look),
             Next::Poll { device, group } => Due::Poll { device, group },
-            Next::At(at) => Due::Look(at),
             Next::Never => Due::Nothing,
         }
     }
@@ -217,6 +246,10 @@ impl<T: Talker> Engine<T> {
         }
         for request in self.acts.drain(..) {
             drop(request.reply.send(ActOutcome::Failed(STOPPED.to_owned())));
+        }
+        for watch in std::mem::take(&mut self.watches) {
+            let (device, action) = (watch.device, watch.action.clone());
+            self.finish(device, &action, watch.abandon());
         }
         for job in self.reads.drain(..) {
             drop(job.reply.send(Err("the link was stopped".to_owned())));
@@ -310,6 +343,9 @@ impl<T: Talker> Engine<T> {
             }
         };
         let row = RawRow { device: state.key().clone(), group, boot_time: at, cells };
+        if !self.watches.is_empty() {
+            self.judge_watches(device, group, Some(&row));
+        }
         if !row.cells.is_empty() {
             self.outbox.push_back(Observation::Row(row.clone()));
         }
@@ -347,6 +383,49 @@ impl<T: Talker> Engine<T> {
         if self.talker.is_open() && self.states.iter().all(DeviceState::is_bad) {
             self.talker.close();
         }
+    }
+
+    /// Reads a group because somebody waits to see what an action did.
+    async fn look(&mut self, device: usize, group: usize) {
+        // A late answer that is waited for, or a failure, is no sight of anything; the deadline ends it.
+        if self.poll(device, group, false).await.is_err() {
+            self.judge_watches(device, group, None);
+        }
+    }
+
+    /// Lets every action that waits for this group see what was read.
+    fn judge_watches(&mut self, device: usize, group: usize, row: Option<&RawRow>) {
+        let now = Instant::now();
+        for mut watch in std::mem::take(&mut self.watches) {
+            if watch.device != device {
+                self.watches.push(watch);
+                continue;
+            }
+            watch.looked(group, now);
+            let action = watch.action.clone();
+            match watch.see(row, now) {
+                Ok(watch) => self.watches.push(watch),
+                Err(finished) => self.finish(device, &action, finished),
+            }
+        }
+    }
+
+    /// Ends what was not seen in time, also while the link is closed and nothing can be read.
+    fn end_watches(&mut self) {
+        let now = Instant::now();
+        for watch in std::mem::take(&mut self.watches) {
+            let (device, action) = (watch.device, watch.action.clone());
+            match watch.see(None, now) {
+                Ok(watch) => self.watches.push(watch),
+                Err(finished) => self.finish(device, &action, finished),
+            }
+        }
+    }
+
+    fn finish(&self, device: usize, action: &str, finished: Finished) {
+        self.log_outcome(self.states[device].key(), action, &finished.outcome);
+        // Whoever asked may have gone.
+        drop(finished.reply.send(finished.outcome));
     }
 
     async fn read_step(&mut self) {
@@ -390,27 +469,33 @@ impl<T: Talker> Engine<T> {
                 () = stopped => None,
             }
         };
-        match &outcome {
-            Some(ActOutcome::Succeeded(_)) => info!(link = %self.cx.link, %device, %action, "Action done."),
-            Some(ActOutcome::Failed(reason)) => {
-                warn!(link = %self.cx.link, %device, %action, %reason, "Action failed.")
+        let outcome = match outcome {
+            Some(Ok(acted)) => {
+                let Some(index) = self.find(&device) else { return };
+                if acted.steps.is_empty() {
+                    self.log_outcome(&device, &action, &ActOutcome::Succeeded(Vec::new()));
+                }
+                self.watches.extend(Watch::begin(index, &action, acted, reply, Instant::now()));
+                return;
             }
-            Some(ActOutcome::NotStarted(reason)) => {
-                warn!(link = %self.cx.link, %device, %action, %reason, "Action not started.");
-            }
-            Some(ActOutcome::Unknown(reason)) => {
-                tracing::error!(link = %self.cx.link, %device, %action, %reason, "Nobody can tell whether an action was done.");
-            }
-            None if permitted => {
-                tracing::error!(link = %self.cx.link, %device, %action, "Stopped in the middle of an action.");
-            }
-            None => warn!(link = %self.cx.link, %device, %action, "Stopped before an action."),
-        }
-        let outcome = outcome.unwrap_or_else(|| match permitted {
-            true => ActOutcome::Unknown("the agent was stopped before the device had answered".to_owned()),
-            false => ActOutcome::Failed(STOPPED.to_owned()),
-        });
+            Some(Err(outcome)) => outcome,
+            None if permitted => ActOutcome::Unknown("the agent was stopped before the device had answered".to_owned()),
+            None => ActOutcome::Failed(STOPPED.to_owned()),
+        };
+        self.log_outcome(&device, &action, &outcome);
         drop(reply.send(outcome));
+    }
+
+    fn log_outcome(&self, device: &DeviceKey, action: &str, outcome: &ActOutcome) {
+        let link = &self.cx.link;
+        match outcome {
+            ActOutcome::Succeeded(_) => info!(%link, %device, %action, "Action done."),
+            ActOutcome::Failed(reason) => warn!(%link, %device, %action, %reason, "Action failed."),
+            ActOutcome::NotStarted(reason) => warn!(%link, %device, %action, %reason, "Action not started."),
+            ActOutcome::Unknown(reason) => {
+                tracing::error!(%link, %device, %action, %reason, "Nobody can tell whether an action was done.");
+            }
+        }
     }
 
     /// Carries out an action at most once: nothing in here is a loop, and nobody calls it twice for one request.
@@ -421,20 +506,20 @@ impl<T: Talker> Engine<T> {
         arguments: &[kouan_protocol::Field],
         permit: Box<dyn crate::driver::StartPermit>,
         permitted: &mut bool,
-    ) -> ActOutcome {
+    ) -> Result<Acted, ActOutcome> {
         let Some(index) = self.find(device) else {
-            return ActOutcome::Failed(format!("there is no device \"{device}\" on this link"));
+            return Err(ActOutcome::Failed(format!("there is no device \"{device}\" on this link")));
         };
         let act = match self.talker.prepare(index, action, arguments) {
             Ok(act) => act,
-            Err(reason) => return ActOutcome::Failed(reason),
+            Err(reason) => return Err(ActOutcome::Failed(reason)),
         };
         if let Err(error) = self.open_settled(index).await {
-            return ActOutcome::Failed(format!("link closed: {error}"));
+            return Err(ActOutcome::Failed(format!("link closed: {error}")));
         }
         *permitted = true;
         if let Err(refused) = permit.obtain().await {
-            return ActOutcome::NotStarted(refused.to_string());
+            return Err(ActOutcome::NotStarted(refused.to_string()));
         }
         let result = self.talker.act(index, act).await;
         if let Err(error) = &result
@@ -442,11 +527,10 @@ impl<T: Talker> Engine<T> {
         {
             self.talker.close();
         }
-        match result {
-            Ok(fields) => ActOutcome::Succeeded(fields),
-            Err(ActError::Refused(cause) | ActError::NotSent(cause)) => ActOutcome::Failed(cause.text),
-            Err(ActError::NotConfirmed(cause)) => ActOutcome::Unknown(cause.text),
-        }
+        result.map_err(|error| match error {
+            ActError::Refused(cause) | ActError::NotSent(cause) => ActOutcome::Failed(cause.text),
+            ActError::NotConfirmed(cause) => ActOutcome::Unknown(cause.text),
+        })
     }
 
     /// Opens the link and makes it ready. Nothing was sent yet, so a link that turns out broken may be opened anew.

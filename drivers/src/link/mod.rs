@@ -10,20 +10,27 @@
 //! | [`timing`] | pauses, time-outs and retries: site beats profile beats default |
 //! | [`backoff`], [`schedule`] | who waits how long, who is next; pure |
 //! | [`talker`] | the trait a protocol implements |
+//! | [`ask`] | request and answer where an answer does not say what it answers |
+//! | [`watch`] | points that show, beside the polls, that an action was done |
 //! | [`health`] | what polls say about a device's health |
 //! | [`engine`] | the loop |
 
+pub mod ask;
 pub mod backoff;
 pub mod endpoint;
 pub mod engine;
 pub mod health;
+mod late;
 pub mod line;
 pub mod schedule;
 pub mod talker;
 pub mod timing;
+pub mod watch;
 
+pub use ask::{AnswerReader, AskError, Asker, Patience};
 pub use endpoint::{Endpoint, LinkSettings, SerialSettings};
 pub use engine::{LinkDevice, LinkGroup, run_link};
 pub use line::{Line, LineError};
 pub use talker::{ActError, Polled, TalkError, Talker, Turn};
 pub use timing::Timing;
+pub use watch::{Acted, WatchStep};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::endpoint::OpenError;
 use super::line::LineError;
+use super::watch::Acted;
 use crate::driver::{RawValue, Request};
 
 /// A protocol on one link. Devices and groups are named by their index in the configuration.
@@ -49,11 +50,11 @@ pub trait Talker: Send {
     fn settle(&mut self, device: usize) -> impl Future<Output = Result<(), TalkError>> + Send;
 
     /// Carries out an action, once. Called right after its permit was obtained; the first byte goes out at once and
-    /// **nothing is repeated**, whatever comes back.
+    /// **nothing is repeated**, whatever comes back. Points that must show it are watched by the engine.
     ///
     /// # Errors
     /// What went wrong, told apart by whether the device may have done it.
-    fn act(&mut self, device: usize, act: Self::Act) -> impl Future<Output = Result<Vec<Field>, ActError>> + Send;
+    fn act(&mut self, device: usize, act: Self::Act) -> impl Future<Output = Result<Acted, ActError>> + Send;
 }
 
 /// How patient a poll may be.

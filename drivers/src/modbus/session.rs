@@ -15,13 +15,11 @@ use super::owed::Owed;
 use super::planner::{Plan, Read};
 use super::value::{Type, WordOrder};
 use crate::driver::RawValue;
-use crate::link::{ActError, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn};
+use crate::link::{ActError, Acted, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn, WatchStep};
 use crate::profile::Point;
 
 /// After so many polls of a group, addresses that the device refused are tried again: it may have got a module more.
 const FORGIVE_AFTER: u32 = 720;
-/// Pause between two looks at a point that is to confirm an action.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The envelope of requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +91,10 @@ struct Confirm {
     expected: Option<i64>,
     point: String,
     within: Duration,
+    group: usize,
+    column: u16,
+    /// What it must show, for people.
+    shows: String,
 }
 
 /// Why an exchange gave no answer.
@@ -361,9 +363,9 @@ impl Session {
         Ok(())
     }
 
-    /// Reads a point back until it shows what an action should have made of it.
-    async fn confirm(&mut self, device: usize, confirm: Confirm) -> Result<Vec<Field>, ActError> {
-        let Confirm { address, expected, point: name, within } = confirm;
+    /// Reads a point back once; one that may take its time is left to the engine to watch.
+    async fn confirm(&mut self, device: usize, confirm: Confirm) -> Result<Acted, ActError> {
+        let Confirm { address, expected, point: name, within, group, column, shows } = confirm;
         let not_confirmed = |text: String| {
             let text = format!("the device accepted it, but {text}");
             ActError::NotConfirmed(TalkError { text, ..TalkError::refused("") })
@@ -371,31 +373,20 @@ impl Session {
         let Some(expected) = expected else {
             return Err(not_confirmed(format!("which way round \"{name}\" is wired is not proved")));
         };
-        let deadline = Instant::now() + within;
-        loop {
-            let read = self.read_point(device, address, Turn::undisturbed()).await;
-            if let Ok(RawValue::Integer(raw)) = read
-                && raw == expected
-            {
-                return Ok(vec![Field::new(&name, FieldValue::Integer(raw))]);
+        if !within.is_zero() {
+            let text = format!("{name} = {shows}");
+            return Ok(Acted { fields: Vec::new(), steps: vec![WatchStep { group, column, expected, text, within }] });
+        }
+        match self.read_point(device, address, Turn::undisturbed()).await {
+            Ok(RawValue::Integer(raw)) if raw == expected => {
+                Ok(Acted::done(vec![Field::new(&name, FieldValue::Integer(raw))]))
             }
-            if Instant::now() < deadline {
-                tokio::time::sleep(LOOK_AGAIN).await;
-                continue;
+            Ok(raw) => {
+                let shown = shown(&raw);
+                let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
+                Err(ActError::Refused(TalkError::refused(text)))
             }
-            return Err(match read {
-                Err(error) => not_confirmed(format!("\"{name}\" could not be read to confirm it: {error}")),
-                Ok(raw) if within.is_zero() => {
-                    let shown = shown(&raw);
-                    let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
-                    ActError::Refused(TalkError::refused(text))
-                }
-                // What it set in motion may still arrive.
-                Ok(raw) => {
-                    let shown = shown(&raw);
-                    not_confirmed(format!("\"{name}\" shows {shown} instead of {expected} after {within:?}"))
-                }
-            });
+            Err(error) => Err(not_confirmed(format!("\"{name}\" could not be read to confirm it: {error}"))),
         }
     }
 }
@@ -444,24 +435,21 @@ impl Talker for Session {
         let found = profile.actions.iter().find(|candidate| candidate.spec.name == action);
         let found = found.ok_or_else(|| format!("there is no action \"{action}\""))?;
         let write = found.speak.ready(arguments)?;
-        let find = |name: &str| {
-            let mut points = profile.groups.iter().flat_map(|group| &group.points);
-            let point = points.find(|point| point.common.spec.name.as_str() == name);
-            point.ok_or_else(|| format!("there is no point \"{name}\""))
-        };
+        let find = |name: &str| profile.find(name).ok_or_else(|| format!("there is no point \"{name}\""));
         let confirm = match &write.confirm {
             Some(ReadBack { point: name, expected, within }) => {
-                let point = find(name)?;
-                let expected = match expected {
-                    Expected::Raw(raw) => Some(*raw),
-                    Expected::Word(word) => point.common.raw_of(word),
+                let (group, column, point) = find(name)?;
+                let (expected, shows) = match expected {
+                    Expected::Raw(raw) => (Some(*raw), raw.to_string()),
+                    Expected::Word(word) => (point.common.raw_of(word), word.clone()),
                 };
-                Some(Confirm { address: point.address, expected, point: name.clone(), within: *within })
+                let (address, point) = (point.address, name.clone());
+                Some(Confirm { address, expected, point, within: *within, group, column, shows })
             }
             None => None,
         };
         let requires = found.speak.requires().iter().map(|(name, word)| {
-            let point = find(name)?;
+            let (_, _, point) = find(name)?;
             let raw = point.common.raw_of(word);
             let raw = raw.ok_or_else(|| format!("interlock: which way round \"{name}\" is wired is not proved"))?;
             Ok(Required { address: point.address, raw, point: name.clone(), word: word.clone() })
@@ -475,7 +463,7 @@ impl Talker for Session {
         self.make_ready(device, until).await
     }
 
-    async fn act(&mut self, device: usize, act: Act) -> Result<Vec<Field>, ActError> {
+    async fn act(&mut self, device: usize, act: Act) -> Result<Acted, ActError> {
         if !act.requires.is_empty() {
             self.check_required(device, &act.requires).await?;
             self.make_ready(device, None).await.map_err(ActError::NotSent)?;
@@ -487,7 +475,7 @@ impl Talker for Session {
             Ok(Answer::Refused(exception)) => Err(ActError::Refused(TalkError::refused(exception.to_string()))),
             Ok(_) => match act.confirm {
                 Some(confirm) => self.confirm(device, confirm).await,
-                None => Ok(Vec::new()),
+                None => Ok(Acted::default()),
             },
             Err(ExchangeError::NotSent(error)) => Err(ActError::NotSent(error)),
             Err(ExchangeError::NoAnswer(error)) => Err(ActError::NotConfirmed(error)),

@@ -197,6 +197,17 @@ impl<D: Dialect> Profile<D> {
         Some(profile)
     }
 
+    /// The point of that name, with its group and column.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<(usize, u16, &Point<D>)> {
+        let columns = |(group, at): (usize, &Group<D>)| {
+            let column = at.points.iter().position(|point| point.common.spec.name.as_str() == name)?;
+            Some((group, u16::try_from(column).ok()?, column))
+        };
+        let (group, column, at) = self.groups.iter().enumerate().find_map(columns)?;
+        Some((group, column, &self.groups[group].points[at]))
+    }
+
     /// What the model offers, without its protocol.
     #[must_use]
     pub fn description(&self, dialect: &D) -> Description {

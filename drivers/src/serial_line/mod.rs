@@ -10,7 +10,6 @@
 mod checksum;
 mod dialect;
 mod frame;
-mod late;
 mod session;
 mod settings;
 mod template;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::driver::{PermitRefused, RawValue, StartPermit};
+use crate::link::WatchStep;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -93,7 +94,7 @@ impl Talker for FakeTalker {
         Ok(())
     }
 
-    async fn act(&mut self, device: usize, act: String) -> Result<Vec<Field>, ActError> {
+    async fn act(&mut self, device: usize, act: String) -> Result<Acted, ActError> {
         self.world().log.push(format!("act {device} {act}"));
         if self.breaks() {
             return Err(ActError::NotConfirmed(TalkError::broken("gone in the middle")));
@@ -106,7 +107,14 @@ impl Talker for FakeTalker {
             }
             "unsent" => Err(ActError::NotSent(TalkError::broken("nothing went out"))),
             "endless" => std::future::pending().await,
-            _ => Ok(Vec::new()),
+            // Polls read 7.
+            "seen" | "unseen" => {
+                let expected = if act == "seen" { 7 } else { 8 };
+                let text = "lock = open".to_owned();
+                let step = WatchStep { group: 0, column: 0, expected, text, within: SECOND * 5 };
+                Ok(Acted { fields: Vec::new(), steps: vec![step.clone(), step] })
+            }
+            _ => Ok(Acted::default()),
         }
     }
 }
@@ -247,6 +255,31 @@ async fn an_action_obtains_its_permit_right_before_it_is_sent() {
     let at = log.iter().position(|entry| entry == "permit").unwrap();
     assert_eq!(log[at - 1..=at + 1], ["settle 0", "permit", "act 0 open"]);
     bench.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_action_did_is_watched_beside_polls_and_other_actions() {
+    let bench = Bench::start(2, World::default());
+    let seen = bench.act("seen", false).await;
+    assert!(matches!(&seen, ActOutcome::Succeeded(fields) if fields.len() == 2), "{seen:?}");
+    let unseen = bench.request_act("unseen", false).await;
+    let begun = Instant::now();
+    // The link is not held up meanwhile.
+    assert_eq!(bench.act("open", false).await, ActOutcome::Succeeded(Vec::new()));
+    assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
+    let unseen = unseen.await.unwrap();
+    let why = "lock = open was not seen within 5s: it shows 7";
+    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.contains(why)), "{unseen:?}");
+    assert!(begun.elapsed() < SECOND * 6, "{:?}", begun.elapsed());
+
+    // A device that falls silent shows nothing, and a driver that stops says so.
+    bench.world.lock().unwrap().silent = vec![0];
+    let unseen = bench.act("seen", false).await;
+    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.contains("nothing was read")), "{unseen:?}");
+    let stopped = bench.request_act("seen", false).await;
+    tokio::time::sleep(SECOND * 2).await;
+    bench.stop().await;
+    assert!(matches!(stopped.await.unwrap(), ActOutcome::Unknown(_)));
 }
 
 #[tokio::test(start_paused = true)]
