@@ -32,17 +32,20 @@ pub(crate) async fn measure(shape: Shape, seconds: u64) -> anyhow::Result<Vec<Fi
     local::wait_working(&mut status, shape.meters, WORKING).await?;
     let pid = agent.process()?.id().context("the agent has no process")?;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let (cpu, before) = (cpu_seconds(pid)?, local::readings(&mut status).await?);
+    // From commit to commit, so that the last second counts whole or not at all.
+    let (began, before) = local::after_commit(&mut status).await?;
+    let cpu = cpu_seconds(pid)?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let (used, after) = (cpu_seconds(pid)? - cpu, local::readings(&mut status).await?);
+    let (ended, after) = local::after_commit(&mut status).await?;
+    let (used, seconds) = (cpu_seconds(pid)? - cpu, (ended - began).as_secs_f64());
     let memory = Memory::of(pid)?;
     let points = ((after.last_seq - before.last_seq) as usize * shape.points) as f64;
     let load = format!("{} × {} points", shape.meters, shape.points);
     let figure = |what: &str, value, unit| Figure::new("agent", format!("{load}: {what}"), value, unit);
     let figures = vec![
-        figure("kept", points / seconds as f64, "readings/s"),
+        figure("kept", points / seconds, "readings/s"),
         figure("not yet confirmed at the end", (after.waiting as usize * shape.points) as f64, "readings"),
-        figure("CPU of one core", used / seconds as f64 * 100.0, "%"),
+        figure("CPU of one core", used / seconds * 100.0, "%"),
         figure("CPU per million readings", used / points * 1e6, "s"),
         figure("memory, resident", memory.resident, "MiB"),
         figure("memory, proportional", memory.proportional, "MiB"),

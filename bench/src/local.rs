@@ -53,3 +53,15 @@ pub(crate) async fn wait_working(client: &mut LocalClient, devices: usize, timeo
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// Where the lane of readings stands right after its next commit, and when that was.
+pub(crate) async fn after_commit(client: &mut LocalClient) -> anyhow::Result<(Instant, LaneStatus)> {
+    let before = readings(client).await?.last_seq;
+    loop {
+        let lane = readings(client).await?;
+        if lane.last_seq > before {
+            return Ok((Instant::now(), lane));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
