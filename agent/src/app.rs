@@ -170,6 +170,7 @@ impl App {
             incarnation: self.folder.incarnation(),
             buffer: Arc::clone(&buffer),
             current: Arc::clone(&self.current),
+            alarms: alarms.clone(),
             executor: executor.clone(),
             links: supervisor.requests(),
             uplink: uplink_status.subscribe(),

@@ -76,6 +76,10 @@ pub(super) fn status(status: &StatusReport) {
     if let Some(problem) = &status.uplink.problem {
         line!("  {problem}");
     }
+    for alarm in &status.alarms {
+        let severity = format!("{:?}", alarm.severity).to_lowercase();
+        line!("ALARM {} ({severity}, for {}): {}", alarm.condition, age(alarm.for_ms), alarm.text);
+    }
     let mut table = table(&["lane", "epoch", "last", "confirmed", "waiting", "bytes", "gap open"]);
     for lane in &status.lanes {
         table.add_row([

@@ -1,6 +1,6 @@
 //! What is asked and answered over the local socket.
 
-use kouan_protocol::{Field, Quality, QualityReason, Timestamp, Value};
+use kouan_protocol::{Field, Quality, QualityReason, Severity, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::buffer::LaneStatus;
@@ -76,12 +76,28 @@ pub struct StatusReport {
     pub up_ms: u64,
     /// The conversation with the collector.
     pub uplink: UplinkStatus,
+    /// The agent's own alarms that hold now.
+    #[serde(default)]
+    pub alarms: Vec<AlarmReport>,
     /// The buffer's lanes.
     pub lanes: Vec<LaneStatus>,
     /// Configured devices.
     pub devices: usize,
     /// Devices that work.
     pub working: usize,
+}
+
+/// An alarm of the agent itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmReport {
+    /// The condition, such as `collector.certificate`.
+    pub condition: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What to tell a person.
+    pub text: String,
+    /// For how long it has been raised, in milliseconds.
+    pub for_ms: u64,
 }
 
 /// A device with its latest values.

@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::message::{Answer, DeviceReport, Question, StatusReport};
+use super::message::{AlarmReport, Answer, DeviceReport, Question, StatusReport};
 use super::report::reports;
+use crate::alarms::{ActiveAlarm, AgentAlarms};
 use crate::buffer::Buffer;
 use crate::commands::{Executor, Submission};
 use crate::pipeline::Current;
@@ -44,6 +45,8 @@ pub struct LocalFace {
     pub buffer: Arc<Buffer>,
     /// What is known now.
     pub current: Arc<Current>,
+    /// The agent's own alarms.
+    pub alarms: AgentAlarms,
     /// Carries commands out.
     pub executor: Executor,
     /// Which link serves a device.
@@ -137,10 +140,22 @@ impl LocalFace {
             journal: self.executor.journal().incarnation().to_string(),
             up_ms: self.clock.boot_time().since_ms(self.started),
             uplink: self.uplink.borrow().clone(),
+            alarms: self.raised(),
             lanes,
             devices,
             working,
         }))
+    }
+
+    fn raised(&self) -> Vec<AlarmReport> {
+        let now = self.clock.boot_time();
+        let report = |alarm: ActiveAlarm| AlarmReport {
+            condition: alarm.change.condition,
+            severity: alarm.change.severity,
+            text: alarm.change.text,
+            for_ms: now.since_ms(alarm.since),
+        };
+        self.alarms.active().into_iter().map(report).collect()
     }
 
     fn devices(&self, wanted: impl Fn(&DeviceSpec) -> bool) -> Vec<DeviceReport> {

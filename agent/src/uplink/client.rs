@@ -7,6 +7,7 @@ use bytes::Bytes;
 use kouan_protocol::session::{CommandDelivery, CommandPoll, Hello, MEDIA_TYPE, Receipt, Upload, Welcome};
 use kouan_protocol::{Anchor, DecodeError, SessionId, frame, limits};
 use reqwest::{Response, StatusCode, header};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::pace::patience;
@@ -126,6 +127,7 @@ fn chain(error: &reqwest::Error) -> String {
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    tls: ClientConfig,
     url: String,
     token: SecretString,
     request_timeout: Duration,
@@ -156,21 +158,17 @@ impl Client {
             TokenSource::File(path) => SecretString::from(String::from_utf8_lossy(&read(path)?).trim().to_owned()),
         };
         let wrong = LastWrong::default();
-        // HTTP/1.1: requests at the same time have connections of their own, so that none waits behind the bytes of
-        // another.
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust::tls(config.trust.as_ref(), &wrong)?)
-            .http1_only()
-            .connect_timeout(CONNECT)
-            .tcp_user_timeout(UNACKNOWLEDGED)
-            .tcp_keepalive(KEEP_ALIVE)
-            .tcp_keepalive_interval(KEEP_ALIVE_EVERY)
-            .tcp_keepalive_retries(KEEP_ALIVE_TRIES)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(UplinkError::Prepare)?;
-        Ok(Self { http, url: config.url.clone(), token, request_timeout: config.request_timeout, wrong })
+        let tls = trust::tls(config.trust.as_ref(), &wrong)?;
+        let http = connections(tls.clone())?;
+        Ok(Self { http, tls, url: config.url.clone(), token, request_timeout: config.request_timeout, wrong })
+    }
+
+    /// The same client without connections. What an outage left half open is never used again, and costs no time.
+    ///
+    /// # Errors
+    /// When the client cannot be prepared.
+    pub fn renewed(&self) -> Result<Self, UplinkError> {
+        Ok(Self { http: connections(self.tls.clone())?, ..self.clone() })
     }
 
     /// Asks whether the collector is there, without saying who asks. Shows whether its certificate is the right one.
@@ -246,6 +244,22 @@ impl Client {
             None => UplinkError::NoAnswer { request, cause: cause.without_url() },
         }
     }
+}
+
+/// HTTP/1.1: requests at the same time have connections of their own, so that none waits behind the bytes of another.
+fn connections(tls: ClientConfig) -> Result<reqwest::Client, UplinkError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .http1_only()
+        .connect_timeout(CONNECT)
+        .tcp_user_timeout(UNACKNOWLEDGED)
+        .tcp_keepalive(KEEP_ALIVE)
+        .tcp_keepalive_interval(KEEP_ALIVE_EVERY)
+        .tcp_keepalive_retries(KEEP_ALIVE_TRIES)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(UplinkError::Prepare)
 }
 
 async fn read_limited(request: &'static str, mut response: Response) -> Result<Vec<u8>, UplinkError> {

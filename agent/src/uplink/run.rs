@@ -154,7 +154,8 @@ impl Uplink {
 
     /// One session. It only ever ends with the reason why it did.
     async fn session(&self, paces: &Paces) -> Result<std::convert::Infallible, UplinkError> {
-        let (welcome, journal) = self.greet().await?;
+        let client = self.client.renewed()?;
+        let (welcome, journal) = self.greet(&client).await?;
         self.alarms.clear(CERTIFICATE);
         self.tell(UplinkState::Connected, Some(welcome.agent.to_string()), None);
         info!(session = %welcome.session, agent = %welcome.agent, site = welcome.site, "Connected to the collector.");
@@ -163,7 +164,7 @@ impl Uplink {
         let traffic = Traffic::new();
         let snapshots = SnapshotSender {
             session: welcome.session,
-            client: self.client.clone(),
+            client: client.clone(),
             clock: Arc::clone(&self.clock),
             buffer: Arc::clone(&self.buffer),
             current: Arc::clone(&self.current),
@@ -177,7 +178,7 @@ impl Uplink {
         tasks.spawn(
             CommandPoller {
                 session: welcome.session,
-                client: self.client.clone(),
+                client: client.clone(),
                 clock: Arc::clone(&self.clock),
                 executor: self.executor.clone(),
                 journal,
@@ -195,7 +196,7 @@ impl Uplink {
                 preparer,
                 stored: verdict.stored_seq,
                 session: welcome.session,
-                client: self.client.clone(),
+                client: client.clone(),
                 clock: Arc::clone(&self.clock),
                 wanted: wanted.clone(),
                 pace: paces.of(verdict.lane),
@@ -213,7 +214,7 @@ impl Uplink {
     }
 
     /// Says hello until both sides agree about every lane. Returns also which journal was named.
-    async fn greet(&self) -> Result<(Welcome, Incarnation), UplinkError> {
+    async fn greet(&self, client: &Client) -> Result<(Welcome, Incarnation), UplinkError> {
         for _ in 0..DISAGREEMENTS {
             let hello = Hello {
                 protocol: PROTOCOL,
@@ -226,7 +227,7 @@ impl Uplink {
                 config_hash: self.config_hash.clone(),
                 now: self.clock.anchor(),
             };
-            let welcome = self.client.hello(&hello).await?;
+            let welcome = client.hello(&hello).await?;
             let mut agreed = true;
             for verdict in &welcome.lanes {
                 if verdict.new_epoch {

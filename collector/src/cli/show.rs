@@ -7,11 +7,16 @@ use anyhow::Result;
 use comfy_table::{Table, presets};
 
 use super::options::Place;
-use crate::config;
+use crate::config::{self, Tls};
+use crate::tls::Certificate;
 use crate::verify;
 
 pub(super) fn check_config(place: &Place) -> Result<ExitCode> {
-    place.config()?.check()?;
+    let config = place.config()?;
+    config.check()?;
+    if let Some(tls @ Tls::Files { .. }) = config.tls() {
+        Certificate::open(&tls, &place.folder()?)?;
+    }
     writeln!(std::io::stdout(), "The settings are valid.")?;
     Ok(ExitCode::SUCCESS)
 }

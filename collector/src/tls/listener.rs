@@ -13,7 +13,7 @@ use tokio_util::either::Either;
 use tracing::{debug, warn};
 
 /// Handshakes at the same time; further connections wait in the kernel.
-const HANDSHAKES: usize = 256;
+const HANDSHAKES: usize = 1024;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The pause after the system refused a connection, such as for want of file descriptors.

@@ -144,6 +144,8 @@ async fn a_wrong_certificate_is_told_nothing_and_the_right_one_gets_everything()
     })
     .await?;
     ensure!(told.contains(&collector.fingerprint) && told.contains("came sha256:"), "{told}");
+    let alarms = status(&agent).await?["alarms"].clone();
+    ensure!(alarms[0]["condition"] == "collector.certificate", "{alarms}");
     let checked = agent.tool(&["check", "--online"]).await?;
     ensure!(!checked.status.success() && checked.problems.contains("wrong certificate"), "{checked:?}");
     wait_until("readings that are kept", SHORT, async || waiting(&agent).await, |waiting| *waiting >= 2).await?;
