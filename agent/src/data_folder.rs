@@ -55,11 +55,7 @@ impl DataFolder {
             let path = path.to_owned();
             move |cause| DataFolderError::System { operation, path, cause }
         };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(path)
-            .map_err(system("creating the data folder", path))?;
+        create(path).map_err(system("creating the data folder", path))?;
         let lock_path = path.join("agent.lock");
         let lock = OpenOptions::new()
             .create(true)
@@ -95,6 +91,21 @@ impl DataFolder {
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
+}
+
+/// Makes the folder and what is missing above it. Its name is on disk when this returns: what is synced inside a folder
+/// is gone after a power cut when the folder's own name was not synced.
+fn create(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create(above)?;
+    match std::fs::DirBuilder::new().mode(0o750).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(above)?.sync_all()
 }
 
 /// Writes a new incarnation so that it is there whole or not at all after a power cut.

@@ -58,12 +58,7 @@ impl DataFolder {
     /// # Errors
     /// When it cannot be made.
     pub fn create(&self) -> Result<(), StoreError> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(self.history())
-            .map_err(StoreError::io("make the data folder", &self.0))
+        create(&self.history()).map_err(StoreError::io("make the data folder", &self.0))
     }
 
     /// Takes the lock of a running collector.
@@ -95,6 +90,22 @@ impl DataFolder {
             .map_err(|error| StoreError::io("lock", &path)(std::io::Error::from(error)))?;
         Ok(FolderLock(file))
     }
+}
+
+/// Makes the folder and what is missing above it. Its name is on disk when this returns: what is synced inside a folder
+/// is gone after a power cut when the folder's own name was not synced.
+fn create(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create(above)?;
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(above)?.sync_all()
 }
 
 fn open_lock(path: &Path) -> Result<File, StoreError> {

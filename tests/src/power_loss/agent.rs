@@ -46,10 +46,14 @@ pub(super) async fn check_agent(
         let batches = buffer.read(claim.lane, claim.oldest_seq - 1, usize::MAX, usize::MAX >> 1).await;
         kept.insert(claim.lane.number(), batches.context("a lane cannot be read")?);
     }
+    let mark = buffer.journal_mark().await.context("what the buffer knows of the journal cannot be read")?;
     drop(buffer);
     tokio::task::spawn_blocking(|| threads.join()).await.context("closing the buffer failed")?;
-    let journal = Journal::open(&folder.join("journal.db")).context("the journal cannot be opened")?;
+    let journal = Journal::open(&folder.join("journal.db"), &clock).context("the journal cannot be opened")?;
 
+    if mark.is_some_and(|mark| journal.is_behind(mark)) {
+        problems.push("the journal would be taken for an older copy".to_owned());
+    }
     for (folder, life) in until(&run.testimony.agent, at) {
         if (*folder, *life) != (data.incarnation(), journal.incarnation()) {
             problems.push("the collector knew another life of the folder or its journal".to_owned());
