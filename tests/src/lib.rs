@@ -27,7 +27,7 @@ pub use broker::Broker;
 pub use checkpoint::Checkpoint;
 pub use collector::{Collector, numbers};
 pub use configuration::{AgentConfiguration, checkpoint_links};
-pub use faults::{DiskCounts, DiskFaults, disk_library};
+pub use faults::{ClockFaults, DiskCounts, DiskFaults, disk_library, together};
 pub use peer::ModbusPeer;
 pub use process::{Process, ProcessOptions, run_to_end};
 pub use proxy::{Line, Proxy};

@@ -20,7 +20,7 @@ const WRITE_REGISTERS: u8 = 16;
 const ILLEGAL_FUNCTION: u8 = 1;
 
 /// The profile with which an agent speaks to it.
-pub(super) const PROFILE: &str = r#"kind = "modbus"
+pub(crate) const PROFILE: &str = r#"kind = "modbus"
 class = "energy-meter"
 evidence = "solid"
 source = "a device that numbers what it says"

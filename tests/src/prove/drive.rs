@@ -1,5 +1,8 @@
 //! Carrying a schedule out, and what happens meanwhile at the devices.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,8 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::device::NumberedDevice;
 use super::line::{Damage, DamagedLine};
-use super::schedule::{Fault, Step};
-use crate::{Agent, Collector};
+use super::schedule::{AgentFile, DiskTrouble, Fault, Schedule, Step};
+use crate::{Agent, ClockFaults, Collector, DiskFaults};
+
+/// How much longer a sync takes on a slow disk.
+pub(super) const SLOW_SYNC: Duration = Duration::from_millis(50);
+/// How often, and how soon after one another, the agent is started at the end if it does not stay.
+const STARTS: usize = 3;
+const BETWEEN_STARTS: Duration = Duration::from_millis(300);
+/// What is overwritten at once.
+const SECTOR: usize = 512;
 
 /// A time in which a program did not run.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +40,8 @@ pub(super) struct Outages {
     pub(super) killed: Vec<Outage>,
     /// From SIGSTOP to SIGCONT.
     pub(super) stopped: Vec<Outage>,
+    /// How often it ended by itself.
+    pub(super) ended: u64,
 }
 
 /// Carries the faults of the two programs out.
@@ -36,19 +49,23 @@ pub(super) struct Outages {
 /// # Errors
 /// When a program ended by itself or does not come up again.
 pub(super) async fn break_programs(
-    steps: &[Step],
+    Schedule { programs, disk, .. }: &Schedule,
     start: Instant,
+    seed: u64,
     agent: &mut Agent,
     collector: &mut Collector,
 ) -> anyhow::Result<Outages> {
+    let mut random = StdRng::seed_from_u64(seed);
     let mut outages = Outages::default();
-    for step in steps {
+    let mut started = start;
+    for step in programs {
         until(start + step.at).await;
         let (kills_agent, kills_collector) = match step.fault {
             Fault::KillAgent => (true, false),
             Fault::KillCollector => (false, true),
             Fault::KillBoth => (true, true),
             Fault::StopAgent => {
+                keep_running(agent, started, disk, &mut outages)?;
                 let from = Instant::now();
                 pause(agent.process()?, start + step.at + step.lasts).await?;
                 outages.stopped.push(Outage { from, to: Instant::now() });
@@ -58,12 +75,20 @@ pub(super) async fn break_programs(
                 pause(collector.process()?, start + step.at + step.lasts).await?;
                 continue;
             }
-            Fault::Line(_) => continue,
+            Fault::DamageDead(_) => (true, false),
+            Fault::DamageLive(file) => {
+                damage(&agent.configuration().data(), file, &mut random)?;
+                continue;
+            }
+            Fault::Line(_) | Fault::Disk(_) | Fault::AgentClock(_) | Fault::CollectorClock(_) => continue,
         };
         let from = Instant::now();
         if kills_agent {
-            still_runs(agent.process()?)?;
+            keep_running(agent, started, disk, &mut outages)?;
             agent.kill().await?;
+        }
+        if let Fault::DamageDead(file) = step.fault {
+            damage(&agent.configuration().data(), file, &mut random)?;
         }
         if kills_collector {
             still_runs(collector.process()?)?;
@@ -72,13 +97,36 @@ pub(super) async fn break_programs(
         until(start + step.at + step.lasts).await;
         if kills_agent {
             agent.start()?;
-            outages.killed.push(Outage { from, to: Instant::now() });
+            started = Instant::now();
+            outages.killed.push(Outage { from, to: started });
         }
         if kills_collector {
             collector.restart().await.context("the collector does not come up after a kill")?;
         }
     }
+    // What ended on a broken disk gets another chance on a sound one.
+    until(start + disk.iter().map(|step| step.at + step.lasts).max().unwrap_or_default()).await;
+    for _ in 0..STARTS {
+        keep_running(agent, started, disk, &mut outages)?;
+        started = Instant::now();
+        tokio::time::sleep(BETWEEN_STARTS).await;
+    }
     Ok(outages)
+}
+
+/// Starts an agent again that ended by itself, as a service manager would. Only a broken disk may end it.
+fn keep_running(agent: &mut Agent, started: Instant, disk: &[Step], outages: &mut Outages) -> anyhow::Result<()> {
+    let process = agent.process()?;
+    if process.is_running()? {
+        return Ok(());
+    }
+    if disk.is_empty() {
+        return Err(process.failure("ended by itself"));
+    }
+    agent.start()?;
+    outages.killed.push(Outage { from: started, to: Instant::now() });
+    outages.ended += 1;
+    Ok(())
 }
 
 fn still_runs(process: &mut crate::Process) -> anyhow::Result<()> {
@@ -102,6 +150,74 @@ pub(super) async fn break_line(steps: &[Step], start: Instant, line: &DamagedLin
         until(start + step.at + step.lasts).await;
         line.set(Damage::None);
     }
+}
+
+/// Carries the faults of the disk out; it is in order at the end.
+///
+/// # Errors
+/// When the disk cannot be told.
+pub(super) async fn break_disk(steps: &[Step], start: Instant, disk: &DiskFaults) -> anyhow::Result<()> {
+    for step in steps {
+        until(start + step.at).await;
+        match step.fault {
+            Fault::Disk(DiskTrouble::Full) => disk.full(true)?,
+            Fault::Disk(DiskTrouble::ReadOnly) => disk.read_only(true)?,
+            Fault::Disk(DiskTrouble::SyncsFail) => disk.fail_syncs(true)?,
+            Fault::Disk(DiskTrouble::Slow) => disk.sync_delay(SLOW_SYNC)?,
+            _ => {}
+        }
+        until(start + step.at + step.lasts).await;
+        disk.full(false)?;
+        disk.read_only(false)?;
+        disk.fail_syncs(false)?;
+        disk.sync_delay(Duration::ZERO)?;
+    }
+    Ok(())
+}
+
+/// Lets the wall clocks jump; they are right at the end.
+///
+/// # Errors
+/// When a clock cannot be told.
+pub(super) async fn break_clocks(
+    steps: &[Step],
+    start: Instant,
+    agent: &ClockFaults,
+    collector: &ClockFaults,
+) -> anyhow::Result<()> {
+    for step in steps {
+        until(start + step.at).await;
+        match step.fault {
+            Fault::AgentClock(ahead) => agent.set(ahead)?,
+            Fault::CollectorClock(ahead) => collector.set(ahead)?,
+            _ => {}
+        }
+    }
+    if let Some(last) = steps.last() {
+        until(start + last.at + last.lasts).await;
+        agent.set(0)?;
+        collector.set(0)?;
+    }
+    Ok(())
+}
+
+/// Overwrites a few sectors of a file, or of its write-ahead log.
+fn damage(data: &Path, file: AgentFile, random: &mut StdRng) -> anyhow::Result<()> {
+    let ending = if random.random_bool(0.3) { "-wal" } else { "" };
+    let path = data.join(format!("{}{ending}", file.name()));
+    let damaging = || format!("damaging {} failed", path.display());
+    let Ok(file) = OpenOptions::new().write(true).open(&path) else {
+        // There need not be a log, nor anything yet.
+        return Ok(());
+    };
+    let sectors = file.metadata().with_context(damaging)?.len() / SECTOR as u64;
+    for _ in 0..random.random_range(1..4) {
+        let mut garbage = [0; SECTOR];
+        random.fill(&mut garbage);
+        let sector = random.random_range(0..sectors.max(1));
+        file.write_all_at(&garbage, sector * SECTOR as u64).with_context(damaging)?;
+    }
+    Ok(())
 }
 
 /// Lets people pass at the devices until `stop`.

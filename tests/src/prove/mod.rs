@@ -13,10 +13,11 @@ mod stored;
 mod table;
 mod tally;
 
+pub(crate) use device::PROFILE as NUMBERED_DEVICE;
 pub use device::{Act, NumberedDevice};
 pub use line::{Damage, DamagedLine, LaneEpoch, Promises};
 pub use round::Round;
-pub use schedule::{Fault, Schedule, Step};
+pub use schedule::{AgentFile, DiskTrouble, Fault, Schedule, Step};
 pub use site::Site;
 pub use stored::{Stored, StoredGap, StoredNumber};
 pub use table::table;

@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use kouan_protocol::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::ask_commands;
 use super::check::Evidence;
-use super::drive::{break_line, break_programs, let_people_pass, until};
+use super::drive::{break_clocks, break_disk, break_line, break_programs, let_people_pass, until};
 use super::schedule::Schedule;
 use super::site::{Site, key};
 use super::stored::Stored;
 use super::tally::Tally;
 use crate::{Collector, SHORT, wait_until};
 
+const DAY_MS: i64 = 24 * 3600 * 1000;
 /// How long a program may take to stop in order.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -51,12 +53,14 @@ async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration)
     let stop = CancellationToken::new();
     let faults = async {
         let broken = tokio::join!(
-            break_programs(&schedule.programs, start, &mut site.agent, &mut site.collector),
+            break_programs(schedule, start, seed, &mut site.agent, &mut site.collector),
             break_line(&schedule.line, start, &site.line),
+            break_disk(&schedule.disk, start, &site.disk),
+            break_clocks(&schedule.clocks, start, &site.agent_clock, &site.collector_clock),
             until(start + length),
         );
         stop.cancel();
-        broken.0
+        broken.2.and(broken.3).and(broken.0)
     };
     let (outages, (), asked) = tokio::join!(
         faults,
@@ -94,8 +98,16 @@ async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration)
 }
 
 async fn numbers_in_history(site: &Site, id: &str) -> anyhow::Result<Vec<u64>> {
-    let rows = site.api.list(&format!("/devices/{id}/readings?point=number&limit=10000")).await?;
-    Ok(rows.iter().filter_map(|row| row["value"].as_f64()).map(|value| value as u64).collect())
+    let now = SystemClock::new().context("reading the clock failed")?.wall();
+    let mut numbers = Vec::new();
+    // A clock that is a year wrong puts readings a year away, and one request reaches over 400 days.
+    for (from, to) in [(-790, -395), (-395, 5), (5, 400)] {
+        let (from, to) = (now.plus_ms(from * DAY_MS).0, now.plus_ms(to * DAY_MS).0);
+        let path = format!("/devices/{id}/readings?point=number&from={from}&to={to}&limit=10000");
+        let rows = site.api.list(&path).await?;
+        numbers.extend(rows.iter().filter_map(|row| row["value"].as_f64()).map(|value| value as u64));
+    }
+    Ok(numbers)
 }
 
 /// What the collector's own check finds wrong.

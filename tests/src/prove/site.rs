@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::device::{NumberedDevice, PROFILE};
 use super::line::DamagedLine;
-use crate::{Agent, AgentConfiguration, Api, Collector, SHORT, wait_for};
+use crate::{Agent, AgentConfiguration, Api, ClockFaults, Collector, DiskFaults, SHORT, together, wait_for};
 
 /// How many devices there are.
 const DEVICES: usize = 4;
@@ -21,6 +21,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
 const SETTLE: Duration = Duration::from_secs(60);
 /// How long the end of commands may take after that.
 const COMMANDS_END: Duration = Duration::from_secs(15);
+/// The log is what the proof reads in the end; a clock that jumps must not make it old.
+const COLLECTOR_SETTINGS: &str = "log_retention = \"30days\"\n";
 /// Readings of the agent about itself that may be on their way at any time.
 const ALWAYS_ON_THE_WAY: u64 = 50;
 
@@ -33,6 +35,12 @@ pub struct Site {
     pub agent: Agent,
     /// The line between them.
     pub line: DamagedLine,
+    /// The disk under the agent's data folder.
+    pub disk: DiskFaults,
+    /// The agent's wall clock.
+    pub agent_clock: ClockFaults,
+    /// The collector's wall clock.
+    pub collector_clock: ClockFaults,
     /// The devices.
     pub devices: Vec<NumberedDevice>,
     /// The devices' ids at the collector.
@@ -60,7 +68,13 @@ impl Site {
         let folder = tempfile::Builder::new().prefix(&format!("kouan-prove-{seed}-")).tempdir();
         let folder = folder.context("making a folder failed")?;
         let path = folder.path();
-        let collector = Collector::start(path).await?;
+        let data = path.join(Self::AGENT);
+        std::fs::create_dir(&data).with_context(|| format!("making {} failed", data.display()))?;
+        let (disk, agent_clock, collector_clock) = (DiskFaults::new(&data)?, ClockFaults::new()?, ClockFaults::new()?);
+        let settings = path.join("collector.toml");
+        std::fs::write(&settings, COLLECTOR_SETTINGS)
+            .with_context(|| format!("writing {} failed", settings.display()))?;
+        let collector = Collector::start_with(path, collector_clock.environment()).await?;
         let line = DamagedLine::start(collector.address(), seed, REQUEST_TIMEOUT + REQUEST_TIMEOUT / 2).await?;
         let mut devices = Vec::new();
         for _ in 0..DEVICES {
@@ -71,10 +85,12 @@ impl Site {
         let mut agent = Agent::new(configuration.clone())?;
         // The configuration of the proof has more in it than that of a test.
         write_settings(&configuration, &line)?;
+        agent.set_environment(together([disk.environment(), agent_clock.environment()]));
         let api = collector.api()?;
         agent.start()?;
         agent.wait_running().await?;
-        let mut site = Self { collector, agent, line, devices, ids: Vec::new(), api, folder };
+        let ids = Vec::new();
+        let mut site = Self { collector, agent, line, disk, agent_clock, collector_clock, devices, ids, api, folder };
         for device in 0..DEVICES {
             site.devices[device].wait_asked(SHORT).await?;
             let id = wait_for("the collector knowing a device", SHORT, async || {
@@ -131,8 +147,8 @@ impl Site {
         .await?;
         wait_for("every command ended", COMMANDS_END, async || {
             let commands = api.list("/commands?limit=1000").await?;
-            let open = commands.iter().find(|command| command["final"] != true);
-            Ok(open.map_or(Ok(()), |open| Err(format!("a command is open: {open}"))))
+            let open = commands.iter().filter(|command| command["final"] != true).count();
+            Ok(if open == 0 { Ok(()) } else { Err(format!("{open} are open")) })
         })
         .await
     }

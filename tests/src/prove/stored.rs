@@ -25,8 +25,24 @@ pub struct StoredGap {
     pub place: usize,
     /// In which lane.
     pub lane: u32,
-    /// What it says.
-    pub gap: Gap,
+    /// Why.
+    pub reason: String,
+    /// The devices that it touches; `None` for all.
+    pub devices: Option<Vec<String>>,
+}
+
+impl StoredGap {
+    fn of(gap: &Gap, lane: u32, place: usize) -> Self {
+        let all = gap.devices.is_empty() || gap.more_devices;
+        let devices = (!all).then(|| gap.devices.iter().map(ToString::to_string).collect());
+        Self { place, lane, reason: gap.reason.to_string(), devices }
+    }
+
+    /// Whether it may tell of this device.
+    #[must_use]
+    pub fn touches(&self, device: &str) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.iter().any(|touched| touched == device))
+    }
 }
 
 /// Everything that the proof needs of the log.
@@ -62,7 +78,8 @@ impl Stored {
             catalogues.insert(hash, Catalogue::decode(&body).context("a stored catalogue cannot be read")?);
         }
         let mut stored = Self::default();
-        let order = "SELECT kind, lane, epoch, from_seq, last_seq, body FROM log WHERE kind <> 'catalogue' ORDER BY id";
+        let order =
+            "SELECT kind, lane, epoch, from_seq, last_seq, body, reason FROM log WHERE kind <> 'catalogue' ORDER BY id";
         let mut statement = log.prepare(order).with_context(reading)?;
         let mut rows = statement.query([]).with_context(reading)?;
         while let Some(row) = rows.next().with_context(reading)? {
@@ -70,7 +87,10 @@ impl Stored {
             let (from, last): (i64, i64) = (row.get(3)?, row.get(4)?);
             let (from, last) = (u64::try_from(from)?, u64::try_from(last)?);
             let epoch: Epoch = epoch.parse().context("an epoch cannot be read")?;
-            stored.runs.entry((lane, epoch)).or_default().push((from, last));
+            // A loss of numbers that nobody knows takes none.
+            if from <= last {
+                stored.runs.entry((lane, epoch)).or_default().push((from, last));
+            }
             match kind.as_str() {
                 "batch" => {
                     let body: Vec<u8> = row.get(5)?;
@@ -78,7 +98,12 @@ impl Stored {
                     stored.take(lane, from, &batch, &catalogues)?;
                 }
                 "quarantined" => stored.quarantined += 1,
-                _ => {}
+                // What the collector itself found to be lost, of whatever device.
+                _ => {
+                    stored.places += 1;
+                    let reason = row.get(6)?;
+                    stored.gaps.push(StoredGap { place: stored.places, lane, reason, devices: None });
+                }
             }
         }
         Ok(stored)
@@ -103,7 +128,7 @@ impl Stored {
                 RecordBody::Event(event) if event.kind == "passage" => {
                     *self.passages.entry(event.device.to_string()).or_default() += count(&event.fields);
                 }
-                RecordBody::Gap(gap) => self.gaps.push(StoredGap { place: self.places, lane, gap: gap.clone() }),
+                RecordBody::Gap(gap) => self.gaps.push(StoredGap::of(gap, lane, self.places)),
                 RecordBody::Opaque { kind, .. } => ensure!(number == 0, "record {number} of kind {} is opaque", kind.0),
                 _ => {}
             }

@@ -40,6 +40,7 @@ pub fn table(tally: &Tally) -> Table {
         ("  unknown", commands.unknown),
         ("  still open, must be 0", commands.open),
         ("batches in quarantine, must be 0", tally.quarantined),
+        ("agent ended on a broken disk", tally.ended),
     ];
     for (name, count) in rows {
         table.add_row([Cell::new(name), number(count)]);

@@ -66,6 +66,8 @@ pub struct Tally {
     pub gaps: BTreeMap<String, u64>,
     /// Batches in quarantine.
     pub quarantined: u64,
+    /// How often the agent ended by itself on a broken disk.
+    pub ended: u64,
     /// How long before a kill the oldest reading was made that was lost with it.
     pub oldest_uncommitted: Duration,
     /// What must not be.
@@ -88,6 +90,7 @@ impl Tally {
             *self.gaps.entry(reason).or_default() += count;
         }
         self.quarantined += other.quarantined;
+        self.ended += other.ended;
         self.oldest_uncommitted = self.oldest_uncommitted.max(other.oldest_uncommitted);
         self.broken.extend(other.broken);
     }

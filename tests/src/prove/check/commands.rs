@@ -71,12 +71,13 @@ fn judge(tally: &mut Tally, number: u32, command: &Value, act: &Act) {
     };
     *count += 1;
     if command["final"] != true {
-        tally.broken(format!("command {number} is still {state}: {command}"));
+        let out = if command["handed_out"] == true { "handed out" } else { "not handed out" };
+        tally.broken(format!("command {number} ({}) is still {state}, {out}", command["id"]));
     }
     let ran = act.times > 0;
     if state == "succeeded" && !ran || matches!(state, "expired" | "rejected" | "failed") && ran {
         tally.commands.untrue += 1;
         let did = if ran { "it was carried out" } else { "it was not carried out" };
-        tally.broken(format!("command {number} is {state}, and {did}: {command}"));
+        tally.broken(format!("command {number} ({}) is {state}, and {did}: {}", command["id"], command["reason"]));
     }
 }

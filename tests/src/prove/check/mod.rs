@@ -39,8 +39,9 @@ impl Evidence<'_> {
         }
         lanes::compare(&mut tally, self.promises(), self.stored);
         commands::compare(&mut tally, self);
+        tally.ended = self.outages.ended;
         for gap in &self.stored.gaps {
-            *tally.gaps.entry(gap.gap.reason.to_string()).or_default() += 1;
+            *tally.gaps.entry(gap.reason.clone()).or_default() += 1;
         }
         tally
     }

@@ -7,7 +7,7 @@ use kouan_protocol::Lane;
 
 use super::Evidence;
 use crate::prove::site::COMMIT_EVERY;
-use crate::prove::stored::{Stored, StoredGap};
+use crate::prove::stored::Stored;
 use crate::prove::tally::Tally;
 
 /// What a commit may take on a busy machine beyond the time after which it is due.
@@ -32,7 +32,8 @@ pub(super) fn compare(tally: &mut Tally, key: &str, said: &[Instant], evidence: 
     if let Some(unsaid) = places.keys().find(|number| **number == 0 || **number > said.len() as u64) {
         tally.broken(format!("{key}: number {unsaid} was stored and never said"));
     }
-    let gaps: Vec<_> = evidence.stored.gaps_of(Lane::Readings).filter(|gap| touches(gap, key)).collect();
+    let gaps: Vec<_> = evidence.stored.gaps_of(Lane::Readings).filter(|gap| gap.touches(key)).collect();
+    let mut lost: Vec<(u64, u64)> = Vec::new();
     for (number, at) in (1..).zip(said) {
         if places.contains_key(&number) {
             continue;
@@ -46,14 +47,17 @@ pub(super) fn compare(tally: &mut Tally, key: &str, said: &[Instant], evidence: 
             tally.oldest_uncommitted = tally.oldest_uncommitted.max(age);
         } else {
             tally.readings.lost += 1;
-            tally.broken(format!("{key}: number {number} of {} is lost, and no gap stands in its place", said.len()));
+            match lost.last_mut() {
+                Some((_, last)) if *last + 1 == number => *last = number,
+                _ => lost.push((number, number)),
+            }
         }
     }
-}
-
-fn touches(gap: &StoredGap, key: &str) -> bool {
-    let gap = &gap.gap;
-    gap.devices.is_empty() || gap.more_devices || gap.devices.iter().any(|device| device.as_str() == key)
+    for (first, last) in lost {
+        let of = said.len();
+        tally
+            .broken(format!("{key}: the numbers {first} to {last} of {of} are lost, and no gap stands in their place"));
+    }
 }
 
 /// How long before a kill of the agent it was said, if that is within the time in which readings may be uncommitted.
