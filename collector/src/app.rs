@@ -21,7 +21,7 @@ use crate::ingest::{Ingest, Sessions};
 use crate::outages::OutageReader;
 use crate::reader::{self, Progress, Reader as _};
 use crate::restore;
-use crate::state::{Snapshots, StateReader};
+use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
 use crate::store::log::{FUTURE_MS, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
 use crate::telemetry::{HistoryFiles, HistoryReader};
@@ -68,6 +68,7 @@ pub struct App {
     address: SocketAddr,
     first_key: Option<Token>,
     state_reader: StateReader,
+    latest_reader: LatestReader,
     history_reader: HistoryReader,
     outage_reader: OutageReader,
     threads: Vec<JoinHandle<()>>,
@@ -103,7 +104,7 @@ impl App {
         let (state, state_thread) =
             Writer::spawn("state", state).map_err(StoreError::io("start the writer of", &folder.state()))?;
         let first_key = make_first_key(&state, &*clock).await?;
-        let state_reader = StateReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
+        let (state_reader, latest_reader) = open_readers(&folder.ingest(), &folder.state(), &state, &clock)?;
         let outage_reader = OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
         let state_readers = Readers::new(&folder.state());
         let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);
@@ -122,6 +123,7 @@ impl App {
             offers: Offers::new(*ingest.head().borrow()),
             authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
             state_progress: Progress::of(&state_reader),
+            latest_progress: Progress::of(&latest_reader),
             history_progress: Progress::of(&history_reader),
             outage_progress: Progress::of(&outage_reader),
             upload_slots: UploadSlots::default(),
@@ -143,6 +145,7 @@ impl App {
             address,
             first_key,
             state_reader,
+            latest_reader,
             history_reader,
             outage_reader,
             threads,
@@ -177,6 +180,7 @@ impl App {
             front,
             certificate,
             state_reader,
+            latest_reader,
             history_reader,
             outage_reader,
             threads,
@@ -190,6 +194,8 @@ impl App {
             |progress: &Progress| (shared.ingest.head(), progress.clone(), Arc::clone(&shared.counters), stop.clone());
         let (head, progress, counters, token) = follow(&shared.state_progress);
         let state = tokio::spawn(reader::follow(state_reader, head, progress, counters, token));
+        let (head, progress, counters, token) = follow(&shared.latest_progress);
+        let latest = tokio::spawn(reader::follow(latest_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.history_progress);
         let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.outage_progress);
@@ -221,7 +227,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, history, outages, sweeper, pruner] {
+        for task in [state, latest, history, outages, sweeper, pruner] {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }
@@ -312,7 +318,8 @@ async fn prune(shared: AppState) {
             _ = ticks.tick() => {}
             () = shared.shutdown.cancelled() => return,
         }
-        let readers = [&shared.state_progress, &shared.history_progress, &shared.outage_progress];
+        let readers =
+            [&shared.state_progress, &shared.latest_progress, &shared.history_progress, &shared.outage_progress];
         let through = readers.into_iter().map(Progress::cursor).min().unwrap_or(0);
         let retention = i64::try_from(shared.config.log_retention.as_millis()).unwrap_or(i64::MAX);
         loop {

@@ -31,6 +31,7 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     let head = *shared.head.borrow();
     let readers = [
         ("state", &shared.state_progress),
+        ("latest", &shared.latest_progress),
         ("history", &shared.history_progress),
         ("outages", &shared.outage_progress),
     ];

@@ -36,7 +36,7 @@ pub(super) async fn ready(State(shared): State<AppState>) -> (StatusCode, Json<W
     let behind = |progress: &crate::reader::Progress| head - progress.caught_up_to() > LAG;
     let status = if shared.shutdown.is_cancelled() {
         "stopping"
-    } else if behind(&shared.state_progress) || behind(&shared.history_progress) {
+    } else if behind(&shared.state_progress) || behind(&shared.latest_progress) || behind(&shared.history_progress) {
         "behind"
     } else if shared.state.transact(|_| Ok(())).await.is_err() {
         "not writable"

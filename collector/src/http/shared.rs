@@ -51,6 +51,8 @@ pub struct Shared {
     pub counters: Arc<Counters>,
     /// How far the state is.
     pub state_progress: Progress,
+    /// How far the latest values are.
+    pub latest_progress: Progress,
     /// How far the history is.
     pub history_progress: Progress,
     /// How far the digests of outages are.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Digest;
 use crate::reader::Reader;
-use crate::store::log::{Entry, EntryKind, FollowLog as _, SqliteFollower};
+use crate::store::log::{Entry, EntryKind, FollowLog as _, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
 
 /// Bytes of batches that one step takes.
@@ -162,8 +162,9 @@ impl Reader for OutageReader {
     async fn step(&mut self) -> Result<bool, StoreError> {
         let (log, cursor) = (Arc::clone(&self.log), self.taken);
         let found = tokio::task::spawn_blocking(move || {
-            let entries = log.lock().unwrap_or_else(PoisonError::into_inner).after(cursor, STEP_BYTES)?;
-            let last = entries.last().map(|entry| entry.id);
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let Page { entries, through } = log.after(cursor, STEP_BYTES, Wanted::All)?;
+            let last = (!entries.is_empty()).then_some(through);
             Ok::<_, StoreError>((last, entries.iter().filter_map(finding).collect::<Vec<_>>()))
         });
         let (last, findings) = found.await.map_err(|_| StoreError::Closed)??;

@@ -11,6 +11,7 @@ use crate::store::{During as _, StoreError};
 
 /// The names under which cursors are kept.
 pub(super) const STATE_CURSOR: &str = "state";
+pub(super) const READINGS_CURSOR: &str = "readings";
 pub(super) const LATEST_CURSOR: &str = "latest";
 
 /// A cursor; 0 before the first commit.

@@ -1,6 +1,6 @@
 //! How everything is: devices with their latest values and health in memory, the rest in `state.db`.
 //!
-//! The state reader follows the log. Latest values are written as a checkpoint from time to time and rebuilt from it
+//! Two readers follow the log, one of them the readings. Latest values are written as a checkpoint from time to time and rebuilt from it
 //! and the log at start. A snapshot passes the log by: it updates what is here and nothing else.
 
 mod change;
@@ -18,6 +18,6 @@ pub use fleet::{Device, DeviceId, Fleet, Health, PointState, SharedFleet};
 pub use losses::{GapRow, gaps};
 pub use moment::{Known, Moment};
 pub use quarantine::{QuarantineRow, quarantine, quarantine_totals, quarantined_body};
-pub use reader::StateReader;
+pub use reader::{LatestReader, StateReader, open_readers};
 pub use registry::{BindingRow, MoveProblem, bindings, move_binding, relabel};
 pub use snapshot::{SnapshotProblem, Snapshots};

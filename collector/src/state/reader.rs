@@ -1,4 +1,5 @@
-//! The reader that keeps the state.
+//! The readers that keep the state. Readings are the volume, so they have a reader of their own: whatever is urgent does
+//! not wait behind a backlog of them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,16 +9,16 @@ use kouan_protocol::{BootTime, Clock, GapReason};
 use rusqlite::{Transaction, params};
 
 use super::change::{self, Change, Origin};
-use super::checkpoint::{self, LATEST_CURSOR, STATE_CURSOR};
+use super::checkpoint::{self, LATEST_CURSOR, READINGS_CURSOR, STATE_CURSOR};
 use super::registry::{Staged, Working};
 use super::{Fleet, SharedFleet, losses, quarantine};
 use crate::reader::Reader;
-use crate::store::log::{Catalogues, Entry, FollowLog, SqliteFollower};
+use crate::store::log::{Catalogues, Entry, FollowLog, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
 use crate::{alarms, commands};
 
-/// Bytes of batches that one step takes.
-const STEP_BYTES: usize = 1 << 20;
+/// Bytes of batches that one step takes. A step of readings keeps the writer of the state busy for some 50 ms.
+const STEP_BYTES: usize = 256 << 10;
 /// Time between checkpoints of the latest values; what came after the last is read again from the log.
 const CHECKPOINT_MS: u64 = 15_000;
 
@@ -27,53 +28,117 @@ pub(super) struct Source {
     pub(super) catalogues: Catalogues,
 }
 
-/// Follows the log and keeps `state.db` and the fleet.
-pub struct StateReader {
+/// One part of the log on its way into `state.db` and the fleet.
+struct Follower {
     source: Arc<Mutex<Source>>,
     writer: Writer,
     fleet: SharedFleet,
+    wanted: Wanted,
+    name: &'static str,
+    /// How far the log was looked through.
+    seen: i64,
+    /// How far that is on disk.
+    durable: i64,
+}
+
+/// Follows everything but readings.
+pub struct StateReader {
+    follower: Follower,
     clock: Arc<dyn Clock>,
-    cursor: i64,
+    written_at: BootTime,
+}
+
+/// Follows readings: the latest of each point.
+pub struct LatestReader {
+    follower: Follower,
+    clock: Arc<dyn Clock>,
     checkpoint_cursor: i64,
     checkpoint_at: BootTime,
 }
 
-impl StateReader {
-    /// Loads the state into memory and brings the latest values up to the cursor.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn open(ingest: &Path, state: &Path, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let conn = open_read_only(state)?;
-        let mut source = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
-        let cursor = checkpoint::cursor(&conn, STATE_CURSOR)?;
-        let checkpoint_cursor = checkpoint::cursor(&conn, LATEST_CURSOR)?;
-        let mut fleet = checkpoint::load(&conn)?;
-        replay(&mut source, &mut fleet, checkpoint_cursor, cursor)?;
-        let checkpoint_at = clock.boot_time();
-        Ok(Self {
-            source: Arc::new(Mutex::new(source)),
-            writer,
-            fleet: Arc::new(fleet.into()),
-            clock,
-            cursor,
-            checkpoint_cursor,
-            checkpoint_at,
-        })
-    }
+/// Loads the state into memory, brings the latest values up to the cursor, and makes the readers that go on from there.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn open_readers(
+    ingest: &Path,
+    state: &Path,
+    writer: &Writer,
+    clock: &Arc<dyn Clock>,
+) -> Result<(StateReader, LatestReader), StoreError> {
+    let conn = open_read_only(state)?;
+    let mut source = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
+    let state_cursor = checkpoint::cursor(&conn, STATE_CURSOR)?;
+    let readings_cursor = checkpoint::cursor(&conn, READINGS_CURSOR)?;
+    let checkpoint_cursor = checkpoint::cursor(&conn, LATEST_CURSOR)?;
+    let mut fleet = checkpoint::load(&conn)?;
+    replay(&mut source, &mut fleet, checkpoint_cursor, readings_cursor)?;
+    let fleet: SharedFleet = Arc::new(fleet.into());
+    let follower = |source, wanted, name, cursor| Follower {
+        source: Arc::new(Mutex::new(source)),
+        writer: writer.clone(),
+        fleet: Arc::clone(&fleet),
+        wanted,
+        name,
+        seen: cursor,
+        durable: cursor,
+    };
+    let own = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
+    let state = StateReader {
+        follower: follower(own, Wanted::AllButReadings, STATE_CURSOR, state_cursor),
+        clock: Arc::clone(clock),
+        written_at: clock.boot_time(),
+    };
+    let latest = LatestReader {
+        follower: follower(source, Wanted::Readings, READINGS_CURSOR, readings_cursor),
+        clock: Arc::clone(clock),
+        checkpoint_cursor,
+        checkpoint_at: clock.boot_time(),
+    };
+    Ok((state, latest))
+}
 
+impl Follower {
+    /// Takes the next entries, output and cursor in one transaction. Returns whether there were any.
+    async fn step(&mut self) -> Result<bool, StoreError> {
+        let (source, after, wanted) = (Arc::clone(&self.source), self.seen, self.wanted);
+        let opened = tokio::task::spawn_blocking(move || open_entries(&source, after, wanted));
+        let (entries, through) = opened.await.map_err(|_| StoreError::Closed)??;
+        if entries.is_empty() {
+            self.seen = through;
+            return Ok(false);
+        }
+        let (fleet, published, name) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet), self.name);
+        let work = move |transaction: &Transaction<'_>| {
+            let mut working = Working::new(transaction, &fleet);
+            for (entry, changes) in entries {
+                take_entry(&mut working, &entry, changes)?;
+            }
+            checkpoint::set_cursor(transaction, name, through)?;
+            Ok(working.finish())
+        };
+        self.writer.transact_then(work, move |staged: Staged| staged.publish(&published)).await?;
+        (self.seen, self.durable) = (through, through);
+        Ok(true)
+    }
+}
+
+impl StateReader {
     /// The devices.
     #[must_use]
     pub fn fleet(&self) -> SharedFleet {
-        Arc::clone(&self.fleet)
+        Arc::clone(&self.follower.fleet)
     }
 
-    async fn write_checkpoint(&mut self) -> Result<(), StoreError> {
-        let cursor = self.cursor;
-        let devices = self.fleet.write().unwrap_or_else(PoisonError::into_inner).take_dirty();
-        self.writer.transact(move |transaction| checkpoint::write(transaction, &devices, cursor)).await?;
-        self.checkpoint_cursor = cursor;
-        self.checkpoint_at = self.clock.boot_time();
+    /// What was passed over needs no commit of its own at once: to look through it again changes nothing.
+    async fn write_cursor(&mut self) -> Result<(), StoreError> {
+        let seen = self.follower.seen;
+        if seen > self.follower.durable {
+            let write = move |transaction: &Transaction<'_>| checkpoint::set_cursor(transaction, STATE_CURSOR, seen);
+            self.follower.writer.transact(write).await?;
+            self.follower.durable = seen;
+        }
+        self.written_at = self.clock.boot_time();
         Ok(())
     }
 }
@@ -82,26 +147,48 @@ impl Reader for StateReader {
     const NAME: &'static str = "state";
 
     async fn step(&mut self) -> Result<bool, StoreError> {
-        let (source, cursor) = (Arc::clone(&self.source), self.cursor);
-        let opened = tokio::task::spawn_blocking(move || open_entries(&source, cursor));
-        let entries = opened.await.map_err(|_| StoreError::Closed)??;
-        let found = !entries.is_empty();
-        if let Some((last, _)) = entries.last() {
-            let last = last.id;
-            let (fleet, published) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet));
-            let work = move |transaction: &Transaction<'_>| {
-                let mut working = Working::new(transaction, &fleet);
-                for (entry, changes) in entries {
-                    take_entry(&mut working, &entry, changes)?;
-                }
-                checkpoint::set_cursor(transaction, STATE_CURSOR, last)?;
-                Ok(working.finish())
-            };
-            self.writer.transact_then(work, move |staged: Staged| staged.publish(&published)).await?;
-            self.cursor = last;
+        let found = self.follower.step().await?;
+        if self.clock.boot_time().since_ms(self.written_at) >= CHECKPOINT_MS {
+            self.write_cursor().await?;
         }
+        Ok(found)
+    }
+
+    fn cursor(&self) -> i64 {
+        self.follower.durable
+    }
+
+    fn caught_up_to(&self) -> i64 {
+        self.follower.seen
+    }
+
+    async fn stop(&mut self) -> Result<(), StoreError> {
+        self.write_cursor().await
+    }
+}
+
+impl LatestReader {
+    async fn write_checkpoint(&mut self) -> Result<(), StoreError> {
+        let (cursor, fleet) = (self.follower.seen, &self.follower.fleet);
+        let devices = fleet.write().unwrap_or_else(PoisonError::into_inner).take_dirty();
+        let write = move |transaction: &Transaction<'_>| {
+            checkpoint::set_cursor(transaction, READINGS_CURSOR, cursor)?;
+            checkpoint::write(transaction, &devices, cursor)
+        };
+        self.follower.writer.transact(write).await?;
+        (self.checkpoint_cursor, self.follower.durable) = (cursor, cursor);
+        self.checkpoint_at = self.clock.boot_time();
+        Ok(())
+    }
+}
+
+impl Reader for LatestReader {
+    const NAME: &'static str = "latest";
+
+    async fn step(&mut self) -> Result<bool, StoreError> {
+        let found = self.follower.step().await?;
         let due = self.clock.boot_time().since_ms(self.checkpoint_at) >= CHECKPOINT_MS;
-        if due && self.cursor > self.checkpoint_cursor {
+        if due && self.follower.seen > self.checkpoint_cursor {
             self.write_checkpoint().await?;
         }
         Ok(found)
@@ -109,11 +196,11 @@ impl Reader for StateReader {
 
     fn cursor(&self) -> i64 {
         // Entries after the checkpoint are needed to rebuild memory.
-        self.checkpoint_cursor.min(self.cursor)
+        self.checkpoint_cursor.min(self.follower.durable)
     }
 
     fn caught_up_to(&self) -> i64 {
-        self.cursor
+        self.follower.seen
     }
 
     async fn stop(&mut self) -> Result<(), StoreError> {
@@ -123,30 +210,33 @@ impl Reader for StateReader {
 
 type Opened = Vec<(Entry, Vec<Change>)>;
 
-fn open_entries(source: &Mutex<Source>, cursor: i64) -> Result<Opened, StoreError> {
+fn open_entries(source: &Mutex<Source>, after: i64, wanted: Wanted) -> Result<(Opened, i64), StoreError> {
     let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
     let Source { log, catalogues } = &mut *source;
-    let entries = log.after(cursor, STEP_BYTES)?;
+    let page = log.after(after, STEP_BYTES, wanted)?;
     let open = |entry: Entry| {
         let changes = change::of_entry(&entry, log, catalogues)?;
         Ok((entry, changes))
     };
-    entries.into_iter().map(open).collect()
+    let opened = page.entries.into_iter().map(open).collect::<Result<_, StoreError>>()?;
+    Ok((opened, page.through))
 }
 
 /// Takes the readings between the checkpoint and the cursor into memory; all else of those entries is on disk.
 fn replay(source: &mut Source, fleet: &mut Fleet, mut from: i64, to: i64) -> Result<(), StoreError> {
     while from < to {
-        let entries = source.log.after(from, STEP_BYTES)?;
-        let Some(last) = entries.last().map(|entry| entry.id) else { break };
-        for entry in entries.iter().filter(|entry| entry.id <= to) {
+        let page = source.log.after(from, STEP_BYTES, Wanted::Readings)?;
+        if page.entries.is_empty() {
+            break;
+        }
+        for entry in page.entries.iter().filter(|entry| entry.id <= to) {
             for change in change::of_entry(entry, &mut source.log, &mut source.catalogues)? {
                 let Change::Readings(key, points) = change else { continue };
                 let Some(id) = fleet.bound(&entry.agent, &key).map(|device| device.id.clone()) else { continue };
                 fleet.take(&id, points);
             }
         }
-        from = last;
+        from = page.through;
     }
     Ok(())
 }

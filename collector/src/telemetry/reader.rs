@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{day_of, partition_path};
 use crate::reader::Reader;
-use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Found, SqliteFollower};
+use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Found, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, File, StoreError, open_writable};
 
 /// Bytes of batches that one step takes.
@@ -83,8 +83,10 @@ impl Reader for HistoryReader {
 
 impl Inner {
     fn step(&mut self) -> Result<bool, StoreError> {
-        let entries = self.log.after(self.cursor, STEP_BYTES)?;
-        let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(false) };
+        let Page { entries, through: last } = self.log.after(self.cursor, STEP_BYTES, Wanted::All)?;
+        if entries.is_empty() {
+            return Ok(false);
+        }
         let mut days: BTreeMap<i64, Vec<Item>> = BTreeMap::new();
         for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Batch) {
             match Lane::from_number(entry.lane) {

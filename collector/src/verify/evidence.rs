@@ -130,7 +130,9 @@ impl State {
     pub(super) fn read(folder: &DataFolder) -> Result<Self, StoreError> {
         let mut conn = open_read_only(&folder.state())?;
         let conn = conn.transaction().during("read the state at one instant")?;
-        let cursor = "SELECT log_id FROM cursors WHERE reader = 'state'";
+        // The reader of readings has a cursor of its own; what either has not passed may still be on its way.
+        let cursor = "SELECT CASE count(*) WHEN 2 THEN min(log_id) ELSE 0 END FROM cursors
+                      WHERE reader IN ('state', 'readings')";
         let counts = "SELECT agent, lane, epoch, numbers FROM lane_counts";
         let (quarantined_records, quarantine_dropped) = crate::state::quarantine_totals(&conn)?;
         Ok(Self {

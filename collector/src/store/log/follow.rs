@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use kouan_protocol::{AgentId, CatalogueHash, Timestamp};
+use kouan_protocol::{AgentId, CatalogueHash, Lane, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Correction, Entry, EntryKind, FollowLog, TimeStatus};
+use super::{Correction, Entry, EntryKind, FollowLog, Page, TimeStatus, Wanted};
 use crate::store::{During as _, StoreError, open_read_only};
 
 /// Most entries in one step.
@@ -28,26 +28,41 @@ impl SqliteFollower {
 }
 
 impl FollowLog for SqliteFollower {
-    fn after(&mut self, id: i64, bytes: usize) -> Result<Vec<Entry>, StoreError> {
+    fn after(&mut self, id: i64, bytes: usize, wanted: Wanted) -> Result<Page, StoreError> {
+        // The newest entry is read first: what arrives in between is found by the next page.
+        let newest = self
+            .conn
+            .prepare_cached("SELECT max(id) FROM log")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, Option<i64>>(0)))
+            .during("follow the log")?;
+        let through = newest.unwrap_or(id).max(id);
+        let readings = match wanted {
+            Wanted::All => None,
+            Wanted::Readings => Some(true),
+            Wanted::AllButReadings => Some(false),
+        };
         let mut statement = self
             .conn
             .prepare_cached(
                 "SELECT id, kind, agent, site, lane, epoch, first_seq, last_seq, from_seq, received_ms, shift_ms,
                      time_status, reason, body
-                 FROM log WHERE id > ?1 ORDER BY id",
+                 FROM log WHERE id > ?1 AND id <= ?2
+                     AND (?3 IS NULL OR (lane = ?4 AND kind = 'batch') = ?3) ORDER BY id",
             )
             .during("follow the log")?;
-        let mut rows = statement.query([id]).during("follow the log")?;
+        let mut rows =
+            statement.query(params![id, through, readings, Lane::Readings.number()]).during("follow the log")?;
         let (mut entries, mut size) = (Vec::new(), 0);
         while let Some(row) = rows.next().during("follow the log")? {
             let entry = read_entry(row)?;
             size += entry.body.len();
+            let through = entry.id;
             entries.push(entry);
             if size >= bytes || entries.len() >= ENTRIES {
-                break;
+                return Ok(Page { entries, through });
             }
         }
-        Ok(entries)
+        Ok(Page { entries, through })
     }
 
     fn catalogue(&mut self, agent: &AgentId, hash: CatalogueHash) -> Result<Option<Vec<u8>>, StoreError> {

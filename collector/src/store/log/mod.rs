@@ -285,13 +285,33 @@ impl Entry {
     }
 }
 
+/// Which entries a reader wants. Readings are the volume: who waits for other records does not wait behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every entry.
+    All,
+    /// Batches of the lane of readings.
+    Readings,
+    /// Everything but those.
+    AllButReadings,
+}
+
+/// A run of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The entries that were wanted, oldest first.
+    pub entries: Vec<Entry>,
+    /// The log was looked through up to this entry; the next page begins after it.
+    pub through: i64,
+}
+
 /// What a reader needs of the log.
 pub trait FollowLog: Send {
-    /// Entries after `id`, oldest first, at least one if there is one, until their bodies reach about `bytes`.
+    /// Wanted entries after `id`, at least one if there is one, until their bodies reach about `bytes`.
     ///
     /// # Errors
     /// When they cannot be read.
-    fn after(&mut self, id: i64, bytes: usize) -> Result<Vec<Entry>, StoreError>;
+    fn after(&mut self, id: i64, bytes: usize, wanted: Wanted) -> Result<Page, StoreError>;
 
     /// The encoded catalogue of that hash, if the agent sent it.
     ///
