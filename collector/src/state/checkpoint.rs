@@ -9,9 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use super::{Device, DeviceId, Fleet, Health, Known, PointState};
 use crate::store::{During as _, StoreError};
 
-/// The names under which cursors are kept.
-pub(super) const STATE_CURSOR: &str = "state";
-pub(super) const READINGS_CURSOR: &str = "readings";
+/// The name of the cursor of everything but readings.
+pub const STATE_CURSOR: &str = "state";
+/// The name of the cursor of readings.
+pub const READINGS_CURSOR: &str = "readings";
+/// The name of the cursor up to which latest values are on disk.
 pub(super) const LATEST_CURSOR: &str = "latest";
 
 /// A cursor; 0 before the first commit.

@@ -14,6 +14,7 @@ mod registry;
 mod snapshot;
 
 pub use change::{Change, Origin};
+pub use checkpoint::{READINGS_CURSOR, STATE_CURSOR};
 pub use fleet::{Device, DeviceId, Fleet, Health, PointState, SharedFleet};
 pub use losses::{GapRow, gaps};
 pub use moment::{Known, Moment};

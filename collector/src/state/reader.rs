@@ -4,9 +4,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kouan_protocol::{BootTime, Clock, GapReason};
 use rusqlite::{Transaction, params};
+use tokio::time::Instant;
 
 use super::change::{self, Change, Origin};
 use super::checkpoint::{self, LATEST_CURSOR, READINGS_CURSOR, STATE_CURSOR};
@@ -19,6 +21,8 @@ use crate::{alarms, commands};
 
 /// Bytes of batches that one step takes. A step of readings keeps the writer of the state busy for some 50 ms.
 const STEP_BYTES: usize = 256 << 10;
+/// A cursor that only passed over what others want is written at most this often.
+const PASSED_OVER: Duration = Duration::from_secs(1);
 /// Time between checkpoints of the latest values; what came after the last is read again from the log.
 const CHECKPOINT_MS: u64 = 15_000;
 
@@ -39,13 +43,12 @@ struct Follower {
     seen: i64,
     /// How far that is on disk.
     durable: i64,
+    written_at: Instant,
 }
 
 /// Follows everything but readings.
 pub struct StateReader {
     follower: Follower,
-    clock: Arc<dyn Clock>,
-    written_at: BootTime,
 }
 
 /// Follows readings: the latest of each point.
@@ -82,13 +85,10 @@ pub fn open_readers(
         name,
         seen: cursor,
         durable: cursor,
+        written_at: Instant::now(),
     };
     let own = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
-    let state = StateReader {
-        follower: follower(own, Wanted::AllButReadings, STATE_CURSOR, state_cursor),
-        clock: Arc::clone(clock),
-        written_at: clock.boot_time(),
-    };
+    let state = StateReader { follower: follower(own, Wanted::AllButReadings, STATE_CURSOR, state_cursor) };
     let latest = LatestReader {
         follower: follower(source, Wanted::Readings, READINGS_CURSOR, readings_cursor),
         clock: Arc::clone(clock),
@@ -106,6 +106,9 @@ impl Follower {
         let (entries, through) = opened.await.map_err(|_| StoreError::Closed)??;
         if entries.is_empty() {
             self.seen = through;
+            if self.written_at.elapsed() >= PASSED_OVER {
+                self.write_cursor().await?;
+            }
             return Ok(false);
         }
         let (fleet, published, name) = (Arc::clone(&self.fleet), Arc::clone(&self.fleet), self.name);
@@ -118,8 +121,18 @@ impl Follower {
             Ok(working.finish())
         };
         self.writer.transact_then(work, move |staged: Staged| staged.publish(&published)).await?;
-        (self.seen, self.durable) = (through, through);
+        (self.seen, self.durable, self.written_at) = (through, through, Instant::now());
         Ok(true)
+    }
+
+    /// What was passed over needs no commit of its own at once: to look through it again changes nothing.
+    async fn write_cursor(&mut self) -> Result<(), StoreError> {
+        let (name, seen) = (self.name, self.seen);
+        if seen > self.durable {
+            self.writer.transact(move |transaction| checkpoint::set_cursor(transaction, name, seen)).await?;
+            (self.durable, self.written_at) = (seen, Instant::now());
+        }
+        Ok(())
     }
 }
 
@@ -129,29 +142,13 @@ impl StateReader {
     pub fn fleet(&self) -> SharedFleet {
         Arc::clone(&self.follower.fleet)
     }
-
-    /// What was passed over needs no commit of its own at once: to look through it again changes nothing.
-    async fn write_cursor(&mut self) -> Result<(), StoreError> {
-        let seen = self.follower.seen;
-        if seen > self.follower.durable {
-            let write = move |transaction: &Transaction<'_>| checkpoint::set_cursor(transaction, STATE_CURSOR, seen);
-            self.follower.writer.transact(write).await?;
-            self.follower.durable = seen;
-        }
-        self.written_at = self.clock.boot_time();
-        Ok(())
-    }
 }
 
 impl Reader for StateReader {
     const NAME: &'static str = "state";
 
     async fn step(&mut self) -> Result<bool, StoreError> {
-        let found = self.follower.step().await?;
-        if self.clock.boot_time().since_ms(self.written_at) >= CHECKPOINT_MS {
-            self.write_cursor().await?;
-        }
-        Ok(found)
+        self.follower.step().await
     }
 
     fn cursor(&self) -> i64 {
@@ -163,7 +160,7 @@ impl Reader for StateReader {
     }
 
     async fn stop(&mut self) -> Result<(), StoreError> {
-        self.write_cursor().await
+        self.follower.write_cursor().await
     }
 }
 

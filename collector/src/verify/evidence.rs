@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use kouan_protocol::Lane;
 use rusqlite::{Connection, Row, params};
 
+use crate::state::{READINGS_CURSOR, STATE_CURSOR};
 use crate::store::{DataFolder, During as _, StoreError, open_read_only};
 use crate::telemetry::{HISTORY_CURSOR, partition_days, partition_path};
 
@@ -52,7 +53,10 @@ pub(super) struct Ingest {
 /// `state.db` at one instant.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// How far everything but readings is.
     pub(super) cursor: i64,
+    /// How far readings are.
+    pub(super) readings_cursor: i64,
     pub(super) numbers: HashMap<LaneKey, u64>,
     pub(super) quarantined_records: u64,
     pub(super) quarantine_dropped: u64,
@@ -130,13 +134,18 @@ impl State {
     pub(super) fn read(folder: &DataFolder) -> Result<Self, StoreError> {
         let mut conn = open_read_only(&folder.state())?;
         let conn = conn.transaction().during("read the state at one instant")?;
-        // The reader of readings has a cursor of its own; what either has not passed may still be on its way.
-        let cursor = "SELECT CASE count(*) WHEN 2 THEN min(log_id) ELSE 0 END FROM cursors
-                      WHERE reader IN ('state', 'readings')";
+        let cursors: HashMap<String, i64> =
+            collect(&conn, "SELECT reader, log_id FROM cursors", "read the state's cursors", |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .into_iter()
+            .collect();
+        let cursor = |reader: &str| cursors.get(reader).copied().unwrap_or(0);
         let counts = "SELECT agent, lane, epoch, numbers FROM lane_counts";
         let (quarantined_records, quarantine_dropped) = crate::state::quarantine_totals(&conn)?;
         Ok(Self {
-            cursor: collect(&conn, cursor, "read the state's cursor", |row| row.get(0))?.pop().unwrap_or(0),
+            cursor: cursor(STATE_CURSOR),
+            readings_cursor: cursor(READINGS_CURSOR),
             numbers: collect(&conn, counts, "read the state's counts", |row| Ok((key(row)?, unsigned(row, 3)?)))?
                 .into_iter()
                 .collect(),

@@ -92,7 +92,7 @@ pub(super) fn compare(ingest: &Ingest, state: &State, history: &History) -> Repo
         entries: ingest.ids.len(),
         first_id: ingest.ids.first().copied().unwrap_or(0),
         last_id: ingest.head,
-        state_cursor: state.cursor,
+        state_cursor: state.cursor.min(state.readings_cursor),
         history_cursor: history.cursor,
     };
     Report {
@@ -107,7 +107,7 @@ pub(super) fn compare(ingest: &Ingest, state: &State, history: &History) -> Repo
 
 /// Entries are numbered without a hole and removed from the oldest on, never before the readers have passed them.
 fn check_log_ids(ingest: &Ingest, state: &State, history: &History, problems: &mut Vec<String>) {
-    let needed = state.cursor.min(history.cursor) + 1;
+    let needed = state.cursor.min(state.readings_cursor).min(history.cursor) + 1;
     let first = ingest.ids.first().copied().unwrap_or(ingest.head + 1);
     if first > needed {
         problems.push(format!("log entries {needed} to {} are missing, and a reader still needs them", first - 1));
@@ -177,13 +177,16 @@ fn lane(key: &LaneKey, ingest: &Ingest, state: &State, history: &History, proble
         problem(format!("numbers {first} to {last} are missing"));
     }
     let (stored, lost, quarantined) = (count(extents, "stored"), count(extents, "lost"), count(extents, "quarantined"));
-    let behind = |cursor: i64, batches_only: bool| -> u64 {
-        let waiting = log.iter().filter(|row| row.id > cursor && (!batches_only || row.kind == "batch"));
-        waiting.map(|row| row.last + 1 - row.from).sum()
+    let behind = |is_waiting: &dyn Fn(&LogRow) -> bool| -> u64 {
+        log.iter().filter(|row| is_waiting(row)).map(|row| row.last + 1 - row.from).sum()
+    };
+    let state_waits = |row: &LogRow| {
+        let readings = known == Some(Lane::Readings) && row.kind == "batch";
+        row.id > if readings { state.readings_cursor } else { state.cursor }
     };
     let taken = state.numbers.get(key).copied().unwrap_or(0);
     let all = stored + lost + quarantined;
-    if taken > all || taken < all.saturating_sub(behind(state.cursor, false)) {
+    if taken > all || taken < all.saturating_sub(behind(&state_waits)) {
         problem(format!("{all} numbers are stored, and the state has taken {taken}"));
     }
     let history_rows = matches!(known, Some(Lane::Readings | Lane::Events)).then(|| {
@@ -191,7 +194,7 @@ fn lane(key: &LaneKey, ingest: &Ingest, state: &State, history: &History, proble
         let most = stored.saturating_sub(position.gap_numbers);
         if rows > most {
             problem(format!("{most} records are stored, and the history has {rows}: some are doubled"));
-        } else if rows < most.saturating_sub(behind(history.cursor, true)) {
+        } else if rows < most.saturating_sub(behind(&|row| row.id > history.cursor && row.kind == "batch")) {
             problem(format!("{most} records are stored, and the history has {rows}: some are missing"));
         }
         rows
