@@ -12,6 +12,7 @@ use kouan_tests::{Agent, Api, Collector, Line, Proxy};
 
 use crate::backlog::{self, Backlog};
 use crate::born_meanwhile::{events, healths};
+use crate::centre;
 use crate::figure::{Figure, quantile};
 use crate::local;
 use crate::modbus_site::{Gates, ModbusSite, Shape};
@@ -113,21 +114,22 @@ struct Outage<'a> {
 impl Outage<'_> {
     async fn finish(mut self, line: &Proxy, gates: &Gates) -> anyhow::Result<Vec<Figure>> {
         let api = self.collector.api()?;
-        let centre = self.collector.process()?.id().context("the collector has no process")?;
+        let collector = self.collector.process()?.id().context("the collector has no process")?;
         let target = local::readings(&mut self.status).await?.last_seq;
-        let cpu = (cpu_seconds(self.agent)?, cpu_seconds(centre)?);
+        let cpu = (cpu_seconds(self.agent)?, cpu_seconds(collector)?);
         forget_peak(self.agent)?;
         let opened_ms = now_ms()?;
         line.set(Line::Open);
-        let (drained, (fresh_at, all_fresh_at), events, healths) = tokio::try_join!(
+        let (drained, stored_at, (fresh_at, all_fresh_at), events, healths) = tokio::try_join!(
             confirmed(&mut self.status, self.agent, target, &api, gates),
+            centre::stored(&api, self.backlog.batches),
             fresh(&api, self.began_ms),
             events(&api, gates),
             healths(&api, gates),
         )?;
-        let used = cpu_seconds(centre)? - cpu.1;
-        let hello_ms = hello_ms(&api).await?;
-        let seconds = (drained.at_ms - hello_ms).max(1) as f64 / 1000.0;
+        let used = cpu_seconds(collector)? - cpu.1;
+        let hello_ms = centre::hello_ms(&api).await?;
+        let seconds = (stored_at - hello_ms).max(1) as f64 / 1000.0;
         let readings = self.backlog.readings as f64;
         let figure = |what: &str, value, unit| Figure::new("drain", what, value, unit);
         let since_hello = |at: i64| (at - hello_ms) as f64;
@@ -135,16 +137,17 @@ impl Outage<'_> {
             figure("line open to hello", (hello_ms - opened_ms) as f64, "ms"),
             figure("hello to a fresh device at the API", since_hello(fresh_at), "ms"),
             figure("hello to 10,000 fresh points at the API", since_hello(all_fresh_at), "ms"),
-            figure("backlog confirmed", readings / seconds, "readings/s"),
-            figure("backlog confirmed", self.backlog.rows as f64 / seconds, "rows/s"),
+            figure("backlog stored, fsynced", readings / seconds, "readings/s"),
+            figure("backlog stored, fsynced", self.backlog.rows as f64 / seconds, "rows/s"),
             figure("ratio to the bare copy", self.backlog.copied_in.as_secs_f64() / seconds, "×"),
-            figure("hello to backlog confirmed", seconds, "s"),
+            figure("hello to backlog stored", seconds, "s"),
+            figure("hello to backlog confirmed and forgotten", since_hello(drained.confirmed_at) / 1000.0, "s"),
             figure("hello to backlog readable", since_hello(drained.readable_at) / 1000.0, "s"),
             figure("agent's CPU until confirmed", (drained.agent_cpu - cpu.0) / readings * 1e6, "CPU-s per million"),
             figure("collector's CPU until readable", used / readings * 1e6, "CPU-s per million"),
             figure("agent's memory while draining, peak", drained.peak, "MiB"),
             figure("agent's memory (anonymous) while draining, peak", drained.anonymous, "MiB"),
-            figure("collector's memory, peak", memory_mib(centre, "VmHWM")?, "MiB"),
+            figure("collector's memory, peak", memory_mib(collector, "VmHWM")?, "MiB"),
         ];
         for (what, mut latencies) in [("event", events), ("health", healths)] {
             latencies.sort_by(f64::total_cmp);
@@ -160,7 +163,8 @@ impl Outage<'_> {
 
 /// How the backlog went; times are of the wall clock, in ms, and memory is in MiB.
 struct Drained {
-    at_ms: i64,
+    /// The agent knows that it is stored. It notes that with its next commit, up to a second later.
+    confirmed_at: i64,
     readable_at: i64,
     agent_cpu: f64,
     /// The most memory that the agent had until then.
@@ -188,10 +192,10 @@ async fn confirmed(
         }
         tokio::time::sleep(LOOK).await;
     }
-    let (at_ms, agent_cpu, peak) = (now_ms()?, cpu_seconds(agent)?, memory_mib(agent, "VmHWM")?);
-    let readable_at = settled(api).await?;
+    let (confirmed_at, agent_cpu, peak) = (now_ms()?, cpu_seconds(agent)?, memory_mib(agent, "VmHWM")?);
+    let readable_at = centre::readable(api).await?;
     gates.end();
-    Ok(Drained { at_ms, readable_at, agent_cpu, peak, anonymous })
+    Ok(Drained { confirmed_at, readable_at, agent_cpu, peak, anonymous })
 }
 
 /// When the API shows a device, and then all points, as they were read after `began_ms`.
@@ -214,28 +218,6 @@ async fn fresh(api: &Api, began_ms: i64) -> anyhow::Result<(i64, i64)> {
         }
         if started.elapsed() > PATIENCE {
             bail!("the state is not fresh after {PATIENCE:?}: {} of {wanted} points are there", points.len());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn hello_ms(api: &Api) -> anyhow::Result<i64> {
-    let agents = api.list("/agents").await?;
-    agents.iter().find_map(|agent| agent["hello_ms"].as_i64()).context("the agent said no hello")
-}
-
-/// When the readers have taken everything that is in the log.
-async fn settled(api: &Api) -> anyhow::Result<i64> {
-    let started = Instant::now();
-    loop {
-        let text = api.request(reqwest::Method::GET, "/metrics").send().await?.text().await?;
-        let lags = text.lines().filter(|line| line.starts_with("kouan_reader_lag_entries{"));
-        // What arrives every second is always a little behind.
-        if lags.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).all(|lag| lag <= 3.0) {
-            return now_ms();
-        }
-        if started.elapsed() > PATIENCE {
-            bail!("the collector's readers are behind after {PATIENCE:?}");
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -7,6 +7,7 @@
 mod agent_load;
 mod backlog;
 mod born_meanwhile;
+mod centre;
 mod drain;
 mod enqueue;
 mod figure;
