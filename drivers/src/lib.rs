@@ -15,6 +15,7 @@
 //! | [`modbus`] | Modbus TCP and RTU |
 //! | [`mqtt`] | devices that publish to a broker |
 //! | [`serial_line`] | frames of a maker's own on serial lines |
+//! | [`ydt`] | YD/T 1363 power and cooling equipment |
 //! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
@@ -28,3 +29,4 @@ pub mod registry;
 pub mod serial_line;
 #[cfg(feature = "simulators")]
 pub mod simulator;
+pub mod ydt;

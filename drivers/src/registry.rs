@@ -24,8 +24,13 @@ pub trait DriverKind: Sync {
 }
 
 /// Every kind of this build.
-pub static KINDS: &[&dyn DriverKind] =
-    &[&crate::host::HostKind, &crate::modbus::Modbus, &crate::mqtt::MqttKind, &crate::serial_line::SerialLineKind];
+pub static KINDS: &[&dyn DriverKind] = &[
+    &crate::host::HostKind,
+    &crate::modbus::Modbus,
+    &crate::mqtt::MqttKind,
+    &crate::serial_line::SerialLineKind,
+    &crate::ydt::YdtKind,
+];
 
 /// The kind of that name.
 #[must_use]

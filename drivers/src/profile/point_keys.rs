@@ -31,6 +31,8 @@ pub(super) struct ReadPoint {
 pub(super) enum Naming {
     One,
     Steps(u32),
+    /// The number of each name says its place.
+    Places(u32),
     Bits,
 }
 
@@ -48,6 +50,7 @@ const MOST_REPEATED: i64 = 128;
 pub(super) fn read_point(section: &mut Section<'_>) -> Option<ReadPoint> {
     let (names, naming) = match section.section("repeat") {
         Some(repeat) => read_repeat(section, repeat),
+        None if section.has("names") => read_names(section),
         None => {
             let name = section.parse_required("name", "the point's name, such as name = \"battery.charge\"");
             (name.map(|name| vec![(0, name)]), Naming::One)
@@ -161,6 +164,23 @@ fn read_repeat(section: &mut Section<'_>, mut repeat: Section<'_>) -> (ManyNames
         }
     }
     (Some(names), Naming::Steps(step))
+}
+
+/// `names = ["alarm.mains", "", "alarm.fan"]` for values that follow one another; an empty name is left out.
+fn read_names(section: &mut Section<'_>) -> (ManyNames, Naming) {
+    let step = section.integer_or("step", 1..=1000, 1).unsigned_abs() as u32;
+    let mut names = Vec::new();
+    let list = section.strings("names");
+    if list.len() as i64 > MOST_REPEATED {
+        section.problem("names", format!("at most {MOST_REPEATED} names"));
+    }
+    for (at, name) in list.iter().take(MOST_REPEATED as usize).enumerate().filter(|(_, name)| !name.is_empty()) {
+        match name.parse() {
+            Ok(name) => names.push((at as u8, name)),
+            Err(error) => section.problem("names", format!("{error}")),
+        }
+    }
+    (Some(names), Naming::Places(step))
 }
 
 fn read_notes(section: &mut Section<'_>, kind: PointKind, words: &[(i64, String)]) -> Notes {

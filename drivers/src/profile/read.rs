@@ -317,6 +317,7 @@ fn take_points<D: Dialect>(
         let found = match read.naming {
             Naming::One => Some(address.clone()),
             Naming::Steps(step) => dialect.shift(&address, at as u32 * step),
+            Naming::Places(step) => dialect.shift(&address, u32::from(name.0) * step),
             Naming::Bits => dialect.bit(&address, name.0),
         };
         let Some(address) = found else {

@@ -31,6 +31,8 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "carel-ir33",
     "clever-mpro",
     "ds205a-gate",
+    "liebert-gxe",
+    "ydt-air-conditioner",
     "huawei-ups2000",
     "kiosk-mqtt",
     "lot-turnstile",

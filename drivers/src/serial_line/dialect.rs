@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use kouan_protocol::ArgumentKind;
 use kouan_settings::{Problems, Section};
 
 use super::checksum::{self, Checksum};
 use super::frame::{Ending, FrameFormat, LONGEST};
-use super::template::{Codes, Template};
-use super::value::{self, Place, Reading};
+use super::place::{Place, read_place};
+use super::template::{Codes, Template, check_arguments, read_codes};
 use crate::link::timing::TimingKeys;
 use crate::profile::{Dialect, Profile};
 
@@ -75,26 +74,15 @@ impl Dialect for SerialDialect {
     }
 
     fn read_address(&self, model: &SerialModel, _: &Template, point: &mut Section<'_>) -> Option<Place> {
-        let longest = model.answer.longest();
-        point.require("at", "the offset from the first byte of the answer, such as at = 6");
-        let at = point.integer("at", 0..=longest as i64 - 1).map(|at| at.unsigned_abs() as usize);
-        let (width, reading) = match point.integer("bit", 0..=7) {
-            Some(bit) => (1, Reading::Bit(bit.unsigned_abs() as u8)),
-            None => point.choice("type", &value::WORDS).unwrap_or((1, Reading::Unsigned { big_endian: true })),
-        };
-        let width = match reading {
-            Reading::Ascii => {
-                point.require("length", "how many characters the text has");
-                point.integer("length", 1..=LONGEST as i64)?.unsigned_abs() as usize
-            }
-            _ => width,
-        };
-        let at = at?;
-        if at + width > longest {
-            point.problem("at", format!("the answer has {longest} bytes; this would end after byte {}", at + width));
-            return None;
-        }
-        Some(Place { at, width, reading })
+        read_place(point, model.answer.longest())
+    }
+
+    fn shift(&self, address: &Place, steps: u32) -> Option<Place> {
+        address.shifted(steps, LONGEST)
+    }
+
+    fn bit(&self, address: &Place, bit: u8) -> Option<Place> {
+        address.bit(bit)
     }
 
     fn read_action(&self, model: &SerialModel, action: &mut Section<'_>) -> Option<SerialAction> {
@@ -115,33 +103,8 @@ impl Dialect for SerialDialect {
             problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
         }
         for action in &profile.actions {
-            for (name, width) in action.speak.request.arguments() {
-                let add = |message: String| problems.add(action.line, "action.request", message);
-                let Some(spec) = action.spec.arguments.iter().find(|spec| spec.name == name) else {
-                    add(format!("{{{name}}} is neither an argument of this action nor {{unit}}"));
-                    continue;
-                };
-                let words = action.speak.codes.words.iter().find(|(argument, _)| argument == name);
-                let most = 256_f64.powi(width as i32) - 1.0;
-                match spec.kind {
-                    ArgumentKind::Flag => {}
-                    ArgumentKind::Integer
-                        if spec.min.is_some_and(|min| min >= 0.0) && spec.max.is_some_and(|max| max <= most) => {}
-                    ArgumentKind::Integer => add(format!("argument \"{name}\" needs min and max within 0 and {most}")),
-                    ArgumentKind::Number => add(format!("argument \"{name}\" must be an integer to become bytes")),
-                    ArgumentKind::Text => {
-                        let coded = |choice: &String| {
-                            words.is_some_and(|(_, words)| words.iter().any(|(word, _)| word == choice))
-                        };
-                        if spec.choices.is_empty() || !spec.choices.iter().all(coded) {
-                            add(format!("argument \"{name}\" needs choices, each with a code in codes.{name}"));
-                        }
-                    }
-                }
-                if !spec.required && !action.speak.codes.defaults.iter().any(|(argument, _)| argument == name) {
-                    add(format!("argument \"{name}\" may be left out; say what then, in defaults"));
-                }
-            }
+            let add = |message: String| problems.add(action.line, "action.request", message);
+            check_arguments(&action.speak.request, &action.speak.codes, &action.spec, add);
         }
     }
 }
@@ -207,25 +170,4 @@ fn read_bytes(section: &mut Section<'_>, key: &str) -> Option<Vec<u8>> {
         section.problem(key, format!("\"{text}\" must be bytes in hexadecimal, such as \"7F 01\""));
     }
     bytes
-}
-
-/// `codes = { direction = { in = 0x80 } }` and `defaults = { persons = 1 }`.
-fn read_codes(section: &mut Section<'_>) -> Codes {
-    let numbers = |table: &mut Section<'_>| {
-        let mut list = Vec::new();
-        for key in table.remaining_keys() {
-            list.extend(table.integer(&key, 0..=i64::from(u32::MAX)).map(|code| (key, code as u32)));
-        }
-        list
-    };
-    let mut words = Vec::new();
-    if let Some(mut table) = section.section("codes") {
-        for argument in table.remaining_keys() {
-            if let Some(mut codes) = table.section(&argument) {
-                words.push((argument, numbers(&mut codes)));
-            }
-        }
-    }
-    let defaults = section.section("defaults").map(|mut table| numbers(&mut table)).unwrap_or_default();
-    Codes { words, defaults }
 }

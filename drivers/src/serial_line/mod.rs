@@ -10,10 +10,10 @@
 mod checksum;
 mod dialect;
 mod frame;
+pub(crate) mod place;
 mod session;
 mod settings;
-mod template;
-mod value;
+pub(crate) mod template;
 
 pub use checksum::Checksum;
 pub use frame::{Ending, FrameFormat, FrameReader, Rejected};

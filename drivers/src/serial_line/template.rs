@@ -1,10 +1,11 @@
 //! Requests as bytes with placeholders: `7E 00 {unit} 80 {persons} 00 00`.
 
-use kouan_protocol::{Field, FieldValue};
+use kouan_protocol::{ActionSpec, ArgumentKind, Field, FieldValue};
+use kouan_settings::Section;
 
 /// A request without its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template {
+pub(crate) struct Template {
     parts: Vec<Part>,
 }
 
@@ -17,11 +18,11 @@ enum Part {
 
 /// What an argument becomes where it is not simply a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Codes {
+pub(crate) struct Codes {
     /// The code of each word of an argument.
-    pub(super) words: Vec<(String, Vec<(String, u32)>)>,
+    pub(crate) words: Vec<(String, Vec<(String, u32)>)>,
     /// The code of an argument that was not given.
-    pub(super) defaults: Vec<(String, u32)>,
+    pub(crate) defaults: Vec<(String, u32)>,
 }
 
 /// Longest request.
@@ -30,7 +31,7 @@ const LONGEST: usize = 256;
 impl Template {
     /// Reads hexadecimal bytes and placeholders, apart by blanks. `{name}` is one byte, `{name:2}` two bytes with the
     /// high byte first.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let parts: Result<Vec<Part>, String> = text.split_whitespace().map(read_part).collect();
         let parts = parts?;
         if parts.is_empty() || parts.len() > LONGEST {
@@ -40,7 +41,7 @@ impl Template {
     }
 
     /// The arguments with their widths in bytes.
-    pub(super) fn arguments(&self) -> impl Iterator<Item = (&str, usize)> {
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = (&str, usize)> {
         self.parts.iter().filter_map(|part| match part {
             Part::Argument { name, width } => Some((name.as_str(), *width)),
             Part::Byte(_) | Part::Unit => None,
@@ -48,7 +49,7 @@ impl Template {
     }
 
     /// The bytes.
-    pub(super) fn write(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, String> {
+    pub(crate) fn write(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::with_capacity(self.parts.len() + 2);
         for part in &self.parts {
             match part {
@@ -101,6 +102,56 @@ impl Codes {
             FieldValue::Number(_) => None,
         };
         code.ok_or_else(|| format!("argument \"{name}\" has no code for this value"))
+    }
+}
+
+/// `codes = { direction = { in = 0x80 } }` and `defaults = { persons = 1 }`.
+pub(crate) fn read_codes(section: &mut Section<'_>) -> Codes {
+    let numbers = |table: &mut Section<'_>| {
+        let mut list = Vec::new();
+        for key in table.remaining_keys() {
+            list.extend(table.integer(&key, 0..=i64::from(u32::MAX)).map(|code| (key, code as u32)));
+        }
+        list
+    };
+    let mut words = Vec::new();
+    if let Some(mut table) = section.section("codes") {
+        for argument in table.remaining_keys() {
+            if let Some(mut codes) = table.section(&argument) {
+                words.push((argument, numbers(&mut codes)));
+            }
+        }
+    }
+    let defaults = section.section("defaults").map(|mut table| numbers(&mut table)).unwrap_or_default();
+    Codes { words, defaults }
+}
+
+/// Reports every argument that cannot become bytes.
+pub(crate) fn check_arguments(template: &Template, codes: &Codes, action: &ActionSpec, add: impl Fn(String)) {
+    for (name, width) in template.arguments() {
+        let Some(spec) = action.arguments.iter().find(|spec| spec.name == name) else {
+            add(format!("{{{name}}} is neither an argument of this action nor {{unit}}"));
+            continue;
+        };
+        let words = codes.words.iter().find(|(argument, _)| argument == name);
+        let most = 256_f64.powi(width as i32) - 1.0;
+        match spec.kind {
+            ArgumentKind::Flag => {}
+            ArgumentKind::Integer
+                if spec.min.is_some_and(|min| min >= 0.0) && spec.max.is_some_and(|max| max <= most) => {}
+            ArgumentKind::Integer => add(format!("argument \"{name}\" needs min and max within 0 and {most}")),
+            ArgumentKind::Number => add(format!("argument \"{name}\" must be an integer to become bytes")),
+            ArgumentKind::Text => {
+                let coded =
+                    |choice: &String| words.is_some_and(|(_, words)| words.iter().any(|(word, _)| word == choice));
+                if spec.choices.is_empty() || !spec.choices.iter().all(coded) {
+                    add(format!("argument \"{name}\" needs choices, each with a code in codes.{name}"));
+                }
+            }
+        }
+        if !spec.required && !codes.defaults.iter().any(|(argument, _)| argument == name) {
+            add(format!("argument \"{name}\" may be left out; say what then, in defaults"));
+        }
     }
 }
 

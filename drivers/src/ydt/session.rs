@@ -1,0 +1,142 @@
+//! One open line.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use kouan_protocol::{Field, HealthLevel};
+use tokio::time::Instant;
+
+use super::codec::{self, Frame, FrameError, Rtn};
+use super::dialect::{Ask, YdtProfile};
+use crate::link::{
+    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
+};
+use crate::serial_line::template::Codes;
+
+/// A device on the line.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    pub(super) unit: u8,
+    pub(super) timing: Timing,
+    pub(super) profile: Arc<YdtProfile>,
+}
+
+/// A line that the engine drives.
+#[derive(Debug)]
+pub(super) struct Session {
+    asker: Asker,
+    units: Vec<Unit>,
+}
+
+/// Looks for the answer of one device.
+struct Answers {
+    unit: u8,
+    cid1: u8,
+    rejected: Option<(&'static str, String)>,
+}
+
+impl AnswerReader for Answers {
+    type Answer = Frame;
+
+    fn next(&mut self, buffer: &mut BytesMut) -> Option<Frame> {
+        loop {
+            let rejected = match codec::decode(buffer) {
+                Ok(None) => return None,
+                Ok(Some(frame)) if frame.address != self.unit => {
+                    ("wrong-unit", format!("the answer came from address {}", frame.address))
+                }
+                Ok(Some(frame)) if frame.cid1 != self.cid1 => {
+                    ("not-understood", format!("the answer is about equipment {:02X}", frame.cid1))
+                }
+                Ok(Some(frame)) => return Some(frame),
+                Err(FrameError::BadChecksum) => ("bad-checksum", FrameError::BadChecksum.to_string()),
+                Err(error) => ("not-understood", error.to_string()),
+            };
+            self.rejected = Some(rejected);
+        }
+    }
+
+    fn rejected(&self) -> Option<(&'static str, String)> {
+        self.rejected.clone()
+    }
+}
+
+impl Unit {
+    fn answers(&self) -> Answers {
+        Answers { unit: self.unit, cid1: self.profile.model.cid1, rejected: None }
+    }
+
+    fn request(&self, ask: &Ask, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, String> {
+        let info = ask.info.as_ref().map_or(Ok(Vec::new()), |info| info.write(self.unit, arguments, codes))?;
+        let model = &self.profile.model;
+        let frame = Frame { version: model.version, address: self.unit, cid1: model.cid1, code: ask.cid2, info };
+        Ok(frame.encode())
+    }
+}
+
+impl Session {
+    pub(super) fn new(link: LinkSettings, units: Vec<Unit>) -> Self {
+        let patience = units.iter().map(|unit| {
+            let late_window = unit.profile.model.late_window;
+            Patience { timing: unit.timing, late_window }
+        });
+        Self { asker: Asker::new(link, patience.collect()), units }
+    }
+}
+
+impl Talker for Session {
+    type Act = Vec<u8>;
+
+    async fn open(&mut self) -> Result<(), TalkError> {
+        self.asker.open().await
+    }
+
+    fn is_open(&self) -> bool {
+        self.asker.is_open()
+    }
+
+    fn close(&mut self) {
+        self.asker.close();
+    }
+
+    async fn poll(&mut self, device: usize, group: usize, turn: Turn<'_>) -> Polled {
+        let unit = self.units[device].clone();
+        let group = &unit.profile.groups[group];
+        let request = match unit.request(&group.ask, &[], &Codes::default()) {
+            Ok(request) => request,
+            Err(error) => return Polled::failed(TalkError::device(HealthLevel::Unreachable, "not-understood", error)),
+        };
+        match self.asker.read(device, &request, turn, || unit.answers()).await {
+            Ok(answer) if Rtn(answer.code) == Rtn::OK => {
+                let cells = (0..).zip(&group.points).map(|(column, point)| (column, point.address.read(&answer.info)));
+                Polled { cells: cells.collect(), trouble: None }
+            }
+            Ok(answer) => Polled::failed(TalkError::refused(Rtn(answer.code).to_string())),
+            Err(error) => Polled::failed(error),
+        }
+    }
+
+    fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
+        self.asker.hold(device)
+    }
+
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, String> {
+        let unit = &self.units[device];
+        let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
+        let speak = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        unit.request(&speak.ask, arguments, &speak.codes)
+    }
+
+    async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
+        self.asker.settle(device).await
+    }
+
+    async fn act(&mut self, device: usize, request: Vec<u8>) -> Result<Acted, ActError> {
+        let answers = self.units[device].answers();
+        let answer = self.asker.exchange(device, &request, answers).await?;
+        match Rtn(answer.code) {
+            Rtn::OK => Ok(Acted::default()),
+            rtn => Err(ActError::Refused(TalkError::refused(rtn.to_string()))),
+        }
+    }
+}
