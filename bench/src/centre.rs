@@ -18,9 +18,11 @@ pub(crate) async fn stored(api: &Api, batches: u64) -> anyhow::Result<i64> {
     reached(api, "store the backlog", |name, value| name != "kouan_batches_total" || value >= batches as f64).await
 }
 
-/// When state and history have taken everything that is in the log. What arrives every second is always a little behind.
+/// When state, latest values and history have taken everything that is in the log. What arrives every second is always
+/// a little behind.
 pub(crate) async fn readable(api: &Api) -> anyhow::Result<i64> {
-    let readers = ["state", "history"].map(|reader| format!("kouan_reader_lag_entries{{reader=\"{reader}\"}}"));
+    let readers =
+        ["state", "latest", "history"].map(|reader| format!("kouan_reader_lag_entries{{reader=\"{reader}\"}}"));
     reached(api, "read the backlog", |name, lag| !readers.iter().any(|reader| reader == name) || lag <= 3.0).await
 }
 
