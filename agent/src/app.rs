@@ -72,7 +72,8 @@ pub struct App {
     threads: BufferThreads,
     journal: Journal,
     current: Arc<Current>,
-    listener: UnixListener,
+    /// None where the disk is read-only.
+    listener: Option<UnixListener>,
     collector: Option<(CollectorConfig, Client)>,
     config_hash: String,
     own: OwnSources,
@@ -98,8 +99,14 @@ impl App {
             journal_path: journal.path().to_owned(),
         };
         let own = config.own.get_or_init(|| own).clone();
-        let listener =
-            local::bind(&config.socket).map_err(|cause| AppError::Socket { path: config.socket.clone(), cause })?;
+        let listener = match local::bind(&config.socket) {
+            Ok(listener) => Some(listener),
+            Err(cause) if cause.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                error!(socket = %config.socket.display(), error = %cause, "There is no local socket on this disk.");
+                None
+            }
+            Err(cause) => return Err(AppError::Socket { path: config.socket.clone(), cause }),
+        };
         let collector = match config.collector {
             Some(collector) => {
                 let client = Client::new(&collector)?;
@@ -176,7 +183,13 @@ impl App {
             uplink: uplink_status.subscribe(),
         };
         let mut outside = tokio::task::JoinSet::new();
-        outside.spawn(local::serve(face, self.listener, outside_stop.clone()));
+        match self.listener {
+            Some(listener) => outside.spawn(local::serve(face, listener, outside_stop.clone())),
+            None => {
+                let stop = outside_stop.clone();
+                outside.spawn(async move { stop.cancelled().await })
+            }
+        };
         if let Some((config, client)) = self.collector {
             let uplink = Uplink {
                 client,

@@ -57,13 +57,13 @@ impl DataFolder {
         };
         create(path).map_err(system("creating the data folder", path))?;
         let lock_path = path.join("agent.lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o640)
-            .open(&lock_path)
-            .map_err(system("opening", &lock_path))?;
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o640).open(&lock_path);
+        let lock = match opened {
+            // A lock needs no writing. On a disk that became read-only the agent still runs, from memory.
+            Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => File::open(&lock_path),
+            opened => opened,
+        };
+        let lock = lock.map_err(system("opening", &lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(DataFolderError::InUse { path: path.to_owned() }),

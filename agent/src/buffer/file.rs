@@ -278,11 +278,14 @@ impl DurableFile {
     /// Gives the file up after the disk refused, and goes on with the same tables in memory. What was committed stays
     /// in the file for the next start; the transaction that failed is made unreadable as far as the disk still
     /// allows, so that it does not come back then.
-    pub(crate) fn abandon(&mut self) -> Result<(), BufferError> {
+    pub(crate) fn abandon(&mut self, now: Timestamp) -> Result<(), BufferError> {
         let memory = Self::in_memory(&self.path, self.migrate)?;
         let given_up = std::mem::replace(self, memory);
-        // Overwrites the frames of the failed transaction, whose fsync nobody may repeat.
-        let _ = given_up.connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA user_version = 1;");
+        // Overwrites the frames of the failed transaction, whose fsync nobody may repeat, and says to the next start
+        // since when the file lacks what happened.
+        let since = (now.0.div_euclid(1000) as u32).max(1) as i32;
+        let mark = format!("PRAGMA synchronous = OFF; PRAGMA user_version = {since};");
+        let _ = given_up.connection.execute_batch(&mark);
         error!(file = %self.path.display(), "The file is given up until the next start; what it holds stays in it.");
         Ok(())
     }
@@ -296,6 +299,17 @@ impl DurableFile {
         *self = Self::open(&path, room, migrate)?;
         Ok(())
     }
+}
+
+/// Since when the file lacks what happened, because an earlier run gave it up.
+pub(crate) fn given_up_since(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let seconds: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((seconds != 0).then(|| Timestamp(i64::from(seconds as u32) * 1000)))
+}
+
+/// What [`given_up_since`] said is told.
+pub(crate) fn forget_given_up(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    tx.execute_batch("PRAGMA user_version = 0")
 }
 
 /// Renames a damaged file with its WAL; nothing is ever deleted.

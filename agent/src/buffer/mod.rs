@@ -60,7 +60,7 @@ pub use board::{BufferCondition, CommitFigures, FileState, LaneStatus};
 pub use error::BufferError;
 pub use figures::{BufferFigures, FileSizes};
 pub use file::Room;
-pub(crate) use file::{DurableFile, at, move_aside};
+pub(crate) use file::{DurableFile, at, forget_given_up, given_up_since, move_aside};
 pub use gap::LaneLimit;
 pub use handle::{Buffer, BufferConfig, BufferThreads, NewRecord};
 pub use lanes::StoredBatch;

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use kouan_protocol::{Anchor, Lane};
+use kouan_protocol::{Anchor, GapReason, Lane, Timestamp};
 use tracing::error;
 
 use super::board::{Board, FileState};
+use super::catalogues;
 use super::check;
 use super::epoch::{self, LaneMark};
 use super::error::BufferError;
-use super::file::{DurableFile, Room, at, move_aside};
-use super::lanes::{self, lane_state};
+use super::file::{DurableFile, Room, at, forget_given_up, given_up_since, move_aside};
+use super::gap;
+use super::lanes::{self, append_gap, gap_of, lane_state};
 use super::pause::{self, Pause};
 use super::records::LANES;
 use super::trouble::Trouble;
@@ -68,7 +70,15 @@ fn open(path: &Path, room: Room, lanes: &[Lane], anchor: &Anchor) -> Result<Foun
         // A file whose lanes cannot be read is malformed, whatever else is right in it; one without lanes is new.
         let readable = |connection: &rusqlite::Connection| {
             let known: i64 = connection.query_row("SELECT COUNT(*) FROM lane", [], |row| row.get(0))?;
-            if known > 0 { lanes.iter().try_for_each(|lane| lane_state(connection, *lane).map(|_| ())) } else { Ok(()) }
+            pause::left(connection)?;
+            pause::told(connection)?;
+            catalogues::catalogues(connection)?;
+            for lane in lanes.iter().filter(|_| known > 0) {
+                lane_state(connection, *lane)?;
+                gap::is_open(connection, *lane)?;
+                lanes::oldest(connection, *lane)?;
+            }
+            given_up_since(connection).map(|_| ())
         };
         file.read(readable).map_err(at(path, "reading the lanes"))?;
         Ok(file)
@@ -95,14 +105,17 @@ fn mark(found: &Found, lane: Lane) -> Option<LaneMark> {
     found.file.read(|connection| epoch::mark(connection, lane)).ok().flatten()
 }
 
-/// Makes sure that the lanes are there. The first word of a file that follows a lost one is what is known of that.
+/// Makes sure that the lanes are there. The first word of a file that follows a lost one is what is known of that, and
+/// one that was given up tells since when it lacks what happened.
 fn begin(found: &mut Found, lanes: &[Lane], marks: &[Option<LaneMark>], anchor: &Anchor) -> Result<(), BufferError> {
     let known: i64 = found
         .file
         .read(|connection| connection.query_row("SELECT COUNT(*) FROM lane", [], |row| row.get(0)))
         .map_err(at(found.file.path(), "looking for the lanes"))?;
+    let since = found.file.read(given_up_since).map_err(at(found.file.path(), "looking at the file's state"))?;
     if known > 0 {
-        return Ok(());
+        let Some(since) = since else { return Ok(()) };
+        return tell_since(&mut found.file, lanes, since, anchor);
     }
     let lost = found.lost;
     let path = found.file.path().to_owned();
@@ -116,6 +129,26 @@ fn begin(found: &mut Found, lanes: &[Lane], marks: &[Option<LaneMark>], anchor: 
         Ok(())
     });
     begun.map_err(at(&path, "creating the lanes"))
+}
+
+/// An earlier run gave the file up. The first word after that is since when the file lacks what happened.
+fn tell_since(file: &mut DurableFile, lanes: &[Lane], since: Timestamp, anchor: &Anchor) -> Result<(), BufferError> {
+    let told = file.write(true, |tx| {
+        for lane in lanes {
+            let reason = if *lane == Lane::Readings { GapReason::Damaged } else { GapReason::Volatile };
+            append_gap(tx, *lane, *anchor, gap_of(reason, 0, since, anchor.wall.max(since)), false)?;
+        }
+        forget_given_up(tx)
+    });
+    let Err(cause) = told else { return Ok(()) };
+    let trouble = Trouble::of(&cause);
+    error!(file = %file.path().display(), error = %cause, "What was not kept earlier cannot be told yet.");
+    if matches!(trouble, Trouble::Refused | Trouble::Damaged) {
+        file.abandon(since)?;
+        let path = file.path().to_owned();
+        file.write(true, |tx| lanes::create(tx, lanes)).map_err(at(&path, "creating the lanes in memory"))?;
+    }
+    Ok(())
 }
 
 /// The pause that an earlier run left, unless the gap that tells of it was already written.

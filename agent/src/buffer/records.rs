@@ -328,7 +328,7 @@ impl RecordsWriter {
     /// The disk refused: what is urgent goes on in memory, in an epoch of its own.
     fn give_file_up(&mut self, error: &BufferError) {
         error!(%error, "Urgent records and events are kept in memory only until the agent is started again.");
-        if let Err(error) = self.file.abandon() {
+        if let Err(error) = self.file.abandon(self.clock.wall()) {
             error!(%error, "The buffer could not go on in memory.");
             return;
         }

@@ -435,7 +435,7 @@ impl RowsWriter {
     /// The disk refused: the file is given up for as long as this process lives.
     fn give_file_up(&mut self, error: &BufferError) {
         error!(%error, "Readings are not kept until the agent is started again.");
-        if let Err(error) = self.file.abandon() {
+        if let Err(error) = self.file.abandon(self.clock.wall()) {
             error!(%error, "The readings buffer could not go on in memory.");
             return;
         }

@@ -80,7 +80,7 @@ pub(super) fn status(status: &StatusReport) {
         let severity = format!("{:?}", alarm.severity).to_lowercase();
         line!("ALARM {} ({severity}, for {}): {}", alarm.condition, age(alarm.for_ms), alarm.text);
     }
-    let mut table = table(&["lane", "epoch", "last", "confirmed", "waiting", "bytes", "gap open"]);
+    let mut table = table(&["lane", "epoch", "last", "confirmed", "waiting", "bytes", "lost", "gap open", "kept"]);
     for lane in &status.lanes {
         table.add_row([
             lane.lane.to_string(),
@@ -89,7 +89,9 @@ pub(super) fn status(status: &StatusReport) {
             lane.confirmed_seq.to_string(),
             lane.waiting.to_string(),
             lane.bytes.to_string(),
+            lane.lost.to_string(),
             if lane.gap_open { "yes" } else { "no" }.to_owned(),
+            if lane.volatile { "IN MEMORY" } else { "on disk" }.to_owned(),
         ]);
     }
     line!("{table}");

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use super::entry::{Entry, SELECT, insert, json, open_entries, read_entry};
-use crate::buffer::{BufferError, DurableFile, FileState, JournalMark, Room, Trouble, move_aside};
+use crate::buffer::{
+    BufferError, DurableFile, FileState, JournalMark, Room, Trouble, forget_given_up, given_up_since, move_aside,
+};
 
 mod migrations {
     refinery::embed_migrations!("migrations/journal");
@@ -107,9 +109,14 @@ impl Journal {
                 Trouble::Full | Trouble::Passing => return Err(problem.into()),
             },
         };
+        let stale = file.read(given_up_since).map_err(crate::buffer::at(path, "reading the journal's state"))?;
         let inner = Inner { file: Some(file), incarnation, changes };
-        let clock = Arc::clone(clock);
-        Ok(Self { path: path.to_owned(), clock, inner: Mutex::new(inner), condition: watch::Sender::new(condition) })
+        let (clock, condition) = (Arc::clone(clock), watch::Sender::new(condition));
+        let journal = Self { path: path.to_owned(), clock, inner: Mutex::new(inner), condition };
+        if stale.is_some() {
+            journal.begin_new_incarnation("the disk refused the command journal, which then went on in memory")?;
+        }
+        Ok(journal)
     }
 
     /// The life of this journal.
@@ -160,6 +167,7 @@ impl Journal {
         let now = self.clock.wall();
         self.change("beginning another incarnation", |tx| {
             tx.execute("UPDATE journal SET incarnation = ?1", [incarnation.0 as i64])?;
+            forget_given_up(tx)?;
             tx.execute(
                 "UPDATE command SET state = ?1, reason = ?2, reported = 0, changed_ms = ?3 WHERE state < ?4",
                 params![unknown, reason, now.0, CommandState::Succeeded.number()],
@@ -294,7 +302,7 @@ impl Journal {
         let (incarnation, changes) = (inner.incarnation, inner.changes);
         let open = inner.file()?.read(open_entries).unwrap_or_default();
         let file = inner.file()?;
-        file.abandon()?;
+        file.abandon(self.clock.wall())?;
         let filled = file.write(true, |tx| {
             tx.execute(
                 "INSERT INTO journal (only_row, incarnation, changes) VALUES (1, ?1, ?2)",

@@ -3,7 +3,8 @@
 use kouan_protocol::{Field, Quality, QualityReason, Severity, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::buffer::LaneStatus;
+use crate::buffer::{BufferCondition, LaneStatus};
+use crate::commands::JournalCondition;
 use crate::uplink::UplinkStatus;
 
 /// A question to the running agent.
@@ -81,7 +82,13 @@ pub struct StatusReport {
     pub alarms: Vec<AlarmReport>,
     /// The buffer's lanes.
     pub lanes: Vec<LaneStatus>,
-    /// Configured devices.
+    /// How the buffer's files are kept.
+    #[serde(default)]
+    pub buffer: BufferCondition,
+    /// How the command journal is kept.
+    #[serde(default)]
+    pub journal_kept: JournalCondition,
+    /// Devices, the agent itself among them.
     pub devices: usize,
     /// Devices that work.
     pub working: usize,

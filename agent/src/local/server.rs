@@ -142,6 +142,8 @@ impl LocalFace {
             uplink: self.uplink.borrow().clone(),
             alarms: self.raised(),
             lanes,
+            buffer: self.buffer.condition().borrow().clone(),
+            journal_kept: *self.executor.journal().condition().borrow(),
             devices,
             working,
         }))

@@ -8,4 +8,5 @@ mod commands;
 mod pipeline;
 mod site;
 mod tls;
+mod trouble;
 mod uplink;
