@@ -95,13 +95,14 @@ async fn a_restored_agent_that_has_overtaken_the_collector_is_noticed_by_its_bat
 async fn the_welcome_names_the_last_stored_batch_so_that_the_agent_can_compare_it_with_its_own() {
     let collector = Running::start().await;
     let mut agent = agent(&collector).await;
-    pass(&mut agent, 200).await;
+    let batches = (0..300).map(|_| agent.batch(Lane::Events, vec![passage("in")])).collect();
+    agent.upload(batches).await;
     let last = agent.digests[&Lane::Events].last().unwrap().digest;
     // It knows nothing of what is stored, and what it shows of its own lies far behind.
     agent.digests.insert(Lane::Events, vec![BatchDigest { first_seq: 1, last_seq: 1, digest: Digest(7), gap: false }]);
     agent.next.insert(Lane::Events, 900);
     let verdict = of(agent.hello_keeping(1).await, Lane::Events);
-    assert_eq!((verdict.stored_seq, verdict.new_epoch, verdict.last), (200, false, Some(last)));
+    assert_eq!((verdict.stored_seq, verdict.new_epoch, verdict.last), (300, false, Some(last)));
 }
 
 #[tokio::test]

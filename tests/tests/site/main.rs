@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod demo;
 mod loss;
+mod restore;
 mod small;
 mod telemetry;
 mod tls;
