@@ -95,18 +95,30 @@ impl Current {
         self.lock().devices.get(key).cloned()
     }
 
-    /// A point was read. `kept`: it also goes into the readings, as the first or a changed value or a heartbeat.
-    pub(super) fn set_cell(&self, key: &DeviceKey, group: usize, column: u16, cell: &Cell, at: BootTime, kept: bool) {
+    /// Points of a group were read together. `kept`: the cell also goes into the readings, as the first or a changed
+    /// value or a heartbeat.
+    pub(super) fn set_row(
+        &self,
+        key: &DeviceKey,
+        group: usize,
+        boot_time: BootTime,
+        cells: impl IntoIterator<Item = (u16, Cell, bool)>,
+    ) {
         let mut known = self.lock();
-        let now = if kept { known.change() } else { known.version };
-        if let Some(device) = known.devices.get_mut(key)
-            && let Some(slot) = device.groups.get_mut(group).and_then(|group| group.get_mut(usize::from(column)))
-        {
+        let (before, now) = (known.version, known.change());
+        let Some(columns) = known.devices.get_mut(key).and_then(|device| device.groups.get_mut(group)) else { return };
+        let mut any_kept = false;
+        for (column, cell, kept) in cells {
+            let Some(slot) = columns.get_mut(usize::from(column)) else { continue };
             let changed = match slot {
                 Some(known) if !kept => known.changed,
                 _ => now,
             };
-            *slot = Some(CurrentCell { cell: cell.clone(), boot_time: at, changed });
+            any_kept |= changed == now;
+            *slot = Some(CurrentCell { cell, boot_time, changed });
+        }
+        if !any_kept {
+            known.version = before;
         }
     }
 
@@ -252,7 +264,7 @@ mod tests {
         let current = current();
         let set = |device: &str, column, value, kept| {
             let cell = Cell::good(Value::Number(value));
-            current.set_cell(&device.parse().unwrap(), 0, column, &cell, BootTime(1000), kept);
+            current.set_row(&device.parse().unwrap(), 0, BootTime(1000), [(column, cell, kept)]);
         };
         set("one", 0, 1.0, true);
         set("one", 1, 2.0, true);

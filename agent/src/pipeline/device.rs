@@ -64,6 +64,7 @@ impl DevicePipeline {
         let Some(group) = self.device.groups.get(raw.group) else { return judged };
         let heartbeat_ms = u64::try_from(group.heartbeat.as_millis()).unwrap_or(u64::MAX);
         let mut cells: Vec<(u16, Cell)> = Vec::new();
+        let mut shown = Vec::with_capacity(raw.cells.len());
         for (column, value) in raw.cells {
             let at = usize::from(column);
             let (Some(profile), Some(state)) = (group.points.get(at), self.points[raw.group].get_mut(at)) else {
@@ -71,7 +72,7 @@ impl DevicePipeline {
             };
             let cell = state.judge(profile, value);
             let kept = state.keep(profile, heartbeat_ms, raw.boot_time, &cell);
-            current.set_cell(&self.device.identity.key, raw.group, column, &cell, raw.boot_time, kept);
+            shown.push((column, cell.clone(), kept));
             if let (Some(counts), Some(Value::Integer(now))) = (&profile.counts, &cell.value) {
                 let previous = self.baselines.insert((raw.group, column), *now);
                 if previous != Some(*now) {
@@ -92,6 +93,7 @@ impl DevicePipeline {
                 cells.push((column, cell));
             }
         }
+        current.set_row(&self.device.identity.key, raw.group, raw.boot_time, shown);
         if !cells.is_empty() {
             let index = GroupIndex(self.first_group + raw.group as u32);
             judged.row = Some((index, Row { seq: 0, boot_time: raw.boot_time, cells }));

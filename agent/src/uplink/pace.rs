@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kouan_protocol::limits;
 
-/// An upload is made as large as takes about this long.
+/// An upload is made as large as takes about this long beyond what any upload takes.
 const TARGET: Duration = Duration::from_millis(500);
 /// Bytes of an upload before compression: at least, at first, at most. One batch is always sent, however large it is.
 const LEAST: usize = 8 * 1024;
@@ -12,6 +12,8 @@ const FIRST: usize = 128 * 1024;
 const MOST: usize = 2 * 1024 * 1024;
 /// What is added after an upload that was quick.
 const STEP: usize = 64 * 1024;
+/// After so many uploads a small one finds out again what an answer takes at least: a line may get another way.
+const PROBE_EVERY: u32 = 256;
 /// The longest pause after an upload.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A line that is slower than this many bytes a second counts as dead.
@@ -27,8 +29,25 @@ pub(super) struct Pace {
     bytes: usize,
     /// Until the first set-back the size doubles.
     doubling: bool,
-    /// The quickest answer: what the line takes for next to nothing.
-    quickest: Option<Duration>,
+    /// What an answer takes at least, whatever is sent: the way there and back, and the collector's disk.
+    answer: Quickest,
+    /// The same without the collector's part.
+    way: Quickest,
+    /// Uploads since the last probe.
+    uploads: u32,
+}
+
+/// The shortest of the times since the last probe.
+#[derive(Debug, Default)]
+struct Quickest(Option<Duration>);
+
+impl Quickest {
+    /// What this time is longer than the shortest.
+    fn beyond(&mut self, took: Duration) -> Duration {
+        let quickest = self.0.map_or(took, |known| known.min(took));
+        self.0 = Some(quickest);
+        took - quickest
+    }
 }
 
 /// How an upload went.
@@ -44,27 +63,40 @@ pub(super) struct Trip {
 
 impl Pace {
     pub(super) fn new(share: f64) -> Self {
-        Self { share: share.clamp(0.01, 1.0), bytes: FIRST, doubling: true, quickest: None }
+        Self {
+            share: share.clamp(0.01, 1.0),
+            bytes: FIRST,
+            doubling: true,
+            answer: Quickest::default(),
+            way: Quickest::default(),
+            uploads: 0,
+        }
     }
 
     /// Bytes of the next upload, before compression.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        if self.uploads == 0 { LEAST } else { self.bytes }
     }
 
     /// An upload was answered. Returns how long the lane should leave the line to others: nothing on a line that
     /// carries it in no time.
     pub(super) fn answered(&mut self, trip: Trip) -> Duration {
-        if trip.took > TARGET {
-            self.halve(trip.bytes);
-        } else if trip.bytes >= self.bytes / 2 && trip.took < TARGET / 2 {
-            self.bytes = if self.doubling { self.bytes * 2 } else { self.bytes + STEP }.min(MOST);
+        if self.uploads == 0 {
+            (self.answer, self.way) = (Quickest::default(), Quickest::default());
         }
-        let on_line = trip.took.saturating_sub(trip.held);
-        let quickest = self.quickest.map_or(on_line, |known| known.min(on_line));
-        self.quickest = Some(quickest);
+        self.uploads = (self.uploads + 1) % PROBE_EVERY;
+        let beyond = self.answer.beyond(trip.took);
+        // What takes its time however little is sent is no reason to send less.
+        if trip.bytes >= self.bytes / 2 {
+            if beyond > TARGET {
+                self.halve(trip.bytes);
+            } else if beyond < TARGET / 2 {
+                self.bytes = if self.doubling { self.bytes * 2 } else { self.bytes + STEP }.min(MOST);
+            }
+        }
         // The answer's way is no work for the line, only the bytes are.
-        (on_line - quickest).mul_f64(1.0 / self.share - 1.0).min(LONGEST_PAUSE)
+        let carried = self.way.beyond(trip.took.saturating_sub(trip.held));
+        carried.mul_f64(1.0 / self.share - 1.0).min(LONGEST_PAUSE)
     }
 
     /// The collector pushed back, or no answer came in time.
@@ -92,46 +124,62 @@ mod tests {
         Trip { bytes, took: Duration::from_millis(took_ms), held: Duration::from_millis(held_ms) }
     }
 
+    /// A pace that knows how quick an answer is.
+    fn probed(share: f64, took_ms: u64, held_ms: u64) -> Pace {
+        let mut pace = Pace::new(share);
+        assert_eq!(pace.bytes(), LEAST, "the first upload is a probe");
+        assert_eq!(pace.answered(trip(100, took_ms, held_ms)), Duration::ZERO);
+        pace
+    }
+
     #[test]
     fn a_fast_line_soon_carries_the_most_and_is_never_left_idle() {
-        let mut pace = Pace::new(0.5);
+        let mut pace = probed(0.5, 2, 2);
         for _ in 0..5 {
-            let bytes = pace.bytes();
-            assert_eq!(pace.answered(trip(bytes, 40, 40)), Duration::ZERO);
+            assert_eq!(pace.answered(trip(pace.bytes(), 42, 42)), Duration::ZERO);
         }
         assert_eq!(pace.bytes(), MOST);
     }
 
     #[test]
     fn a_slow_line_gets_smaller_uploads_and_is_shared() {
-        let mut pace = Pace::new(0.5);
-        assert_eq!(pace.answered(trip(1000, 40, 0)), Duration::ZERO, "the quickest answer is the measure");
-        let mut bytes = pace.bytes();
-        for _ in 0..4 {
+        let mut pace = probed(0.5, 40, 0);
+        for _ in 0..1000 {
             // 64 KiB a second.
-            let took = 40 + bytes as u64 / 64;
-            let pause = pace.answered(trip(bytes, took, 0));
-            assert_eq!(pause, Duration::from_millis(took - 40), "half of the line is left to others");
-            bytes = pace.bytes();
+            let carried = pace.bytes() as u64 / 64;
+            let pause = pace.answered(trip(pace.bytes(), 40 + carried, 0));
+            assert!(pause <= Duration::from_millis(carried), "half of the line is left to others");
         }
-        let takes = Duration::from_millis(bytes as u64 / 64);
-        assert!(takes <= TARGET && takes >= TARGET / 4, "{takes:?}");
+        let takes = Duration::from_millis(pace.bytes() as u64 / 64);
+        assert!(takes <= TARGET * 2 && takes >= TARGET / 4, "{takes:?}");
+    }
+
+    #[test]
+    fn a_long_way_or_a_slow_disk_makes_no_upload_small() {
+        let mut pace = probed(0.5, 700, 0);
+        for _ in 0..10 {
+            assert_eq!(pace.answered(trip(pace.bytes(), 700, 0)), Duration::ZERO);
+        }
+        assert_eq!(pace.bytes(), MOST);
+        // Another way or a busy disk: the uploads shrink, and grow again once it is clear that it is not the bytes.
+        for _ in 0..2 * PROBE_EVERY {
+            pace.answered(trip(pace.bytes(), 2000, 600));
+        }
+        pace.answered(trip(pace.bytes(), 2000, 600));
+        assert_eq!(pace.bytes(), MOST);
     }
 
     #[test]
     fn a_small_share_waits_longer_and_a_whole_one_not_at_all() {
-        let pause = |share| {
-            let mut pace = Pace::new(share);
-            pace.answered(trip(100, 0, 0));
-            pace.answered(trip(FIRST, 300, 100))
-        };
+        let pause = |share| probed(share, 0, 0).answered(trip(FIRST, 300, 100));
         assert_eq!(pause(1.0), Duration::ZERO);
+        assert_eq!(pause(0.5), Duration::from_millis(200));
         assert_eq!(pause(0.1), Duration::from_millis(1800));
     }
 
     #[test]
     fn push_back_halves_down_to_the_least_and_small_uploads_raise_nothing() {
-        let mut pace = Pace::new(1.0);
+        let mut pace = probed(1.0, 1, 0);
         pace.set_back(FIRST);
         assert_eq!(pace.bytes(), FIRST / 2);
         pace.answered(trip(100, 1, 0));
