@@ -51,12 +51,13 @@ pub fn offer(
             offered.pending = true;
             break;
         }
-        let left_ms = queued.life.left_ms(now);
-        let Ok(life_left_ms) = u64::try_from(left_ms) else { continue };
-        if life_left_ms == 0 {
+        // Nobody is handed a command whose life is over. One that was handed out before is asked after all the same:
+        // with no life left it cannot be started, and the agent's journal says what became of it.
+        let life_left_ms = u64::try_from(queued.life.left_ms(now)).unwrap_or(0);
+        let first = queued.session.is_none();
+        if first && life_left_ms == 0 {
             continue;
         }
-        let first = queued.session.is_none();
         if first && !queued.bound {
             change(transaction, queued.number, "rejected", now.wall.0, "collector", "the device was moved")?;
             continue;

@@ -106,12 +106,26 @@ async fn a_command_that_was_handed_out_and_never_heard_of_becomes_unknown() {
     let command = ask(&collector, &relay).await;
     assert_eq!(agent.poll(0).await.unwrap().commands.len(), 1);
     collector.clock.advance_ms(60_000);
-    assert!(agent.poll(0).await.unwrap().commands.is_empty(), "its life has ended");
+    let asked_after = agent.poll(0).await.unwrap().commands;
+    assert_eq!(asked_after[0].life_left_ms, 0, "its life has ended, and the agent is asked what became of it");
     assert_eq!(collector.get(&format!("/api/v1/commands/{command}")).await["state"], "queued");
     collector.clock.advance_ms(5 * 60_000);
     becomes(&collector, &command, "unknown").await;
     agent.progress(&command, CommandState::Expired).await;
     becomes(&collector, &command, "expired").await;
+}
+
+#[tokio::test]
+async fn a_command_whose_answer_was_lost_and_whose_life_ended_is_settled_by_the_agents_word() {
+    let (collector, mut agent, relay) = relay().await;
+    let command = ask(&collector, &relay).await;
+    assert_eq!(agent.poll(0).await.unwrap().commands.len(), 1);
+    collector.clock.advance_ms(60_000);
+    assert_eq!(agent.poll(0).await.unwrap().commands[0].id.as_str(), command);
+    agent.progress(&command, CommandState::Expired).await;
+    becomes(&collector, &command, "expired").await;
+    collector.clock.advance_ms(5_000);
+    assert!(agent.poll(0).await.unwrap().commands.is_empty());
 }
 
 #[tokio::test]
