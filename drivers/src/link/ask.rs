@@ -102,6 +102,12 @@ impl Asker {
         self.line.is_some()
     }
 
+    /// Whether it is a serial port.
+    #[must_use]
+    pub fn is_serial(&self) -> bool {
+        self.link.endpoint.is_serial()
+    }
+
     /// Closes the line.
     pub fn close(&mut self) {
         self.line = None;

@@ -31,10 +31,14 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "carel-ir33",
     "clever-mpro",
     "ds205a-gate",
-    "liebert-gxe",
-    "ydt-air-conditioner",
+    "escpos-printer",
     "huawei-ups2000",
+    "kerong-cu16",
+    "kerong-cu48",
     "kiosk-mqtt",
+    "liebert-gxe",
+    "lock-board-8a80-12",
+    "lock-board-8a80-24",
     "lot-turnstile",
     "md02-hundredths",
     "onokom-air",
@@ -50,6 +54,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "waveshare-relay-8ch-plain",
     "wb-mwac",
     "xy-md02",
+    "ydt-air-conditioner",
 ];
 
 impl ProfileStore {

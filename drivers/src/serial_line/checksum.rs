@@ -16,15 +16,18 @@ pub enum Checksum {
     Xor8,
     /// Two bytes, low byte first: the CRC of Modbus RTU (Modbus over Serial Line V1.02, 6.2.2).
     Crc16Modbus,
+    /// Two bytes, low byte first: the sum.
+    Sum16Le,
 }
 
 /// The words of profiles.
-pub(super) const WORDS: [(&str, Checksum); 5] = [
+pub(super) const WORDS: [(&str, Checksum); 6] = [
     ("none", Checksum::None),
     ("sum8", Checksum::Sum8),
     ("not-sum8", Checksum::NotSum8),
     ("xor8", Checksum::Xor8),
     ("crc16-modbus", Checksum::Crc16Modbus),
+    ("sum16-le", Checksum::Sum16Le),
 ];
 
 impl Checksum {
@@ -34,7 +37,7 @@ impl Checksum {
         match self {
             Self::None => 0,
             Self::Sum8 | Self::NotSum8 | Self::Xor8 => 1,
-            Self::Crc16Modbus => 2,
+            Self::Crc16Modbus | Self::Sum16Le => 2,
         }
     }
 
@@ -47,6 +50,7 @@ impl Checksum {
             Self::NotSum8 => frame.push(!sum),
             Self::Xor8 => frame.push(frame.iter().fold(0, |xor, byte| xor ^ byte)),
             Self::Crc16Modbus => frame.put_u16_le(crc16_modbus(frame)),
+            Self::Sum16Le => frame.put_u16_le(frame.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)))),
         }
     }
 

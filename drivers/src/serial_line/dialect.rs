@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use kouan_protocol::{ActionSpec, ArgumentSpec, Field, FieldValue};
 use kouan_settings::{Problems, Section};
 
 use super::checksum::{self, Checksum};
-use super::frame::{Ending, FrameFormat, LONGEST};
+use super::frame::{Ending, Fixed, FrameFormat, FrameReader, LONGEST, UnitAt};
 use super::place::{Place, read_place};
-use super::template::{Codes, Template, check_arguments, read_codes};
+use super::template::{Codes, Formula, Template, check_arguments, read_codes};
 use crate::link::timing::TimingKeys;
 use crate::profile::{Dialect, Profile};
 
@@ -25,7 +26,24 @@ pub(super) struct SerialModel {
     pub(super) late_window: Duration,
     /// How requests are checked.
     pub(super) checksum: Checksum,
-    pub(super) answer: FrameFormat,
+    /// A TCP connection is closed after each poll, because the device serves one client only.
+    pub(super) hang_up: bool,
+    pub(super) answer: AnswerModel,
+}
+
+/// What an answer looks like.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerModel {
+    pub(super) format: FrameFormat,
+    fixed: Vec<(usize, u8, Formula)>,
+}
+
+/// How a group is asked for: one request, or one for each value of `n`, whose answers then stand one behind the other.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) request: Template,
+    pub(super) each: Vec<i64>,
+    pub(super) answer: AnswerModel,
 }
 
 /// How an action is asked for, and what confirms it.
@@ -33,7 +51,12 @@ pub(super) struct SerialModel {
 pub(super) struct SerialAction {
     pub(super) request: Template,
     pub(super) codes: Codes,
-    pub(super) confirm: Confirm,
+    pub(super) answer: AnswerModel,
+    pub(super) confirm: Option<Confirm>,
+    /// What must be seen afterwards, one after the other.
+    pub(super) watch: Vec<Watched>,
+    /// What must be seen right before.
+    pub(super) requires: Vec<(String, String)>,
 }
 
 /// The byte that says that an action was carried out.
@@ -43,9 +66,41 @@ pub(super) struct Confirm {
     pub(super) equals: u8,
 }
 
+/// A point that must show a word.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub(super) point: String,
+    pub(super) word: String,
+    pub(super) within: Duration,
+}
+
+impl AnswerModel {
+    /// A reader for the answer to one request.
+    pub(super) fn reader(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<FrameReader<'_>, String> {
+        let fixed = self.fixed.iter().map(|(at, mask, equals)| {
+            let equals = equals.value(unit, arguments, codes)?;
+            Ok(Fixed { at: *at, mask: *mask, equals })
+        });
+        Ok(FrameReader::expecting(&self.format, unit, fixed.collect::<Result<_, String>>()?))
+    }
+
+    fn longest(&self) -> usize {
+        self.format.longest()
+    }
+}
+
+/// Every name that a text may hold, with each value of the argument in braces: `lock.{slot}`.
+pub(super) fn name_for(text: &str, arguments: &[Field]) -> String {
+    arguments.iter().fold(text.to_owned(), |text, field| match &field.value {
+        FieldValue::Integer(value) => text.replace(&format!("{{{}}}", field.name), &value.to_string()),
+        FieldValue::Text(value) => text.replace(&format!("{{{}}}", field.name), value),
+        FieldValue::Flag(_) | FieldValue::Number(_) => text,
+    })
+}
+
 impl Dialect for SerialDialect {
     type Model = SerialModel;
-    type Group = Template;
+    type Group = Ask;
     type Address = Place;
     type Action = SerialAction;
 
@@ -60,21 +115,36 @@ impl Dialect for SerialDialect {
         profile.require("request", "how requests are checked, written as [request]");
         let checksum = profile.section("request").and_then(|mut table| read_checksum(&mut table));
         profile.require("answer", "what answers look like, written as [answer]");
-        let answer = profile.section("answer").and_then(|mut table| read_format(&mut table));
-        Some(SerialModel { timing, late_window, checksum: checksum?, answer: answer? })
+        let answer = profile.section("answer").and_then(|mut table| read_answer(&mut table));
+        let hang_up = profile.bool_or("hang_up", false);
+        Some(SerialModel { timing, late_window, checksum: checksum?, hang_up, answer: answer? })
     }
 
-    fn read_group(&self, _: &SerialModel, group: &mut Section<'_>) -> Option<Template> {
-        let template = read_template(group)?;
-        if let Some((name, _)) = template.arguments().next() {
-            group.problem("request", format!("{{{name}}} has no value in a group; only {{unit}} has"));
+    fn read_group(&self, model: &SerialModel, group: &mut Section<'_>) -> Option<Ask> {
+        let request = read_template(group)?;
+        let each = group.section("each").map(|mut each| {
+            let from = each.integer_or("from", 0..=255, 1);
+            each.require("count", "how many there are, such as count = 12");
+            let count = each.integer("count", 1..=64).unwrap_or(1);
+            (from..from + count).collect::<Vec<_>>()
+        });
+        let known = |name: &str| name == "n" && each.is_some();
+        if let Some((name, _)) = request.arguments().find(|(name, _)| !known(name)) {
+            group.problem(
+                "request",
+                format!("{{{name}}} has no value in a group; only {{unit}} has, and {{n}} of each"),
+            );
             return None;
         }
-        Some(template)
+        let answer = read_own_answer(group, model)?;
+        if each.is_some() && !matches!(answer.format.ending, Ending::Length(_)) {
+            group.problem("each", "only answers of one length can stand behind one another");
+        }
+        Some(Ask { request, each: each.unwrap_or_default(), answer })
     }
 
-    fn read_address(&self, model: &SerialModel, _: &Template, point: &mut Section<'_>) -> Option<Place> {
-        read_place(point, model.answer.longest())
+    fn read_address(&self, _: &SerialModel, ask: &Ask, point: &mut Section<'_>) -> Option<Place> {
+        read_place(point, ask.answer.longest() * ask.each.len().max(1))
     }
 
     fn shift(&self, address: &Place, steps: u32) -> Option<Place> {
@@ -88,14 +158,25 @@ impl Dialect for SerialDialect {
     fn read_action(&self, model: &SerialModel, action: &mut Section<'_>) -> Option<SerialAction> {
         let request = read_template(action);
         let codes = read_codes(action);
-        let hint = "the byte that says that it was done, such as confirm = { at = 13, equals = 0x55 }";
-        action.require("confirm", hint);
+        let answer = read_own_answer(action, model);
+        let longest = answer.as_ref().map_or(1, AnswerModel::longest) as i64;
         let confirm = action.section("confirm").and_then(|mut table| {
-            let at = table.integer("at", 0..=model.answer.longest() as i64 - 1)?.unsigned_abs() as usize;
+            let at = table.integer("at", 0..=longest - 1)?.unsigned_abs() as usize;
             let equals = table.integer("equals", 0..=255)?.unsigned_abs() as u8;
             Some(Confirm { at, equals })
         });
-        Some(SerialAction { request: request?, codes, confirm: confirm? })
+        let watch: Vec<_> = action.sections("watch").iter_mut().filter_map(read_watched).collect();
+        let requires = action.section("requires").map(|mut table| {
+            let points = table.remaining_keys();
+            points.into_iter().filter_map(|point| Some((point.clone(), table.string(&point)?))).collect()
+        });
+        if confirm.is_none() && watch.is_empty() {
+            let hint = "what says that it was done: the byte, such as confirm = { at = 13, equals = 0x55 }, or a point, \
+                        such as watch = [{ point = \"lock.{slot}\", word = \"unlocked\", within = \"3s\" }]";
+            action.problem("confirm", format!("this is missing: {hint}"));
+        }
+        let (request, answer, requires) = (request?, answer?, requires.unwrap_or_default());
+        Some(SerialAction { request, codes, answer, confirm, watch, requires })
     }
 
     fn check(&self, profile: &SerialProfile, problems: &Problems) {
@@ -105,6 +186,20 @@ impl Dialect for SerialDialect {
         for action in &profile.actions {
             let add = |message: String| problems.add(action.line, "action.request", message);
             check_arguments(&action.speak.request, &action.speak.codes, &action.spec, add);
+            let watched = action.speak.watch.iter().map(|watched| ("watch", &watched.point, &watched.word));
+            let required = action.speak.requires.iter().map(|(point, word)| ("requires", point, word));
+            for (key, point, word) in watched.chain(required) {
+                for name in every_name(point, &action.spec) {
+                    let add = |message: String| problems.add(action.line, format!("action.{key}"), message);
+                    match profile.find(&name) {
+                        None => add(format!("there is no point \"{name}\"")),
+                        Some((_, _, point)) if !point.common.spec.states.contains(word) => {
+                            add(format!("\"{name}\" has no word \"{word}\""));
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
         }
     }
 }
@@ -119,6 +214,61 @@ impl FrameFormat {
     }
 }
 
+/// A point's name for every value of the one integer argument that stands in it.
+fn every_name(text: &str, action: &ActionSpec) -> Vec<String> {
+    let in_it = |spec: &&ArgumentSpec| text.contains(&format!("{{{}}}", spec.name));
+    let Some(spec) = action.arguments.iter().find(in_it) else { return vec![text.to_owned()] };
+    let (low, high) = (spec.min.unwrap_or(0.0) as i64, spec.max.unwrap_or(0.0) as i64);
+    let name = |value: i64| text.replace(&format!("{{{}}}", spec.name), &value.to_string());
+    (low..=high.min(low.saturating_add(255))).map(name).collect()
+}
+
+fn read_watched(table: &mut Section<'_>) -> Option<Watched> {
+    let point = table.string_required("point", "the point that shows it");
+    let word = table.string_required("word", "what it must show");
+    let range = Duration::from_millis(200)..=Duration::from_secs(600);
+    let within = table.duration_within("within", range, Duration::from_secs(3));
+    Some(Watched { point: point?, word: word?, within })
+}
+
+/// The answer of one group or action, where it differs from the model's.
+fn read_own_answer(section: &mut Section<'_>, model: &SerialModel) -> Option<AnswerModel> {
+    match section.section("answer") {
+        Some(mut table) => read_answer(&mut table),
+        None => Some(model.answer.clone()),
+    }
+}
+
+fn read_answer(section: &mut Section<'_>) -> Option<AnswerModel> {
+    let mut fixed = Vec::new();
+    for mut table in section.sections("fixed") {
+        table.require("at", "the offset of the byte");
+        let at = table.integer("at", 0..=LONGEST as i64 - 1);
+        let mask = table.integer_or("mask", 1..=255, 255).unsigned_abs() as u8;
+        let formula = table.string("is");
+        let number = table.integer("equals", 0..=255).map(|number| Formula::number(number.unsigned_abs() as u8));
+        let formula = match (formula, number) {
+            (Some(text), None) => Formula::read(&text).or_else(|| {
+                table.problem("is", format!("\"{text}\" is no sum such as unit*16+slot-1"));
+                None
+            }),
+            (None, Some(number)) => Some(number),
+            _ => {
+                table.problem("equals", "write what the byte is: equals = 0x35, or is = \"slot-1\"");
+                None
+            }
+        };
+        if let (Some(at), Some(formula)) = (at, formula) {
+            fixed.push((at.unsigned_abs() as usize, mask, formula));
+        }
+    }
+    let format = read_format(section, fixed.is_empty())?;
+    if fixed.iter().any(|(at, _, _)| *at >= format.longest()) {
+        section.problem("fixed", "a byte behind the end of the answer");
+    }
+    Some(AnswerModel { format, fixed })
+}
+
 fn read_template(section: &mut Section<'_>) -> Option<Template> {
     let hint = "the bytes without their checksum, such as request = \"7E 00 {unit} 10 00 00 00\"";
     let text = section.string_required("request", hint)?;
@@ -130,7 +280,7 @@ fn read_checksum(section: &mut Section<'_>) -> Option<Checksum> {
     section.choice("checksum", &checksum::WORDS)
 }
 
-fn read_format(section: &mut Section<'_>) -> Option<FrameFormat> {
+fn read_format(section: &mut Section<'_>, alone: bool) -> Option<FrameFormat> {
     let start = read_bytes(section, "start").unwrap_or_default();
     let checksum = read_checksum(section);
     let delimiter = read_bytes(section, "delimiter");
@@ -146,15 +296,16 @@ fn read_format(section: &mut Section<'_>) -> Option<FrameFormat> {
             return None;
         }
     };
-    let format = FrameFormat { start, ending, checksum, unit_at };
-    if format.longest() <= format.start.len() + checksum.length() {
+    let unit_mask = section.integer_or("unit_mask", 1..=255, 255).unsigned_abs() as u8;
+    let format = FrameFormat { start, ending, checksum, unit_at: unit_at.map(|at| UnitAt { at, mask: unit_mask }) };
+    if format.longest() < format.start.len() + checksum.length() + usize::from(!format.start.is_empty()) {
         section.problem("length", "start and checksum alone are as long as this");
         return None;
     }
     if unit_at.is_some_and(|at| at >= format.longest()) {
         section.problem("unit_at", "this is behind the end of the answer");
     }
-    if matches!(format.ending, Ending::Length(_)) && format.start.is_empty() && checksum == Checksum::None {
+    if matches!(format.ending, Ending::Length(_)) && format.start.is_empty() && checksum == Checksum::None && alone {
         section.problem("start", "without start bytes, delimiter and checksum nobody can tell where an answer begins");
     }
     Some(format)

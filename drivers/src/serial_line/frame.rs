@@ -14,7 +14,35 @@ pub struct FrameFormat {
     /// How it is checked. With a delimiter, the checksum stands before the delimiter.
     pub checksum: Checksum,
     /// Where it says whose answer it is.
-    pub unit_at: Option<usize>,
+    pub unit_at: Option<UnitAt>,
+}
+
+/// Where an answer says whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitAt {
+    /// Offset.
+    pub at: usize,
+    /// Only these bits, moved down to bit 0.
+    pub mask: u8,
+}
+
+impl UnitAt {
+    /// A whole byte.
+    #[must_use]
+    pub fn byte(at: usize) -> Self {
+        Self { at, mask: 0xFF }
+    }
+}
+
+/// A byte that every right answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    /// Offset.
+    pub at: usize,
+    /// Only these bits count.
+    pub mask: u8,
+    /// What they are.
+    pub equals: u8,
 }
 
 /// Where an answer ends.
@@ -61,10 +89,11 @@ impl Rejected {
 pub(super) const LONGEST: usize = 1024;
 
 /// Takes answers out of a stream, byte by byte where it must.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FrameReader<'f> {
     format: &'f FrameFormat,
     unit: u8,
+    fixed: Vec<Fixed>,
     rejected: Option<Rejected>,
 }
 
@@ -80,7 +109,13 @@ impl<'f> FrameReader<'f> {
     /// A reader for answers of `unit`.
     #[must_use]
     pub fn new(format: &'f FrameFormat, unit: u8) -> Self {
-        Self { format, unit, rejected: None }
+        Self { format, unit, fixed: Vec::new(), rejected: None }
+    }
+
+    /// A reader that takes only answers with these bytes.
+    #[must_use]
+    pub fn expecting(format: &'f FrameFormat, unit: u8, fixed: Vec<Fixed>) -> Self {
+        Self { format, unit, fixed, rejected: None }
     }
 
     /// The next answer. `None`: incomplete; what may still become one stays in `buffer`.
@@ -94,7 +129,12 @@ impl<'f> FrameReader<'f> {
                 Found::NeedMore => return None,
                 Found::Nothing => Rejected::NotUnderstood,
                 Found::Frame(length) if !self.is_right(&buffer[..length]) => Rejected::BadChecksum,
-                Found::Frame(length) => match self.format.unit_at.and_then(|at| buffer.get(at).copied()) {
+                Found::Frame(length) => match self.unit_of(&buffer[..length]) {
+                    _ if !self.fits(&buffer[..length]) => {
+                        buffer.advance(length);
+                        self.rejected = self.rejected.or(Some(Rejected::NotUnderstood));
+                        continue;
+                    }
                     Some(unit) if unit != self.unit => {
                         buffer.advance(length);
                         self.rejected = Some(Rejected::WrongUnit(unit));
@@ -115,6 +155,15 @@ impl<'f> FrameReader<'f> {
     #[must_use]
     pub fn rejected(&self) -> Option<Rejected> {
         self.rejected
+    }
+
+    fn unit_of(&self, frame: &[u8]) -> Option<u8> {
+        let UnitAt { at, mask } = self.format.unit_at?;
+        frame.get(at).map(|byte| (byte & mask) >> mask.trailing_zeros())
+    }
+
+    fn fits(&self, frame: &[u8]) -> bool {
+        self.fixed.iter().all(|fixed| frame.get(fixed.at).is_some_and(|byte| byte & fixed.mask == fixed.equals))
     }
 
     fn skip_to_start(&mut self, buffer: &mut BytesMut) {
@@ -162,7 +211,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn gate() -> FrameFormat {
-        FrameFormat { start: vec![0x7F], ending: Ending::Length(18), checksum: Checksum::NotSum8, unit_at: Some(2) }
+        FrameFormat {
+            start: vec![0x7F],
+            ending: Ending::Length(18),
+            checksum: Checksum::NotSum8,
+            unit_at: Some(UnitAt::byte(2)),
+        }
     }
 
     fn line() -> FrameFormat {

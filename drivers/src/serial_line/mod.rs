@@ -16,5 +16,5 @@ mod settings;
 pub(crate) mod template;
 
 pub use checksum::Checksum;
-pub use frame::{Ending, FrameFormat, FrameReader, Rejected};
+pub use frame::{Ending, Fixed, FrameFormat, FrameReader, Rejected, UnitAt};
 pub use settings::SerialLineKind;

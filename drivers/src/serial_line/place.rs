@@ -31,6 +31,11 @@ pub(crate) enum Reading {
         bit: u8,
         big_endian: bool,
     },
+    /// Some bits of a number, moved down to bit 0.
+    Mask {
+        mask: u32,
+        big_endian: bool,
+    },
     Ascii,
 }
 
@@ -61,6 +66,7 @@ pub(crate) fn read_place(point: &mut Section<'_>, longest: usize) -> Option<Plac
     point.require("at", "the offset from the first byte, such as at = 6");
     let at = point.integer("at", 0..=longest as i64 - 1).map(|at| at.unsigned_abs() as usize);
     let bit = point.integer("bit", 0..=31).map(|bit| bit.unsigned_abs() as u8);
+    let mask = point.integer("mask", 1..=i64::from(u32::MAX)).map(|mask| mask.unsigned_abs() as u32);
     let (width, reading) = point.choice("type", &WORDS).unwrap_or((1, Reading::Unsigned { big_endian: BIG }));
     let width = match reading {
         Reading::Ascii => {
@@ -75,6 +81,13 @@ pub(crate) fn read_place(point: &mut Section<'_>, longest: usize) -> Option<Plac
         point.problem("at", format!("the answer has {longest} bytes; this would end after byte {end}"));
         return None;
     }
+    if let Some(mask) = mask {
+        let Reading::Unsigned { big_endian } = reading else {
+            point.problem("mask", "bits are picked from unsigned numbers");
+            return None;
+        };
+        return Some(Place { reading: Reading::Mask { mask, big_endian }, ..place });
+    }
     let Some(bit) = bit else { return Some(place) };
     let picked = place.bit(bit);
     if picked.is_none() {
@@ -88,6 +101,11 @@ impl Place {
     pub(crate) fn shifted(&self, bytes: u32, longest: usize) -> Option<Self> {
         let at = self.at + bytes as usize;
         (at + self.width <= longest).then_some(Self { at, ..*self })
+    }
+
+    /// The offset behind it.
+    pub(crate) fn end(&self) -> usize {
+        self.at + self.width
     }
 
     /// One bit of an unsigned number.
@@ -114,6 +132,9 @@ impl Place {
                 RawValue::Integer(number(big_endian) << unused >> unused)
             }
             Reading::Bit { bit, big_endian } => RawValue::Integer(number(big_endian) >> bit & 1),
+            Reading::Mask { mask, big_endian } => {
+                RawValue::Integer((number(big_endian) & i64::from(mask)) >> mask.trailing_zeros())
+            }
             Reading::Float { big_endian } => {
                 let number = f32::from_bits(number(big_endian) as u32);
                 if !number.is_finite() {

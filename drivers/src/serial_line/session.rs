@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use kouan_protocol::{Field, HealthLevel};
+use kouan_protocol::{Field, FieldValue, HealthLevel};
 use tokio::time::Instant;
 
-use super::dialect::{Confirm, SerialProfile};
+use super::dialect::{SerialProfile, name_for};
 use super::frame::FrameReader;
 use super::template::Codes;
+use crate::driver::RawValue;
 use crate::link::{
-    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
+    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn, WatchStep,
 };
+use crate::profile::Group;
 
 /// A device on the line.
 #[derive(Debug, Clone)]
@@ -31,8 +33,14 @@ pub(super) struct Session {
 /// An action that is ready to be sent.
 #[derive(Debug)]
 pub(super) struct Act {
+    action: String,
+    arguments: Vec<Field>,
     request: Vec<u8>,
-    confirm: Confirm,
+    watch: Vec<WatchStep>,
+    /// Group, column and raw value of what must be seen right before.
+    requires: Vec<(usize, u16, i64, String)>,
+    /// What should be watched, and cannot, because nobody has proved which raw value it is.
+    unproved: Option<String>,
 }
 
 impl Session {
@@ -43,6 +51,62 @@ impl Session {
             Patience { timing: unit.timing, late_window }
         });
         Self { asker: Asker::new(link, patience.collect()), units }
+    }
+}
+
+impl Session {
+    async fn read_group(&mut self, device: usize, group: usize, turn: Turn<'_>) -> Polled {
+        let Unit { unit, profile, .. } = &self.units[device];
+        let (unit, profile) = (*unit, Arc::clone(profile));
+        let Group { ask, points, .. } = &profile.groups[group];
+        let each = ask.each.iter().map(|n| vec![Field::new("n", FieldValue::Integer(*n))]);
+        let each: Vec<Vec<Field>> = if ask.each.is_empty() { vec![Vec::new()] } else { each.collect() };
+        let codes = Codes::default();
+        let mut answers = Vec::new();
+        let mut trouble = None;
+        for arguments in &each {
+            let made = ask.request.write(unit, arguments, &codes);
+            let (mut request, reader) =
+                match made.and_then(|made| Ok((made, ask.answer.reader(unit, arguments, &codes)?))) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        return Polled::failed(TalkError::device(HealthLevel::Unreachable, "not-understood", error));
+                    }
+                };
+            profile.model.checksum.append(&mut request);
+            match self.asker.read(device, &request, turn, || reader.clone()).await {
+                Ok(answer) => answers.extend_from_slice(&answer),
+                Err(error) => {
+                    trouble = Some(error);
+                    break;
+                }
+            }
+        }
+        // Of several answers, those that came are delivered with the failure of the next.
+        let cells = (0..).zip(points).filter(|(_, point)| trouble.is_none() || point.address.end() <= answers.len());
+        let cells = cells.map(|(column, point)| (column, point.address.read(&answers)));
+        Polled { cells: cells.collect(), trouble }
+    }
+
+    /// Whether every point shows what the action needs. Nothing was sent yet that could move anything.
+    async fn check_required(&mut self, device: usize, requires: &[(usize, u16, i64, String)]) -> Result<(), ActError> {
+        for (group, column, expected, text) in requires {
+            let polled = self.read_group(device, *group, Turn::once()).await;
+            let cell = polled.cells.into_iter().find(|(at, _)| at == column);
+            match cell {
+                Some((_, Ok(RawValue::Integer(raw)))) if raw == *expected => {}
+                other => {
+                    let seen = match (other, polled.trouble) {
+                        (Some((_, Ok(RawValue::Integer(raw)))), _) => format!("it shows {raw}"),
+                        (_, Some(trouble)) => format!("it could not be read: {trouble}"),
+                        (_, None) => "it could not be read".to_owned(),
+                    };
+                    let text = format!("interlock: {text} is needed, but {seen}");
+                    return Err(ActError::NotSent(TalkError::refused(text)));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -74,23 +138,11 @@ impl Talker for Session {
     }
 
     async fn poll(&mut self, device: usize, group: usize, turn: Turn<'_>) -> Polled {
-        let Unit { unit, profile, .. } = &self.units[device];
-        let profile = Arc::clone(profile);
-        let group = &profile.groups[group];
-        let mut request = match group.ask.write(*unit, &[], &Codes::default()) {
-            Ok(request) => request,
-            Err(error) => return Polled::failed(TalkError::device(HealthLevel::Unreachable, "not-understood", error)),
-        };
-        profile.model.checksum.append(&mut request);
-        let unit = *unit;
-        let reader = || FrameReader::new(&profile.model.answer, unit);
-        match self.asker.read(device, &request, turn, reader).await {
-            Ok(answer) => {
-                let cells = (0..).zip(&group.points).map(|(column, point)| (column, point.address.read(&answer)));
-                Polled { cells: cells.collect(), trouble: None }
-            }
-            Err(error) => Polled::failed(error),
+        let polled = self.read_group(device, group, turn).await;
+        if self.units[device].profile.model.hang_up && !self.asker.is_serial() {
+            self.asker.close();
         }
+        polled
     }
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
@@ -104,7 +156,31 @@ impl Talker for Session {
         let speak = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
         let mut request = speak.request.write(*unit, arguments, &speak.codes)?;
         profile.model.checksum.append(&mut request);
-        Ok(Act { request, confirm: speak.confirm })
+        let look = |name: &str, word: &str| {
+            let name = name_for(name, arguments);
+            let (group, column, point) = profile.find(&name).ok_or_else(|| format!("there is no point \"{name}\""))?;
+            let text = format!("{name} = {word}");
+            Ok::<_, String>((group, column, point.common.raw_of(word), text))
+        };
+        let mut unproved = None;
+        let mut watch = Vec::new();
+        for watched in &speak.watch {
+            let (group, column, expected, text) = look(&watched.point, &watched.word)?;
+            match expected {
+                Some(expected) => watch.push(WatchStep { group, column, expected, text, within: watched.within }),
+                None => unproved = Some(text),
+            }
+        }
+        let mut requires = Vec::new();
+        for (point, word) in &speak.requires {
+            let (group, column, expected, text) = look(point, word)?;
+            let expected =
+                expected.ok_or_else(|| format!("interlock: {text}: which raw value that is, is not proved"))?;
+            requires.push((group, column, expected, text));
+        }
+        // The bytes of a right answer are known now, so that nothing can fail after the first byte.
+        speak.answer.reader(*unit, arguments, &speak.codes)?;
+        Ok(Act { action: action.to_owned(), arguments: arguments.to_vec(), request, watch, requires, unproved })
     }
 
     async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
@@ -112,15 +188,29 @@ impl Talker for Session {
     }
 
     async fn act(&mut self, device: usize, act: Act) -> Result<Acted, ActError> {
-        let Act { request, confirm } = act;
-        let Unit { unit, profile, .. } = &self.units[device];
-        let profile = Arc::clone(profile);
-        let answer = self.asker.exchange(device, &request, FrameReader::new(&profile.model.answer, *unit)).await?;
-        if answer.get(confirm.at) == Some(&confirm.equals) {
-            return Ok(Acted::default());
+        let Act { action, arguments, request, watch, requires, unproved } = act;
+        if !requires.is_empty() {
+            self.check_required(device, &requires).await?;
+            self.asker.settle(device).await.map_err(ActError::NotSent)?;
         }
-        let said = answer.get(confirm.at).map_or("nothing".to_owned(), |byte| format!("{byte:02X}"));
-        let text = format!("the device says {said} instead of {:02X}: it did not do it", confirm.equals);
-        Err(ActError::Refused(TalkError::refused(text)))
+        let Unit { unit, profile, .. } = &self.units[device];
+        let (unit, profile) = (*unit, Arc::clone(profile));
+        let not_sent = |text: String| ActError::NotSent(TalkError::refused(text));
+        let speak = profile.actions.iter().find(|candidate| candidate.spec.name == action);
+        let speak = &speak.ok_or_else(|| not_sent(format!("there is no action \"{action}\"")))?.speak;
+        let reader = speak.answer.reader(unit, &arguments, &speak.codes).map_err(not_sent)?;
+        let answer = self.asker.exchange(device, &request, reader).await?;
+        if let Some(confirm) = speak.confirm
+            && answer.get(confirm.at) != Some(&confirm.equals)
+        {
+            let said = answer.get(confirm.at).map_or("nothing".to_owned(), |byte| format!("{byte:02X}"));
+            let text = format!("the device says {said} instead of {:02X}: it did not do it", confirm.equals);
+            return Err(ActError::Refused(TalkError::refused(text)));
+        }
+        if let Some(text) = unproved {
+            let text = format!("the device accepted it, but which raw value means {text} is not proved");
+            return Err(ActError::NotConfirmed(TalkError::refused(text)));
+        }
+        Ok(Acted { fields: Vec::new(), steps: watch })
     }
 }

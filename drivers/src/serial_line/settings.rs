@@ -25,6 +25,12 @@ struct SerialDriver {
     devices: Vec<LinkDevice>,
 }
 
+/// Whether the model is told or tells a number on the line.
+fn names_unit(profile: &SerialProfile) -> bool {
+    profile.groups.iter().any(|group| group.ask.request.names_unit() || group.ask.answer.format.unit_at.is_some())
+        || profile.actions.iter().any(|action| action.speak.request.names_unit())
+}
+
 impl Driver for SerialDriver {
     fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
         let misses = self.settings.misses;
@@ -52,11 +58,16 @@ impl DriverKind for SerialLineKind {
         let mut units: Vec<Unit> = Vec::new();
         let mut configured: Vec<ConfiguredDevice> = Vec::new();
         for mut entry in devices {
-            entry.section.require("unit", "the device's number on the line, such as unit = 1");
+            let given = entry.section.has("unit");
             let unit = entry.section.integer("unit", 0..=255).map(|unit| unit.unsigned_abs() as u8);
             let timing = TimingKeys::read(&mut entry.section).or(keys);
             let profile = SerialProfile::of_device(&SerialDialect, &mut entry, profiles);
-            let (Some(unit), Some(profile)) = (unit, profile) else { continue };
+            let Some(profile) = profile else { continue };
+            if !given && names_unit(&profile) {
+                entry.section.problem("unit", "this is missing: the device's number on the line, such as unit = 1");
+                continue;
+            }
+            let unit = unit.unwrap_or(0);
             if let Some(other) = units.iter().position(|other| other.unit == unit) {
                 let name = &configured[other].identity.key;
                 entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));

@@ -13,7 +13,78 @@ pub(crate) struct Template {
 enum Part {
     Byte(u8),
     Unit,
-    Argument { name: String, width: usize },
+    Argument {
+        name: String,
+        width: usize,
+    },
+    /// A sum of numbers, the unit and arguments, each times a number: one byte.
+    Sum(Vec<Term>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Term {
+    factor: i64,
+    /// The unit or an argument; without one the factor stands for itself.
+    name: Option<String>,
+}
+
+/// One byte that follows from the unit and arguments: `unit*16+slot-1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Formula(Vec<Term>);
+
+impl Formula {
+    /// Reads a formula; a bare number is one too.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        read_sum(text).map(Self)
+    }
+
+    /// A number.
+    pub(crate) fn number(number: u8) -> Self {
+        Self(vec![Term { factor: number.into(), name: None }])
+    }
+
+    /// The byte.
+    pub(crate) fn value(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, String> {
+        value_of(&self.0, unit, arguments, codes)
+    }
+}
+
+fn value_of(terms: &[Term], unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, String> {
+    let mut sum = 0_i64;
+    for term in terms {
+        let value = match term.name.as_deref() {
+            None => 1,
+            Some("unit") => unit.into(),
+            Some(name) => codes.code(name, arguments)?.into(),
+        };
+        sum += term.factor * value;
+    }
+    u8::try_from(sum).map_err(|_| format!("{sum} does not fit into one byte"))
+}
+
+/// `unit*16+slot-1`
+fn read_sum(text: &str) -> Option<Vec<Term>> {
+    let mut terms = Vec::new();
+    let spaced = text.replace('-', "+-");
+    for term in spaced.split('+').enumerate().filter(|(at, term)| *at > 0 || !term.is_empty()).map(|(_, term)| term) {
+        let (sign, term) = term.strip_prefix('-').map_or((1, term), |term| (-1, term));
+        let (name, factor) = match term.split_once('*') {
+            Some((name, factor)) => (Some(name), factor.parse::<u8>().ok()?),
+            None => match term.parse::<u8>() {
+                Ok(number) => (None, number),
+                Err(_) => (Some(term), 1),
+            },
+        };
+        let word = |name: &str| {
+            name.starts_with(|letter: char| letter.is_ascii_lowercase())
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        if name.is_some_and(|name| !word(name)) {
+            return None;
+        }
+        terms.push(Term { factor: sign * i64::from(factor), name: name.map(str::to_owned) });
+    }
+    (!terms.is_empty()).then_some(terms)
 }
 
 /// What an argument becomes where it is not simply a number.
@@ -42,9 +113,22 @@ impl Template {
 
     /// The arguments with their widths in bytes.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = (&str, usize)> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Argument { name, width } => Some((name.as_str(), *width)),
-            Part::Byte(_) | Part::Unit => None,
+        self.parts.iter().flat_map(|part| match part {
+            Part::Argument { name, width } => vec![(name.as_str(), *width)],
+            Part::Sum(terms) => {
+                let names = terms.iter().filter_map(|term| term.name.as_deref());
+                names.filter(|name| *name != "unit").map(|name| (name, 1)).collect()
+            }
+            Part::Byte(_) | Part::Unit => Vec::new(),
+        })
+    }
+
+    /// Whether the unit stands in it.
+    pub(crate) fn names_unit(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Unit => true,
+            Part::Sum(terms) => terms.iter().any(|term| term.name.as_deref() == Some("unit")),
+            Part::Byte(_) | Part::Argument { .. } => false,
         })
     }
 
@@ -55,6 +139,7 @@ impl Template {
             match part {
                 Part::Byte(byte) => bytes.push(*byte),
                 Part::Unit => bytes.push(unit),
+                Part::Sum(terms) => bytes.push(value_of(terms, unit, arguments, codes)?),
                 Part::Argument { name, width } => {
                     let code = codes.code(name, arguments)?;
                     let all = code.to_be_bytes();
@@ -75,6 +160,10 @@ fn read_part(word: &str) -> Result<Part, String> {
         let byte = if word.len() == 2 { u8::from_str_radix(word, 16).ok() } else { None };
         return byte.map(Part::Byte).ok_or_else(|| format!("\"{word}\" is neither a byte such as 7E nor {{name}}"));
     };
+    if name.contains(['+', '-', '*']) {
+        let wrong = || format!("\"{word}\" is no sum such as {{unit*16+slot-1}}");
+        return read_sum(name).map(Part::Sum).ok_or_else(wrong);
+    }
     let (name, width) = name.split_once(':').unwrap_or((name, "1"));
     match (name, width.parse()) {
         ("unit", Ok(1)) => Ok(Part::Unit),
@@ -174,6 +263,19 @@ mod tests {
         arguments[0].value = FieldValue::Text("up".to_owned());
         assert!(template.write(9, &arguments, &codes).unwrap_err().contains("has no code"));
         assert!(template.write(9, &[], &codes).unwrap_err().contains("\"way\" is missing"));
+    }
+
+    #[test]
+    fn a_sum_is_one_byte() {
+        let template = Template::read("02 {unit*16+slot-1} 31").unwrap();
+        let slot = |slot| [Field::new("slot", FieldValue::Integer(slot))];
+        assert_eq!(template.write(2, &slot(3), &Codes::default()), Ok(vec![0x02, 0x22, 0x31]));
+        assert!(template.write(0, &slot(0), &Codes::default()).unwrap_err().contains("-1 does not fit"));
+        assert!(template.names_unit());
+        assert_eq!(Formula::read("16").unwrap().value(0, &[], &Codes::default()), Ok(16));
+        for text in ["{unit*}", "{a+}", "{+-1x}", "{unit*300}", "{Unit+1}"] {
+            assert!(Template::read(text).is_err(), "{text}");
+        }
     }
 
     #[test]
