@@ -18,6 +18,12 @@ pub enum AccountProblem {
     /// The key exists.
     #[error("there is a key named \"{0}\" already; choose another name")]
     KeyExists(String),
+    /// No such agent at the caller's sites.
+    #[error("there is no agent \"{0}\"")]
+    NoAgent(AgentId),
+    /// No such key, or it was taken back before.
+    #[error("there is no key \"{0}\" that works")]
+    NoKey(String),
     /// The site's name cannot be used.
     #[error("\"{0}\" is not a valid site name: use 1 to 64 characters of a-z, 0-9, '.', '_' and '-'")]
     Site(String),
@@ -44,8 +50,7 @@ pub fn check_site(site: &str) -> Result<(), AccountProblem> {
 /// When one of them is not known, or there is none.
 pub fn parse_key_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<KeyScope>, AccountProblem> {
     let known = |name: &str| {
-        let scope = KeyScope::ALL.into_iter().find(|scope| scope.as_str() == name.trim());
-        scope.ok_or_else(|| AccountProblem::KeyScope(name.chars().take(64).collect()))
+        KeyScope::from_name(name.trim()).ok_or_else(|| AccountProblem::KeyScope(name.chars().take(64).collect()))
     };
     let scopes = names.into_iter().map(known).collect::<Result<BTreeSet<_>, _>>()?;
     if scopes.is_empty() { Err(AccountProblem::KeyScope(String::new())) } else { Ok(scopes) }
@@ -120,6 +125,109 @@ pub fn add_key(
         )
         .during("make a key")?;
     Ok(Ok(token))
+}
+
+/// Gives an agent another token; the earlier one is known no more.
+///
+/// # Errors
+/// When it cannot be written; the inner error when there is no such agent.
+pub fn renew_agent_token(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    agent: &AgentId,
+) -> Result<Result<Token, AccountProblem>, StoreError> {
+    let token = Token::random("ka_");
+    let renewed = replace_agent_token(transaction, scope, agent, &token, None)?;
+    Ok(if renewed { Ok(token) } else { Err(AccountProblem::NoAgent(agent.clone())) })
+}
+
+/// Takes an agent's token back. What it stored stays; it is refused until it gets another token.
+///
+/// # Errors
+/// When it cannot be written; the inner error when there is no such agent.
+pub fn revoke_agent(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    agent: &AgentId,
+    now: Timestamp,
+) -> Result<Result<(), AccountProblem>, StoreError> {
+    let revoked = replace_agent_token(transaction, scope, agent, &Token::random("ka_"), Some(now))?;
+    Ok(if revoked { Ok(()) } else { Err(AccountProblem::NoAgent(agent.clone())) })
+}
+
+fn replace_agent_token(
+    transaction: &Transaction<'_>,
+    scope: &Scope,
+    agent: &AgentId,
+    token: &Token,
+    revoked: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let changed = transaction
+        .execute(
+            "UPDATE agents SET token_hash = ?3, revoked_ms = ?4
+             WHERE id = ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2)))",
+            params![agent.as_str(), scope.to_sql(), token.hash().as_bytes(), revoked.map(|time| time.0)],
+        )
+        .during("replace an agent's token")?;
+    Ok(changed > 0)
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    /// Names it for ever.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scopes: BTreeSet<KeyScope>,
+    /// Where.
+    pub sites: Scope,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When it was taken back.
+    pub revoked_ms: Option<i64>,
+}
+
+/// The keys, oldest first.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn keys(conn: &Connection) -> Result<Vec<KeyRow>, StoreError> {
+    type Columns = (String, String, String, Option<String>, i64, Option<i64>);
+    let rows: Vec<Columns> = conn
+        .prepare_cached("SELECT id, name, scopes, sites, created_ms, revoked_ms FROM api_keys ORDER BY created_ms, id")
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            };
+            statement.query_map([], read)?.collect()
+        })
+        .during("read keys")?;
+    let key = |(id, name, scopes, sites, created_ms, revoked_ms): Columns| {
+        let scopes = scopes.split(',').filter_map(KeyScope::from_name).collect();
+        Ok(KeyRow { id, name, scopes, sites: Scope::from_sql(sites.as_deref())?, created_ms, revoked_ms })
+    };
+    rows.into_iter().map(key).collect()
+}
+
+/// Takes an API key back: the one of that id or name. It is known no more; its name stays in histories.
+///
+/// # Errors
+/// When it cannot be written; the inner error when there is no such key.
+pub fn revoke_key(
+    transaction: &Transaction<'_>,
+    id_or_name: &str,
+    now: Timestamp,
+) -> Result<Result<(), AccountProblem>, StoreError> {
+    let changed = transaction
+        .execute(
+            "UPDATE api_keys SET token_hash = ?2, revoked_ms = ?3
+             WHERE revoked_ms IS NULL AND (id = ?1 OR name = ?1)",
+            params![id_or_name, Token::random("kc_").hash().as_bytes(), now.0],
+        )
+        .during("take a key back")?;
+    Ok(if changed > 0 { Ok(()) } else { Err(AccountProblem::NoKey(id_or_name.chars().take(64).collect())) })
 }
 
 /// How many keys there are.
@@ -219,6 +327,15 @@ pub fn agents(conn: &Connection, scope: &Scope, after: &str, limit: usize) -> Re
         });
     }
     Ok(agents)
+}
+
+/// The site of an agent; empty if there is no such agent.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn site_of(conn: &Connection, agent: &AgentId) -> Result<String, StoreError> {
+    let site = conn.query_row("SELECT site FROM agents WHERE id = ?1", [agent.as_str()], |row| row.get(0)).optional();
+    Ok(site.during("read an agent's site")?.unwrap_or_default())
 }
 
 /// The sites, by name.

@@ -6,7 +6,8 @@ mod scope;
 mod token;
 
 pub use accounts::{
-    AccountProblem, AgentRow, add_agent, add_key, agents, check_site, key_count, note_hello, parse_key_scopes, sites,
+    AccountProblem, AgentRow, KeyRow, add_agent, add_key, agents, check_site, key_count, keys, note_hello,
+    parse_key_scopes, renew_agent_token, revoke_agent, revoke_key, site_of, sites,
 };
 pub use principal::{Authenticator, KeyScope, Permission, Principal};
 pub use scope::Scope;

@@ -29,6 +29,12 @@ impl KeyScope {
     /// Every scope.
     pub const ALL: [Self; 3] = [Self::Read, Self::Command, Self::Admin];
 
+    /// The scope of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
+
     /// The scope's name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -115,6 +121,11 @@ impl Authenticator {
         Ok(found)
     }
 
+    /// Forgets what was looked up, so that a token that was taken back is refused at once.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, (BootTime, Principal)>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,10 +151,7 @@ fn find(conn: &Connection, hash: TokenHash) -> Result<Option<Principal>, StoreEr
         })
         .during("look up an API key")?;
     let Some((id, name, scopes, sites)) = key else { return Ok(None) };
-    let scopes = scopes.split(',').filter_map(|name| KeyScope::ALL.into_iter().find(|scope| scope.as_str() == name));
-    let sites = match sites {
-        None => Scope::All,
-        Some(sites) => Scope::Sites(serde_json::from_str(&sites).map_err(StoreError::damaged("the sites of a key"))?),
-    };
+    let scopes = scopes.split(',').filter_map(KeyScope::from_name);
+    let sites = Scope::from_sql(sites.as_deref())?;
     Ok(Some(Principal::Key { id, name, scopes: scopes.collect(), sites }))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::store::StoreError;
+
 /// A set of sites. Every query takes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -29,6 +31,15 @@ impl Scope {
             (Self::Sites(_), Self::All) => false,
             (Self::Sites(mine), Self::Sites(theirs)) => theirs.is_subset(mine),
         }
+    }
+
+    /// The scope that [`Scope::to_sql`] wrote.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn from_sql(text: Option<&str>) -> Result<Self, StoreError> {
+        let Some(text) = text else { return Ok(Self::All) };
+        Ok(Self::Sites(serde_json::from_str(text).map_err(StoreError::damaged("the sites of a key"))?))
     }
 
     /// For `?n IS NULL OR site IN (SELECT value FROM json_each(?n))`.

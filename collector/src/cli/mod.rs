@@ -28,6 +28,10 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::Openapi => show::openapi(),
         Action::Agent(AgentAction::Add { name, site }) => provision::add_agent(&place, &name, &site),
         Action::Agent(AgentAction::List) => provision::list_agents(&place),
+        Action::Agent(AgentAction::Renew { name }) => provision::renew_agent(&place, &name),
+        Action::Agent(AgentAction::Revoke { name }) => provision::revoke_agent(&place, &name),
+        Action::Key(KeyAction::List) => provision::list_keys(&place),
+        Action::Key(KeyAction::Revoke { name }) => provision::revoke_key(&place, &name),
         Action::Key(KeyAction::Add { name, scopes, sites }) => provision::add_key(&place, &name, &scopes, sites),
     }
 }

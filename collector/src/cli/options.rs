@@ -54,10 +54,10 @@ pub(super) enum Action {
     Fingerprint,
     /// Say that the data folder was put back from a backup: what waits is held for a person. The collector must not run
     Restored,
-    /// Enrol and list agents
+    /// Enrol and list agents, renew and take back their tokens
     #[command(subcommand)]
     Agent(AgentAction),
-    /// Make API keys
+    /// Make, list and take back API keys
     #[command(subcommand)]
     Key(KeyAction),
     /// Print the description of the API (OpenAPI 3.1)
@@ -76,10 +76,27 @@ pub(super) enum AgentAction {
     },
     /// List the agents
     List,
+    /// Give an agent another token and print it, this once; the earlier one is refused within half a minute
+    Renew {
+        /// Its name
+        name: AgentId,
+    },
+    /// Take an agent's token back; it is refused within half a minute
+    Revoke {
+        /// Its name
+        name: AgentId,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyAction {
+    /// List the keys, without their secrets
+    List,
+    /// Take a key back; it is refused within half a minute
+    Revoke {
+        /// Its name or its id
+        name: String,
+    },
     /// Make an API key and print it, this once
     Add {
         /// Its name, which the history of commands shows

@@ -10,7 +10,7 @@ use kouan_protocol::{AgentId, Clock as _, SystemClock};
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::options::Place;
-use crate::auth::{self, AccountProblem, Scope, Token};
+use crate::auth::{self, AccountProblem, Scope};
 use crate::config::Config;
 use crate::http::rfc3339;
 use crate::reader::Reader as _;
@@ -77,19 +77,54 @@ pub(super) fn add_key(place: &Place, name: &str, scopes: &[String], sites: Optio
     Ok(ExitCode::SUCCESS)
 }
 
-fn change(
+fn change<T>(
     place: &Place,
-    work: impl FnOnce(&Transaction<'_>) -> Result<Result<Token, AccountProblem>, StoreError>,
-) -> Result<Token> {
+    work: impl FnOnce(&Transaction<'_>) -> Result<Result<T, AccountProblem>, StoreError>,
+) -> Result<T> {
     let folder = place.folder()?;
     folder.create()?;
     let setup = folder.lock_setup()?;
     let mut conn = open_writable(&folder.state(), File::State)?;
     drop(setup);
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a transaction")?;
-    let token = work(&transaction)??;
+    let done = work(&transaction)??;
     transaction.commit().during("commit")?;
-    Ok(token)
+    Ok(done)
+}
+
+pub(super) fn renew_agent(place: &Place, name: &AgentId) -> Result<ExitCode> {
+    let token = change(place, |transaction| auth::renew_agent_token(transaction, &Scope::All, name))?;
+    writeln!(std::io::stdout(), "{}", token.reveal())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn revoke_agent(place: &Place, name: &AgentId) -> Result<ExitCode> {
+    let now = SystemClock::new()?.wall();
+    change(place, |transaction| auth::revoke_agent(transaction, &Scope::All, name, now))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn revoke_key(place: &Place, name: &str) -> Result<ExitCode> {
+    let now = SystemClock::new()?.wall();
+    change(place, |transaction| auth::revoke_key(transaction, name, now))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn list_keys(place: &Place) -> Result<ExitCode> {
+    let conn = open_read_only(&place.folder()?.state())?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["id", "name", "scopes", "sites", "made", "taken back"]);
+    for key in auth::keys(&conn)? {
+        let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+        let sites = match key.sites {
+            Scope::All => "all".to_owned(),
+            Scope::Sites(sites) => sites.into_iter().collect::<Vec<_>>().join(","),
+        };
+        let revoked = key.revoked_ms.map_or_else(|| "-".to_owned(), rfc3339);
+        table.add_row([key.id, key.name, scopes.join(","), sites, rfc3339(key.created_ms), revoked]);
+    }
+    writeln!(std::io::stdout(), "{table}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Run after a backup was put back, before the collector starts.

@@ -7,7 +7,7 @@ use kouan_protocol::AgentId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::{Caller, Input, Params};
+use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, rfc3339};
 use crate::auth;
@@ -128,4 +128,44 @@ pub(super) async fn enrol(
     let token = shared.state.transact(move |transaction| auth::add_agent(transaction, &agent, &site, now)).await??;
     let enrolled = Enrolled { agent: new.agent.to_string(), site: new.site, token: token.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Gives an agent another token, shown this once. The earlier one is refused from now on.
+#[utoipa::path(post, path = "/api/v1/agents/{id}/token", tag = "agents", params(("id" = String, Path)),
+    responses((status = 201, body = Enrolled),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn renew_token(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<(StatusCode, Json<Enrolled>), Problem> {
+    let agent: AgentId = id.parse().map_err(|_| Problem::not_found("such agent"))?;
+    let (scope, renewed) = (caller.sites, agent.clone());
+    let token =
+        shared.state.transact(move |transaction| auth::renew_agent_token(transaction, &scope, &renewed)).await??;
+    end_access(&shared, &agent);
+    let site = shared.state_readers.read(move |conn| auth::site_of(conn, &agent).map(|site| (agent, site)));
+    let (agent, site) = site.await?;
+    let enrolled = Enrolled { agent: agent.to_string(), site, token: token.reveal().to_owned() };
+    Ok((StatusCode::CREATED, Json(enrolled)))
+}
+
+/// Takes an agent's token back: it is refused from now on. What it stored stays.
+#[utoipa::path(delete, path = "/api/v1/agents/{id}/token", tag = "agents", params(("id" = String, Path)),
+    responses((status = 204, description = "It is refused"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn revoke(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
+    let agent: AgentId = id.parse().map_err(|_| Problem::not_found("such agent"))?;
+    let (revoked, now) = (agent.clone(), shared.clock.wall());
+    let work = shared.state.transact(move |transaction| auth::revoke_agent(transaction, &caller.sites, &revoked, now));
+    work.await??;
+    end_access(&shared, &agent);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whoever has the earlier token is out at once, also out of a poll that waits.
+fn end_access(shared: &AppState, agent: &AgentId) {
+    shared.authenticator.forget();
+    shared.sessions.end(agent);
+    shared.bells.disturb(agent);
 }

@@ -8,9 +8,10 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::extract::{Caller, Input};
+use super::extract::{Caller, Id, Input};
+use super::page::Page;
 use super::{AppState, Problem};
-use crate::auth::{self, Scope};
+use crate::auth::{self, KeyRow, Scope};
 
 /// A key to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -51,4 +52,60 @@ pub(super) async fn create(
     let made = shared.state.transact(move |transaction| auth::add_key(transaction, &name, &scopes, &sites, now));
     let token = made.await??;
     Ok((StatusCode::CREATED, Json(MadeKey { name: new.name, key: token.reveal().to_owned() })))
+}
+
+/// A key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeyView {
+    /// Names it for ever.
+    id: String,
+    /// Its name.
+    name: String,
+    /// `read`, `command`, `admin`.
+    scopes: Vec<&'static str>,
+    /// Its sites; `null` for all.
+    sites: Option<BTreeSet<String>>,
+    /// When it was made.
+    created_ms: i64,
+    /// When it was taken back; `null` while it works.
+    revoked_ms: Option<i64>,
+}
+
+/// The keys that may do no more than the caller's, oldest first.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", responses((status = 200, body = Page<KeyView>),
+    (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn list(State(shared): State<AppState>, caller: Caller) -> Result<Json<Page<KeyView>>, Problem> {
+    let keys = shared.state_readers.read(auth::keys).await?;
+    let view = |key: KeyRow| KeyView {
+        id: key.id,
+        name: key.name,
+        scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
+        sites: match key.sites {
+            Scope::All => None,
+            Scope::Sites(sites) => Some(sites),
+        },
+        created_ms: key.created_ms,
+        revoked_ms: key.revoked_ms,
+    };
+    let items = keys.into_iter().filter(|key| is_within(&caller, key)).map(view).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+/// Takes a key back: it is refused from now on.
+#[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys", params(("id" = String, Path)),
+    responses((status = 204, description = "It is refused"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn revoke(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
+    let keys = shared.state_readers.read(auth::keys).await?;
+    if !keys.iter().any(|key| key.id == id && is_within(&caller, key)) {
+        return Err(Problem::not_found("such key"));
+    }
+    let now = shared.clock.wall();
+    shared.state.transact(move |transaction| auth::revoke_key(transaction, &id, now)).await??;
+    shared.authenticator.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn is_within(caller: &Caller, key: &KeyRow) -> bool {
+    key.scopes.is_subset(&caller.scopes) && caller.sites.covers_all_of(&key.sites)
 }

@@ -178,6 +178,8 @@ impl From<DecideProblem> for Problem {
 impl From<AccountProblem> for Problem {
     fn from(problem: AccountProblem) -> Self {
         match problem {
+            AccountProblem::NoAgent(_) => Self::not_found("such agent"),
+            AccountProblem::NoKey(_) => Self::not_found("such key that works"),
             AccountProblem::AgentExists(_) | AccountProblem::KeyExists(_) => Self::conflict(problem.to_string()),
             _ => Self::invalid(vec![problem.to_string()]),
         }

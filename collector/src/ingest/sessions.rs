@@ -76,6 +76,11 @@ impl Sessions {
         boot_is_back.then(|| format!("two machines with the data folder {} are running", session.incarnation))
     }
 
+    /// Ends the agent's session: its token was taken back or replaced.
+    pub fn end(&self, agent: &AgentId) {
+        self.lock().remove(agent);
+    }
+
     /// Checks that `id` is the agent's current session, and remembers that it was seen.
     ///
     /// # Errors
