@@ -48,10 +48,11 @@ impl Retry {
     pub(super) fn after(&mut self, problem: &UplinkError, now: BootTime) -> Next {
         let outage = now.since_ms(*self.since.get_or_insert(now));
         let longest = match problem {
-            // Also two machines with one identity, which end each other's sessions.
-            UplinkError::Refused { .. } | UplinkError::Certificate { .. } | UplinkError::HelloRequired { .. } => {
-                REFUSED
-            }
+            // A collector that failed may be well again at any time.
+            UplinkError::Refused { status, .. } if !status.is_server_error() => REFUSED,
+            UplinkError::Certificate { .. } => REFUSED,
+            // Two machines with one identity end each other's sessions.
+            UplinkError::HelloRequired { .. } => LATE,
             _ => Duration::from_millis(outage / OUTAGE_PER_PAUSE).clamp(SOON, LATE),
         };
         let pause = self.pause.min(longest);
@@ -94,7 +95,7 @@ mod tests {
     fn who_is_sent_away_comes_back_less_and_less() {
         let mut retry = Retry::new();
         let last = (0..10).map(|at| retry.after(&superseded(), BootTime(at)).pause).last();
-        assert_eq!(last, Some(REFUSED));
+        assert_eq!(last, Some(LATE));
         assert_eq!(retry.after(&busy(), BootTime(1000)).pause, SOON, "a line that is cut is another matter");
     }
 

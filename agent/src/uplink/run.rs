@@ -118,8 +118,10 @@ impl Uplink {
             };
             let Err(problem) = ended;
             let now = self.clock.boot_time();
-            // A session that ends as soon as it began is no success, whatever was agreed in it.
-            if now.since_ms(began) > GOOD_SESSION_MS {
+            // A session that ends as soon as it began is no success, whatever was agreed in it; nor is a hello that
+            // hung for long.
+            let connected = self.status.borrow().state == UplinkState::Connected;
+            if connected && now.since_ms(began) > GOOD_SESSION_MS {
                 retry = Retry::new();
             }
             let next = retry.after(&problem, now);

@@ -62,6 +62,10 @@ async fn curl_and_openssl_meet_the_certificate_that_the_collector_names() -> any
     let port = collector.address.port();
     let certificate = folder.path().join("collector/tls/certificate.pem").display().to_string();
     let url = format!("https://localhost:{port}/healthz");
+    // Somebody who connects and says nothing, and somebody who speaks no TLS, are in nobody's way.
+    let _silent = std::net::TcpStream::connect(collector.address)?;
+    let (ok, out, _) = run("curl", &["--silent", "--max-time", "5", &url.replace("https:", "http:")], "")?;
+    ensure!(!ok && out.is_empty(), "{out}");
     let (ok, out, problems) = run("curl", &["--silent", "--show-error", "--cacert", &certificate, &url], "")?;
     ensure!(ok && out.contains("\"ok\""), "curl: {out}{problems}");
     let (ok, out, _) = run("curl", &["--silent", &url], "")?;
