@@ -1,7 +1,8 @@
 //! A device that numbers everything it says and counts everything it is told to do.
 //!
 //! It speaks Modbus TCP. Input registers 0 and 1 hold a number that grows with every poll, 2 and 3 a counter of
-//! passages that grows by itself; writing a number to holding registers 100 and 101 is something that it does.
+//! passages that grows by itself; the others change with every poll. Writing a number to holding registers 100 and 101
+//! is something that it does.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,6 +18,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const HEADER: usize = 7;
 const READ_INPUT: u8 = 4;
 const WRITE_REGISTERS: u8 = 16;
+/// Of one read (Modbus application protocol, 6.4).
+const MOST_REGISTERS: u16 = 125;
 const ILLEGAL_FUNCTION: u8 = 1;
 
 /// The profile with which an agent speaks to it.
@@ -190,10 +193,17 @@ fn answer(request: &[u8], state: &Mutex<State>) -> Vec<u8> {
                 state.said.push(Instant::now());
             }
             let number = u32::try_from(state.said.len()).unwrap_or(u32::MAX);
-            let table = [number.to_be_bytes(), state.passages.to_be_bytes()].concat();
-            let (from, count) = (usize::from(word(1)) * 2, usize::from(word(3)) * 2);
-            let data: Vec<u8> = (from..from + count).map(|at| table.get(at).copied().unwrap_or(0)).collect();
-            [&[READ_INPUT, u8::try_from(count).unwrap_or(u8::MAX)], data.as_slice()].concat()
+            let (from, count) = (word(1), word(3).min(MOST_REGISTERS));
+            let high_and_low = |value: u32, low: bool| if low { value as u16 } else { (value >> 16) as u16 };
+            let data = (from..from.saturating_add(count)).flat_map(|register| {
+                let value = match register {
+                    0 | 1 => high_and_low(number, register == 1),
+                    2 | 3 => high_and_low(state.passages, register == 3),
+                    other => (number as u16).wrapping_add(other),
+                };
+                value.to_be_bytes()
+            });
+            [READ_INPUT, (count * 2) as u8].into_iter().chain(data).collect()
         }
         [WRITE_REGISTERS, _, _, _, _, 4, value @ ..] if value.len() == 4 => {
             let id = u32::from_be_bytes([value[0], value[1], value[2], value[3]]);

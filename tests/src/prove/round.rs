@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use kouan_protocol::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 
-use super::asking::ask_commands;
+use super::asking::{Asked, ask_commands};
 use super::check::Evidence;
-use super::drive::{break_clocks, break_disk, break_line, break_programs, let_people_pass, until};
+use super::device;
+use super::drive::{Outages, break_clocks, break_disk, break_line, break_programs, let_people_pass, until};
 use super::schedule::Schedule;
-use super::site::{Site, key};
+use super::site::{Shape, Site, key};
 use super::stored::Stored;
 use super::tally::Tally;
 use crate::{Collector, SHORT, wait_until};
@@ -19,6 +20,10 @@ use crate::{Collector, SHORT, wait_until};
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// How long a program may take to stop in order.
 const STOP: Duration = Duration::from_secs(10);
+
+/// Few devices that are asked often: faults are to meet as much as they can.
+const SHAPE: Shape =
+    Shape { devices: 4, profile: device::PROFILE, commit_every: Duration::from_millis(100), breakable: true };
 
 /// What came of a round.
 #[derive(Debug)]
@@ -38,7 +43,8 @@ impl Round {
     /// When the site does not come up in the first place.
     pub async fn run(seed: u64, length: Duration) -> anyhow::Result<Self> {
         let schedule = Schedule::draw(seed, length);
-        let mut site = Site::start(seed).await.with_context(|| format!("starting the site of seed {seed} failed"))?;
+        let mut site =
+            Site::start(seed, SHAPE).await.with_context(|| format!("starting the site of seed {seed} failed"))?;
         let tally = match play(&mut site, &schedule, seed, length).await {
             Ok(tally) => tally,
             Err(error) => Tally { broken: vec![format!("{error:#}")], ..Tally::default() },
@@ -68,6 +74,11 @@ async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration)
         ask_commands(&site.api, &site.ids, seed, &stop),
     );
     let outages = outages?;
+    conclude(site, &outages, &asked).await
+}
+
+/// Waits until everything has come to rest, and compares.
+pub(super) async fn conclude(site: &mut Site, outages: &Outages, asked: &[Asked]) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     if let Err(error) = site.settle().await {
         tally.broken(format!("{error:#}"));
@@ -81,8 +92,7 @@ async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration)
         // The history follows the log at its own pace.
         history.push(wait_until("the history", SHORT, look, |numbers| numbers.len() >= wanted).await?);
     }
-    let evidence =
-        Evidence { site, outages: &outages, asked: &asked, stored: &stored, commands: &commands, history: &history };
+    let evidence = Evidence { site, outages, asked, stored: &stored, commands: &commands, history: &history };
     tally.add(evidence.compare());
     if let Some(problem) = verify(&site.collector).await? {
         tally.broken(problem);

@@ -6,14 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
-use super::device::{NumberedDevice, PROFILE};
+use super::device::NumberedDevice;
 use super::line::DamagedLine;
 use crate::{Agent, AgentConfiguration, Api, ClockFaults, Collector, DiskFaults, SHORT, together, wait_for};
 
-/// How many devices there are.
-const DEVICES: usize = 4;
-/// Readings made in this time before a kill may be lost: the agent's configuration says so.
-pub(super) const COMMIT_EVERY: Duration = Duration::from_millis(100);
 /// How long the agent waits for an answer of the collector.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1000);
 /// How long everything may take to come to rest after the last fault. The agent's pause after a failed attempt to
@@ -26,6 +22,19 @@ const COLLECTOR_SETTINGS: &str = "log_retention = \"30days\"\n";
 /// Readings of the agent about itself that may be on their way at any time.
 const ALWAYS_ON_THE_WAY: u64 = 50;
 
+/// What a site is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many devices there are.
+    pub devices: usize,
+    /// The profile with which the agent speaks to them.
+    pub profile: &'static str,
+    /// Readings made in this time before a kill may be lost: the agent's configuration says so.
+    pub commit_every: Duration,
+    /// Whether the agent's disk and the wall clocks can be broken; what stands between costs a little time.
+    pub breakable: bool,
+}
+
 /// One agent, one collector, a line between them, and devices.
 #[derive(Debug)]
 pub struct Site {
@@ -35,6 +44,8 @@ pub struct Site {
     pub agent: Agent,
     /// The line between them.
     pub line: DamagedLine,
+    /// What it is like.
+    pub shape: Shape,
     /// The disk under the agent's data folder.
     pub disk: DiskFaults,
     /// The agent's wall clock.
@@ -64,7 +75,7 @@ impl Site {
     ///
     /// # Errors
     /// When a program does not come up.
-    pub async fn start(seed: u64) -> anyhow::Result<Self> {
+    pub async fn start(seed: u64, shape: Shape) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("kouan-prove-{seed}-")).tempdir();
         let folder = folder.context("making a folder failed")?;
         let path = folder.path();
@@ -74,24 +85,26 @@ impl Site {
         let settings = path.join("collector.toml");
         std::fs::write(&settings, COLLECTOR_SETTINGS)
             .with_context(|| format!("writing {} failed", settings.display()))?;
-        let collector = Collector::start_with(path, collector_clock.environment()).await?;
+        let broken = |faults: Vec<Vec<_>>| if shape.breakable { together(faults) } else { Vec::new() };
+        let collector = Collector::start_with(path, broken(vec![collector_clock.environment()])).await?;
         let line = DamagedLine::start(collector.address(), seed, REQUEST_TIMEOUT + REQUEST_TIMEOUT / 2).await?;
         let mut devices = Vec::new();
-        for _ in 0..DEVICES {
+        for _ in 0..shape.devices {
             devices.push(NumberedDevice::start().await?);
         }
         let token = collector.enrol(Self::AGENT, "proof").await?;
-        let configuration = configuration(path, &token, &line, &devices)?;
+        let configuration = configuration(path, &token, &line, &devices, shape)?;
         let mut agent = Agent::new(configuration.clone())?;
         // The configuration of the proof has more in it than that of a test.
-        write_settings(&configuration, &line)?;
-        agent.set_environment(together([disk.environment(), agent_clock.environment()]));
+        write_settings(&configuration, &line, shape)?;
+        agent.set_environment(broken(vec![disk.environment(), agent_clock.environment()]));
         let api = collector.api()?;
         agent.start()?;
         agent.wait_running().await?;
         let ids = Vec::new();
-        let mut site = Self { collector, agent, line, disk, agent_clock, collector_clock, devices, ids, api, folder };
-        for device in 0..DEVICES {
+        let mut site =
+            Self { collector, agent, line, shape, disk, agent_clock, collector_clock, devices, ids, api, folder };
+        for device in 0..shape.devices {
             site.devices[device].wait_asked(SHORT).await?;
             let id = wait_for("the collector knowing a device", SHORT, async || {
                 Ok(Ok(site.api.device_id(&key(device)).await?))
@@ -165,11 +178,12 @@ fn configuration(
     token: &str,
     line: &DamagedLine,
     devices: &[NumberedDevice],
+    shape: Shape,
 ) -> anyhow::Result<AgentConfiguration> {
     let profiles = folder.join("profiles");
     std::fs::create_dir_all(&profiles).with_context(|| format!("making {} failed", profiles.display()))?;
     let profile = profiles.join("numbered-device.toml");
-    std::fs::write(&profile, PROFILE).with_context(|| format!("writing {} failed", profile.display()))?;
+    std::fs::write(&profile, shape.profile).with_context(|| format!("writing {} failed", profile.display()))?;
     let links = devices.iter().enumerate().map(|(index, device)| {
         let (key, address) = (key(index), device.address());
         format!(
@@ -185,14 +199,14 @@ fn configuration(
     })
 }
 
-fn write_settings(configuration: &AgentConfiguration, line: &DamagedLine) -> anyhow::Result<()> {
+fn write_settings(configuration: &AgentConfiguration, line: &DamagedLine, shape: Shape) -> anyhow::Result<()> {
     let folder = configuration.folder.display();
     let text = format!(
         "data = \"{folder}/agent\"\nprofiles = \"{folder}/profiles\"\n\n[collector]\nurl = \"http://{}\"\n\
          token_file = \"{folder}/agent.token\"\nrequest_timeout = \"{}ms\"\n\n[buffer]\ncommit_every = \"{}ms\"\n\n{}",
         line.address(),
         REQUEST_TIMEOUT.as_millis(),
-        COMMIT_EVERY.as_millis(),
+        shape.commit_every.as_millis(),
         configuration.links,
     );
     let file = configuration.file();

@@ -1,75 +1,39 @@
-//! Proves the delivery with the real programs: rounds of faults drawn from a seed, then one table.
+//! Proves the delivery with the real programs: rounds of faults drawn from a seed, then one table; and the two
+//! scenarios in which other gateways were measured.
 
-use std::io::Write as _;
+mod peers;
+mod rounds;
+
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use clap::Parser;
-use kouan_tests::prove::{Round, Schedule, Tally, table};
-use tokio::task::{JoinSet, LocalSet};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tokio::task::LocalSet;
 
 /// Breaks programs, line and disk by a schedule drawn from a seed, and compares what devices, agent and collector have.
 #[derive(Debug, Parser)]
 #[command(name = "kouan-prove", version)]
 struct Options {
-    /// How many rounds; each has the seed of the one before plus one
-    #[arg(long, default_value_t = 6)]
-    rounds: u64,
-    /// The seed of the first round
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// How long each round is full of faults
-    #[arg(long, default_value = "8s", value_parser = humantime::parse_duration)]
-    length: Duration,
-    /// How many rounds run at the same time
-    #[arg(long, default_value_t = 2)]
-    jobs: usize,
-    /// Print the schedules too
-    #[arg(long)]
-    schedules: bool,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Rounds of faults
+    Rounds(rounds::Options),
+    /// 50 devices of 20 registers each second: an outage of the line, and a kill in the middle of it
+    Peers(peers::Options),
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    LocalSet::new().run_until(prove(Options::parse())).await
-}
-
-async fn prove(options: Options) -> Result<ExitCode> {
-    let mut out = std::io::stdout();
-    let mut seeds = options.seed..options.seed + options.rounds;
-    let mut running = JoinSet::new();
-    let (mut total, mut failed) = (Tally::default(), Vec::new());
-    loop {
-        while running.len() < options.jobs
-            && let Some(seed) = seeds.next()
-        {
-            running.spawn_local(Round::run(seed, options.length));
+    let options = Options::parse();
+    let run = async {
+        match options.what {
+            What::Rounds(options) => rounds::run(options).await,
+            What::Peers(options) => peers::run(options).await,
         }
-        let Some(round) = running.join_next().await else { break };
-        let round = round.context("a round panicked")??;
-        writeln!(out, "seed {}: {}", round.seed, if round.tally.broken.is_empty() { "right" } else { "BROKEN" })?;
-        if options.schedules || !round.tally.broken.is_empty() {
-            for step in Schedule::draw(round.seed, options.length).steps() {
-                writeln!(out, "  {step}")?;
-            }
-        }
-        if let Some(folder) = &round.kept {
-            for what in &round.tally.broken {
-                writeln!(out, "  ! {what}")?;
-            }
-            writeln!(out, "  its folder is kept: {}", folder.display())?;
-            failed.push(round.seed);
-        }
-        total.add(round.tally);
-    }
-    writeln!(out, "\n{}", table(&total))?;
-    if failed.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    let length = humantime::format_duration(options.length);
-    for seed in failed {
-        writeln!(out, "again: kouan-prove --rounds 1 --seed {seed} --length {length}")?;
-    }
-    Ok(ExitCode::FAILURE)
+    };
+    LocalSet::new().run_until(run).await
 }

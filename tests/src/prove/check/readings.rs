@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use kouan_protocol::Lane;
 
 use super::Evidence;
-use crate::prove::site::COMMIT_EVERY;
 use crate::prove::stored::Stored;
 use crate::prove::tally::Tally;
 
@@ -65,7 +64,7 @@ fn age_at_kill(said: Instant, evidence: &Evidence<'_>) -> Option<Duration> {
     let age = |killed: Instant| killed.saturating_duration_since(said);
     let mut near = evidence.outages.killed.iter().filter(|outage| {
         // What a device answers after the kill is an answer to the dead agent.
-        said < outage.to && age(outage.from) <= COMMIT_EVERY + COMMIT_TAKES
+        said < outage.to && age(outage.from) <= evidence.site.shape.commit_every + COMMIT_TAKES
     });
     near.next().map(|outage| age(outage.from))
 }

@@ -241,9 +241,12 @@ impl Shared {
         let answer = read_message(server).await?;
         if let Some(answer) = &answer
             && answer.word() == "200"
-            && request.word().ends_with("/upload")
         {
-            self.promises.note(answer.body());
+            if request.word().ends_with("/upload") {
+                self.promises.note(answer.body());
+            } else if request.word().ends_with("/hello") {
+                self.promises.note_session();
+            }
         }
         Ok(answer)
     }
