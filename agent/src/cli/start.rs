@@ -10,7 +10,8 @@ use kouan_protocol::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use super::WrongUsage;
 use crate::app::App;
@@ -19,13 +20,12 @@ use crate::config::Config;
 pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     // What the caller asks for comes last and wins.
     let directives = format!("refinery_core=warn,{log}");
-    let filter = EnvFilter::try_new(directives).map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets = directives.parse().map_err(|error| WrongUsage(format!("--log {log}: {error}")))?;
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // The process-wide TLS implementation; a second call in one process is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = Config::load(path)?;
