@@ -6,6 +6,7 @@ use kouan_protocol::{AgentId, AlarmChange, AlarmState, BootId, BootTime, Severit
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use crate::state::{Known, Moment, Origin};
+use crate::store::log::TimeStatus;
 use crate::store::{During as _, StoreError};
 
 /// The alarm on an agent whose identity two machines use.
@@ -47,6 +48,9 @@ pub fn take(
     moment: &Moment,
     current: Option<BootId>,
 ) -> Result<(), StoreError> {
+    // Of an earlier boot nothing tells how old its words are, unless its clock was right.
+    let late = moment.late || (moment.status == TimeStatus::Uncertain && current != Some(moment.boot));
+    let moment = &Moment { late, ..*moment };
     if !origin.snapshot {
         let entry = LogEntry {
             device,

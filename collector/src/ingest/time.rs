@@ -28,18 +28,31 @@ pub fn correct(received: Timestamp, delay_ms: u64, sent: &Anchor, batch: &Anchor
         }
     }
     let status = if batch.trusted { TimeStatus::Trusted } else { TimeStatus::Uncertain };
-    believable(Correction { received, shift_ms: 0, status }, batch)
+    let correction = Correction { received, shift_ms: 0, status };
+    if batch.boot == sent.boot {
+        return believable(correction, batch);
+    }
+    // It was made before the machine started, which is the latest that is certain.
+    let latest = Timestamp(arrived.saturating_sub_unsigned(sent.boot_time.0));
+    let time = batch.wall;
+    if is_believable(time, received) && (batch.trusted || time <= latest) {
+        return correction;
+    }
+    Correction { received, shift_ms: latest.0.saturating_sub(time.0), status: TimeStatus::Uncertain }
 }
 
 /// A time past belief is placed where the batch arrived and marked; both times can still be told from the shift.
 fn believable(correction: Correction, batch: &Anchor) -> Correction {
     let Correction { received, shift_ms, .. } = correction;
-    let time = batch.wall.plus_ms(shift_ms);
-    if time >= EARLIEST && time <= received.plus_ms(FUTURE_MS) {
+    if is_believable(batch.wall.plus_ms(shift_ms), received) {
         return correction;
     }
     let shift_ms = received.0.saturating_sub(batch.wall.0);
     Correction { received, shift_ms, status: TimeStatus::Uncertain }
+}
+
+fn is_believable(time: Timestamp, received: Timestamp) -> bool {
+    time >= EARLIEST && time <= received.plus_ms(FUTURE_MS)
 }
 
 #[cfg(test)]
@@ -74,9 +87,11 @@ mod tests {
     #[case::trusted_before_a_reboot(
         anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW - 600_000, true), 0, "trusted")]
     #[case::never_set_before_a_reboot(
-        anchor(2, 9_000, NOW, true), anchor(1, 80_000, 80_000, false), NOW - 80_000, "uncertain")]
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, 80_000, false), NOW - 9_000 - 80_000, "uncertain")]
+    #[case::ahead_of_the_reboot(
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW + 600_000, false), -609_000, "uncertain")]
     #[case::years_ahead(
-        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW * 2, true), -NOW, "uncertain")]
+        anchor(2, 9_000, NOW, true), anchor(1, 80_000, NOW * 2, true), -NOW - 9_000, "uncertain")]
     fn the_table(#[case] sent: Anchor, #[case] batch: Anchor, #[case] shift_ms: i64, #[case] status: &str) {
         let correction = correct(Timestamp(NOW), 0, &sent, &batch);
         assert_eq!((correction.shift_ms, correction.status.as_str()), (shift_ms, status));

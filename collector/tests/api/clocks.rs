@@ -143,6 +143,31 @@ async fn a_clock_that_is_set_after_a_reboot_loses_and_reorders_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_clock_that_was_never_set_recorded_before_a_reboot_does_not_act() {
+    let collector = Running::start().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    let clock = agent.give_clock(ManualClock::at(60_000));
+    clock.change(|anchor| anchor.trusted = false);
+    let old = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
+    // A minute later it has started again, and its clock counts from 1970 again.
+    clock
+        .change(|anchor| (anchor.boot, anchor.boot_time, anchor.wall) = (BootId(2), BootTime(9_000), Timestamp(9_000)));
+    agent.hello().await;
+    agent.upload(vec![old]).await;
+    let log = collector.items_when("/api/v1/alarms?log=true", 1).await;
+    assert_eq!(
+        (log[0]["late"].as_bool(), log[0]["time_status"].as_str()),
+        (Some(true), Some("uncertain")),
+        "{}",
+        log[0]
+    );
+    assert!(collector.items("/api/v1/alarms").await.is_empty());
+    let fresh = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
+    agent.upload(vec![fresh]).await;
+    collector.items_when("/api/v1/alarms", 1).await;
+}
+
+#[tokio::test]
 async fn alarms_of_this_side_and_the_log_outlive_a_clock_that_goes_back() {
     let collector = Running::start().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
