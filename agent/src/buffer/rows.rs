@@ -132,6 +132,8 @@ impl RowsWriter {
         let noted = file.read(|connection| board.note(connection, Lane::Readings, file.is_volatile(), 0));
         let last = noted.map_err(at(file.path(), "reading a lane"))?.last_seq;
         let now = Instant::now();
+        // Where the disk refuses from the start, the first gap says at once that readings are being lost.
+        let told = if file.is_volatile() { now.checked_sub(TELL_EVERY).unwrap_or(now) } else { now };
         Ok(Self {
             file,
             clock,
@@ -148,7 +150,7 @@ impl RowsWriter {
             pause,
             pause_kept: None,
             untold: None,
-            told: now,
+            told,
             acknowledged: None,
             notes: Notes::about(&super::records::LANES),
             noted: (now, 0),

@@ -110,7 +110,8 @@ async fn the_tool_talks_through_the_running_agent_and_alone() -> anyhow::Result<
 
     agent.start()?;
     let status = agent.wait_running().await?;
-    ensure!(status["devices"] == 1 && status["uplink"]["state"] == "off", "{status}");
+    // The gate, and the agent itself.
+    ensure!(status["devices"] == 2 && status["uplink"]["state"] == "off", "{status}");
     gate.control("pass in").await?;
     let read = agent.tool(&["read", "gate-1"]).await?.json()?;
     ensure!(value(&read, "passage.count.in") == 42, "read through the agent: {read}");
