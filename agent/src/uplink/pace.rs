@@ -9,7 +9,7 @@ const TARGET: Duration = Duration::from_millis(500);
 /// Bytes of an upload before compression: at least, at first, at most. One batch is always sent, however large it is.
 const LEAST: usize = 8 * 1024;
 const FIRST: usize = 128 * 1024;
-const MOST: usize = 2 * 1024 * 1024;
+const MOST: usize = 1024 * 1024;
 /// What is added after an upload that was quick.
 const STEP: usize = 64 * 1024;
 /// After so many uploads a small one finds out again what an answer takes at least: a line may get another way.
