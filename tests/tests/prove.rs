@@ -32,17 +32,17 @@ async fn kills_and_a_bad_line() -> anyhow::Result<()> {
 /// Wall clocks jump too.
 #[tokio::test]
 async fn kills_and_clocks_that_jump() -> anyhow::Result<()> {
-    round(1).await
+    round(5).await
 }
 
 /// The agent's disk is full, read-only, slow, or fails its syncs.
 #[tokio::test]
 async fn kills_and_a_broken_disk() -> anyhow::Result<()> {
-    round(16).await
+    round(6).await
 }
 
 /// Sectors of the agent's files are overwritten.
 #[tokio::test]
 async fn kills_and_damaged_files() -> anyhow::Result<()> {
-    round(12).await
+    round(2).await
 }
