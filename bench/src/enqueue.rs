@@ -8,10 +8,10 @@ use kouan_agent::buffer::{Buffer, BufferThreads, NewRecord};
 use kouan_agent::config::Config;
 use kouan_protocol::{BootTime, Clock, Event, Field, FieldValue, Lane, RecordBody, SystemClock};
 
-use crate::figure::Figure;
+use crate::figure::{Figure, quantile};
 use crate::site;
 
-const TURNS: u32 = 3;
+const TURNS: usize = 7;
 /// Records that one append brings.
 const BATCHES: [usize; 4] = [1, 10, 100, 1000];
 /// How many append one record each and wait for it, again and again.
@@ -24,27 +24,54 @@ pub(crate) async fn measure(turn: Duration) -> anyhow::Result<Vec<Figure>> {
     let part = "enqueue";
     let bench = Bench::open(folder.path(), turn)?;
     for batch in BATCHES {
-        let (mut ours, mut floor) = (0.0, 0.0);
+        let mut turns = Turns::default();
         for _ in 0..TURNS {
-            floor += bench.bare_rate(batch)? / f64::from(TURNS);
-            ours += bench.buffer_rate(batch).await? / f64::from(TURNS);
+            let floor = bench.bare_rate(batch)?;
+            turns.take(floor, bench.buffer_rate(batch).await?);
         }
+        let (floor, ours, ratio) = turns.medians();
         figures.push(Figure::new(part, format!("bare SQLite, FULL, {batch} a commit"), floor, "records/s"));
         figures.push(Figure::new(part, format!("buffer, {batch} a commit"), ours, "records/s"));
-        figures.push(Figure::new(part, format!("ratio at {batch} a commit"), ours / floor, "×"));
+        figures.push(Figure::new(part, format!("ratio at {batch} a commit"), ratio, "×"));
     }
     for writers in WRITERS {
-        let (mut ours, mut floor) = (0.0, 0.0);
+        let mut turns = Turns::default();
         for _ in 0..TURNS {
-            floor += bench.bare_rate(1)? / f64::from(TURNS);
-            ours += bench.concurrent_rate(writers).await? / f64::from(TURNS);
+            let floor = bench.bare_rate(1)?;
+            turns.take(floor, bench.concurrent_rate(writers).await?);
         }
+        let (_, ours, ratio) = turns.medians();
         let what = format!("{writers} writers of one record");
         figures.push(Figure::new(part, format!("buffer, {what}"), ours, "records/s"));
-        figures.push(Figure::new(part, format!("{what}: ratio to bare commits of one"), ours / floor, "×"));
+        figures.push(Figure::new(part, format!("{what}: ratio to bare commits of one"), ratio, "×"));
     }
     bench.close().await?;
     Ok(figures)
+}
+
+/// Rates of both sides. Medians, so that one turn in which the disk was busy with something else decides nothing.
+#[derive(Default)]
+struct Turns {
+    floor: Vec<f64>,
+    ours: Vec<f64>,
+    ratio: Vec<f64>,
+}
+
+impl Turns {
+    fn take(&mut self, floor: f64, ours: f64) {
+        self.floor.push(floor);
+        self.ours.push(ours);
+        self.ratio.push(ours / floor);
+    }
+
+    /// Of the floor, of ours, and of the ratio of each turn.
+    fn medians(mut self) -> (f64, f64, f64) {
+        let median = |values: &mut Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            quantile(values, 0.5)
+        };
+        (median(&mut self.floor), median(&mut self.ours), median(&mut self.ratio))
+    }
 }
 
 struct Bench {

@@ -39,7 +39,7 @@ struct Cli {
     #[arg(long, default_value_t = 10_000_000)]
     backlog: u64,
     /// How long each side of the enqueue comparison runs per turn, in milliseconds.
-    #[arg(long, default_value_t = 700)]
+    #[arg(long, default_value_t = 300)]
     turn_ms: u64,
     /// Print JSON only.
     #[arg(long)]

@@ -14,7 +14,7 @@ use crate::figure::Figure;
 /// What each sync takes longer: a good flash card, and a bad one or a disk that turns.
 const DELAYS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(50)];
 /// So many syncs fit at least into a turn.
-const SYNCS: u32 = 30;
+const SYNCS: u32 = 12;
 
 /// A figure of the other process.
 #[derive(Debug, Deserialize)]
@@ -30,7 +30,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
         let folder = tempfile::tempdir()?;
         let disk = DiskFaults::new(folder.path())?;
         disk.sync_delay(delay)?;
-        let turn_ms = (delay * SYNCS).as_millis().max(700).to_string();
+        let turn_ms = (delay * SYNCS).as_millis().max(300).to_string();
         let output = Command::new(std::env::current_exe()?)
             .args(["--only", "enqueue", "--json", "--turn-ms", &turn_ms])
             .envs(disk.environment())
