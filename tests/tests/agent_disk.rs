@@ -19,8 +19,7 @@ impl Site {
         let line = folder.path().join("gate-line").display().to_string();
         let gate = Simulator::start("gate", folder.path(), ["gate", "--pty", &line]).await?;
         let links = format!(
-            "[buffer]\ncommit_every = \"100ms\"\n\n\
-             [[link]]\nname = \"gate-line\"\nkind = \"serial-line\"\nserial = \"{line}\"\n\n\
+            "[[link]]\nname = \"gate-line\"\nkind = \"serial-line\"\nserial = \"{line}\"\n\n\
              [[link.device]]\nname = \"gate-1\"\nprofile = \"ds205a-gate\"\nunit = 1\n"
         );
         let configuration =
