@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kouan_drivers::modbus::simulator::{Model, Simulator};
-use kouan_drivers::simulator::{Controlled, Gate, Kiosk, KioskSettings, serve_on_pseudo_terminal};
+use kouan_drivers::simulator::{Cabinet, Controlled, Gate, Kiosk, KioskSettings, serve_on_pseudo_terminal};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -56,6 +56,15 @@ enum Device {
         pty: PathBuf,
         /// The gate's number on the line.
         #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// A cabinet of 16 slots (KERONG CU16) on a pseudo-terminal.
+    Cabinet {
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: PathBuf,
+        /// The board's number on the line.
+        #[arg(long, default_value_t = 0)]
         unit: u8,
     },
     /// A kiosk that publishes over MQTT.
@@ -135,6 +144,15 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
                 Ok(running.run(&pty, || ready(&address), stop).await?)
             });
             (gate, task)
+        }
+        Device::Cabinet { pty, unit } => {
+            let cabinet = Cabinet::new(unit);
+            let running = Arc::clone(&cabinet);
+            let task = tokio::spawn(async move {
+                let address = pty.display().to_string();
+                Ok(running.run(&pty, || ready(&address), stop).await?)
+            });
+            (cabinet, task)
         }
         Device::Kiosk { broker, topic } => {
             let (host, port) = broker.rsplit_once(':').context("the broker must be written as HOST:PORT")?;

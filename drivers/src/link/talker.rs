@@ -83,6 +83,12 @@ impl<'a> Turn<'a> {
         Self { requests: None, may_retry: false }
     }
 
+    /// Whether somebody waits for the link; a poll of many requests then stops after the present one.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.requests.is_some_and(|requests| !requests.is_empty())
+    }
+
     /// Whether a read that failed may be asked again now.
     #[must_use]
     pub fn may_retry(&self) -> bool {

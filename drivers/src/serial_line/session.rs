@@ -65,6 +65,10 @@ impl Session {
         let mut answers = Vec::new();
         let mut trouble = None;
         for arguments in &each {
+            // A command need not wait for a whole cabinet; the rest is read with the next poll.
+            if !answers.is_empty() && turn.is_wanted() {
+                break;
+            }
             let made = ask.request.write(unit, arguments, &codes);
             let (mut request, reader) =
                 match made.and_then(|made| Ok((made, ask.answer.reader(unit, arguments, &codes)?))) {
@@ -82,8 +86,9 @@ impl Session {
                 }
             }
         }
-        // Of several answers, those that came are delivered with the failure of the next.
-        let cells = (0..).zip(points).filter(|(_, point)| trouble.is_none() || point.address.end() <= answers.len());
+        // Of several answers, those that came are delivered. One answer that is too short is not understood.
+        let one = ask.each.is_empty() && trouble.is_none();
+        let cells = (0..).zip(points).filter(|(_, point)| one || point.address.end() <= answers.len());
         let cells = cells.map(|(column, point)| (column, point.address.read(&answers)));
         Polled { cells: cells.collect(), trouble }
     }

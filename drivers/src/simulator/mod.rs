@@ -4,12 +4,14 @@
 //! `kouan-sim` runs one and takes control lines on standard input. A simulator never proves a protocol by itself: the
 //! codecs are also tested against published frames and programs of others.
 
+mod cabinet;
 mod faults;
 mod gate;
 mod kiosk;
 mod modbus;
 mod pseudo_terminal;
 
+pub use cabinet::{Cabinet, CabinetState};
 pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};

@@ -88,6 +88,11 @@ impl Peer {
         state.image.extend((address..).zip(values).map(|(address, value)| ((function, address), *value as u16)));
     }
 
+    /// Every register and bit, by function and address.
+    pub fn image(&self) -> BTreeMap<(u8, u16), u16> {
+        self.state.lock().unwrap().image.clone()
+    }
+
     /// Every request, in order.
     pub fn heard(&self) -> Vec<Vec<u8>> {
         self.state.lock().unwrap().heard.clone()
