@@ -4,6 +4,7 @@
 //! configuration is wrong.
 
 mod ask;
+mod profile;
 mod show;
 mod standalone;
 mod start;
@@ -78,6 +79,11 @@ enum CliCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Check, show and begin device profiles.
+    Profile {
+        #[command(subcommand)]
+        command: profile::ProfileCommand,
+    },
     /// Print the configuration as the agent understands it, secrets hidden.
     PrintConfig {
         /// Print the commented template instead.
@@ -127,6 +133,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
             let wanted = ask::Wanted { device, action, arguments, within, yes };
             ask::command(&config, wanted, cli.json).await
         }
+        CliCommand::Profile { command } => profile::run(command, cli.json),
         CliCommand::PrintConfig { template: true } => {
             show::text(config::TEMPLATE);
             Ok(())

@@ -97,6 +97,14 @@ pub(super) fn status(status: &StatusReport) {
     line!("{table}");
 }
 
+pub(super) fn rows<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String; N]>) {
+    let mut table = table(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    line!("{table}");
+}
+
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
