@@ -217,8 +217,12 @@ impl RowsWriter {
                 let _ = done.send(());
             }
             RowsRequest::Read { wanted, done } => self.read(wanted, done),
-            // Forgetting what was confirmed waits for the next commit, like a row.
-            RowsRequest::Acknowledge { epoch, seq } => self.acknowledged = Some((epoch, seq)),
+            // Forgetting what was confirmed waits for the next commit, like a row. A late answer takes nothing back.
+            RowsRequest::Acknowledge { epoch, seq } if epoch == self.board.lane(Lane::Readings).epoch => {
+                let waiting = self.acknowledged.filter(|(waiting, _)| *waiting == epoch);
+                self.acknowledged = Some((epoch, waiting.map_or(seq, |(_, highest)| highest.max(seq))));
+            }
+            RowsRequest::Acknowledge { .. } => {}
             RowsRequest::Damaged { epoch, first_seq, done } => {
                 let anchor = self.clock.anchor();
                 self.change("replacing a damaged batch", |tx| {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
 mod buffer;
+mod buffer_model;
 mod collector;
 mod commands;
 mod pipeline;
