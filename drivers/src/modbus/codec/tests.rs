@@ -180,3 +180,11 @@ proptest! {
         prop_assert!(!matches!(rtu::decode(&mut buf, 9, &request), Ok(Some(_))));
     }
 }
+
+#[test]
+fn the_sample_answer_of_a_leak_cable_is_read() {
+    // The maker's manual of the SeaHawk 10K: three input registers of unit 2.
+    let request = Request::Read { function: ReadFunction::InputRegisters, address: 0, count: 3 };
+    let mut answer = BytesMut::from(&[0x02, 0x04, 0x06, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0xB5, 0xA3][..]);
+    assert_eq!(rtu::decode(&mut answer, 2, &request), Ok(Some(Answer::Registers(vec![0, 0, 1]))));
+}
