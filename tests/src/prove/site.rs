@@ -127,8 +127,8 @@ impl Site {
     /// When it does not come to rest, with what is missing.
     pub async fn settle(&mut self) -> anyhow::Result<()> {
         // Each device is asked once more after everything is in order again.
-        for device in &self.devices {
-            let before = device.last_number();
+        let before: Vec<_> = self.devices.iter().map(NumberedDevice::last_number).collect();
+        for (device, before) in self.devices.iter().zip(before) {
             let look = async || Ok(device.last_number());
             crate::wait_until("a device being asked again", SETTLE, look, |number| *number > before + 1).await?;
             device.freeze();
