@@ -14,13 +14,13 @@ use super::small::SmallSite;
 async fn values_and_units_are_those_an_independent_server_was_told_to_serve() -> anyhow::Result<()> {
     let folder = folder()?;
     let table = json!({ "1": { "holding": {
-        "0": [0, 0x0004, 13], "18": 0, "22": 4, "23": 4,
+        "0": [0, 0x0004, 13], "18": 0, "20": [0, 0, 4, 4],
         "128": [0, 3723], "130": 44_032, "131": 875, "135": [3_232, 10_752],
         "140": 45, "142": 14_720, "144": [6_404, 1, 0x86A0], "151": 14_816,
         "516": [0x5550, 0x5320, 0x3039, 0x2E38, 0x2020, 0x2020, 0x2020, 0x2020],
         "532": [0x536D, 0x6172, 0x742D, 0x5550, 0x5320, 0x5265, 0x616C, 0x2020,
                 0x2020, 0x2020, 0x2020, 0x2020, 0x2020, 0x2020, 0x2020, 0x2020],
-        "564": [0x4153, 0x3132, 0x3334, 0x3536, 0x3738, 0x2020, 0x2020, 0x2020],
+        "564": [0x4153, 0x3132, 0x3334, 0x3536, 0x3738, 0x2020, 0x2020, 0x2020], "595": 9_461,
     } } });
     let expected = [
         ("power.source", json!("battery"), ""),
@@ -39,6 +39,7 @@ async fn values_and_units_are_those_an_independent_server_was_told_to_serve() ->
         ("identity.firmware", json!("UPS 09.8"), ""),
         ("identity.model", json!("Smart-UPS Real"), ""),
         ("identity.serial", json!("AS12345678"), ""),
+        ("identity.battery-date", json!("2025-11-26"), ""),
     ];
     let (collector, peer) =
         tokio::try_join!(Collector::start(folder.path()), ModbusPeer::start(folder.path(), &table))?;
