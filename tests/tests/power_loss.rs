@@ -101,8 +101,10 @@ async fn a_disk_that_lies_about_its_syncs_saves_nobody() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cuts of the real programs; `kouan-prove` makes more of them.
+/// Cuts of the real programs. `KOUAN_POWER_CUTS` asks for another number of them.
 async fn cut_the_programs(honesty: Honesty, cuts: usize) -> anyhow::Result<PowerLossReport> {
+    let asked = std::env::var("KOUAN_POWER_CUTS").ok().and_then(|cuts| cuts.parse().ok());
+    let cuts = if honesty == Honesty::Honest { asked.unwrap_or(cuts) } else { cuts };
     let report = PowerLoss { seed: 1, cuts, length: Duration::from_secs(5), honesty }.play().await?;
     eprintln!("{report}");
     anyhow::ensure!(report.sent > 100 && report.acts > 10, "too little happened: {report}");
