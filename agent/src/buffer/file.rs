@@ -88,6 +88,7 @@ impl DurableFile {
             refilled: None,
             readers_must_end: Arc::default(),
         };
+        file.secure_wal().map_err(failed("securing what the last run left in the WAL"))?;
         if let Err(cause) = file.grow_wal() {
             warn!(file = %path.display(), error = %cause, "The WAL could not be grown beforehand.");
         }
@@ -241,6 +242,15 @@ impl DurableFile {
             self.synchronous = durable;
         }
         Ok(())
+    }
+
+    /// A process that was killed may have left commits in the WAL which it had written and not synced. SQLite takes them
+    /// for committed now, so they must be on disk before anything of them is sent. Copying the WAL begins with its sync.
+    fn secure_wal(&self) -> rusqlite::Result<()> {
+        match control::checkpoint(&self.connection) {
+            Err(cause) if Trouble::of(&cause) != Trouble::Full => Err(cause),
+            _ => Ok(()),
+        }
     }
 
     /// Obtains the space of the WAL with real bytes. Zeros after the last frame mean nothing to SQLite.

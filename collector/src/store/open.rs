@@ -55,7 +55,22 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
         File::Partition => partition::migrations::runner(),
     };
     runner.run(&mut conn).map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+    sync_wal(path)?;
     Ok(conn)
+}
+
+/// A process that was killed may have left commits in the WAL which it had written and not synced. From now on SQLite
+/// takes them for committed, so they must be on disk before anybody builds on them: otherwise a reader of the log can
+/// have on disk what the log then loses with the power. SQLite holds no locks on this file that closing it could drop.
+fn sync_wal(path: &Path) -> Result<(), StoreError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    match std::fs::File::open(&wal).and_then(|wal| wal.sync_all()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("sync the WAL of", path)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Opens `path` for reading only.
