@@ -17,7 +17,7 @@ use crate::commands::{Executor, Journal, JournalError};
 use crate::config::{CollectorConfig, Config};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::local::{self, LocalFace};
-use crate::own::{OwnSources, watch_files};
+use crate::own::{OwnSources, disk_is_back, watch_files};
 use crate::pipeline::{self, Current, PipelineSettings};
 use crate::supervisor::Supervisor;
 use crate::uplink::{Client, Uplink, UplinkError, UplinkState, UplinkStatus};
@@ -60,6 +60,15 @@ pub enum AppError {
         #[source]
         cause: std::io::Error,
     },
+}
+
+/// Why an agent ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Asked,
+    /// Its files were given up, and the disk takes writes again: it should be built and run once more.
+    DiskIsBack,
 }
 
 /// An agent that is ready to run: everything is open, nothing talks yet.
@@ -134,7 +143,7 @@ impl App {
     ///
     /// # Errors
     /// When the journal cannot be brought in order, or a part ended by itself.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, AppError> {
         let buffer = Arc::new(self.buffer);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let drivers_stop = CancellationToken::new();
@@ -152,7 +161,7 @@ impl App {
         let recorder_stop = CancellationToken::new();
         let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
         let watcher_stop = drivers_stop.clone();
-        let watcher = tokio::spawn(watch_files(self.own, alarms.clone(), watcher_stop));
+        let watcher = tokio::spawn(watch_files(self.own.clone(), alarms.clone(), watcher_stop));
         let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
         let pipeline_links = Arc::clone(&self.links);
         let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
@@ -209,8 +218,13 @@ impl App {
         let (devices, _) = self.current.count();
         info!(devices, links = self.links.len(), data = %self.folder.path().display(), "Agent is running.");
 
+        let mut ended = Ended::Asked;
         let ended_early = tokio::select! {
             () = shutdown.cancelled() => None,
+            () = disk_is_back(self.folder.path().to_owned(), self.own, &buffer) => {
+                ended = Ended::DiskIsBack;
+                None
+            }
             _ = &mut pipeline => Some("pipeline"),
             _ = &mut reporter => Some("command reporter"),
             _ = outside.join_next() => Some("uplink or the local face"),
@@ -261,6 +275,6 @@ impl App {
             return Err(AppError::EndedEarly { part });
         }
         info!("Agent has stopped.");
-        Ok(())
+        Ok(ended)
     }
 }

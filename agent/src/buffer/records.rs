@@ -122,6 +122,16 @@ pub(super) enum RecordsRequest {
     },
 }
 
+/// Records that wait for a commit.
+#[derive(Default)]
+struct Pending {
+    /// By lane, in the order of [`LANES`].
+    lanes: [Vec<Record>; 2],
+    /// Events that stand for steps of counters. They are kept together with the counters on disk or not at all: the
+    /// device still has the count.
+    steps: Vec<Record>,
+}
+
 /// The writer of `urgent.db`; runs on its own thread until every sender is gone.
 pub(super) struct RecordsWriter {
     file: DurableFile,
@@ -205,11 +215,14 @@ impl RecordsWriter {
         self.file.close();
     }
 
-    fn take_appends(&mut self, waiting: &mut [RecordsRequest]) -> [Vec<Record>; 2] {
-        let mut pending = [Vec::new(), Vec::new()];
+    fn take_appends(&mut self, waiting: &mut [RecordsRequest]) -> Pending {
+        let mut pending = Pending::default();
         for request in waiting {
             if let RecordsRequest::Append { lane, records, baselines, journal, .. } = request {
-                pending[usize::from(*lane == Lane::Events)].append(records);
+                let steps = *lane == Lane::Events && !baselines.is_empty();
+                let place =
+                    if steps { &mut pending.steps } else { &mut pending.lanes[usize::from(*lane == Lane::Events)] };
+                place.append(records);
                 for baseline in baselines {
                     self.baselines.insert((baseline.device.clone(), baseline.point.clone()), baseline.value);
                 }
@@ -220,7 +233,7 @@ impl RecordsWriter {
     }
 
     /// Writes everything in one transaction.
-    fn commit(&mut self, pending: &mut [Vec<Record>; 2], requests: &[RecordsRequest]) -> Result<(), BufferError> {
+    fn commit(&mut self, pending: &mut Pending, requests: &[RecordsRequest]) -> Result<(), BufferError> {
         let needs = requests.iter().map(|request| self.need(request)).max().unwrap_or(Need::Nothing);
         if needs == Need::Nothing {
             return Ok(());
@@ -237,7 +250,10 @@ impl RecordsWriter {
         self.file
             .write(needs == Need::Durable, |tx| {
                 for (at, lane) in LANES.into_iter().enumerate() {
-                    append_within_limits(tx, lane, anchor, &mut pending[at], volatile)?;
+                    append_within_limits(tx, lane, anchor, &mut pending.lanes[at], volatile)?;
+                    if lane == Lane::Events && !volatile {
+                        append_within_limits(tx, lane, anchor, &mut pending.steps, volatile)?;
+                    }
                     dropped[at] = gap::enforce(tx, lane, limits[at], &anchor, owners)?;
                 }
                 requests.iter().try_for_each(|request| carry_out(tx, request, anchor))?;

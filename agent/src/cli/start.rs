@@ -14,7 +14,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use super::WrongUsage;
-use crate::app::App;
+use crate::app::{App, Ended};
 use crate::config::Config;
 
 pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
@@ -28,9 +28,8 @@ pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     // The process-wide TLS implementation; a second call in one process is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = Config::load(path)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the machine's clocks failed")?);
-    let app = App::build(config, clock).await?;
+    let mut app = App::build(Config::load(path)?, Arc::clone(&clock)).await?;
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM failed")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT failed")?;
@@ -45,7 +44,13 @@ pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     });
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let watchdog = tokio::spawn(feed_watchdog(shutdown.clone()));
-    let result = app.run(shutdown.clone()).await;
+    let result = loop {
+        match app.run(shutdown.clone()).await {
+            Ok(Ended::DiskIsBack) if !shutdown.is_cancelled() => {}
+            ended => break ended.map(|_| ()),
+        }
+        app = App::build(Config::load(path)?, Arc::clone(&clock)).await?;
+    };
     shutdown.cancel();
     let _ = watchdog.await;
     Ok(result?)

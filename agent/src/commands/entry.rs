@@ -62,12 +62,19 @@ pub(super) fn open_entries(connection: &Connection) -> rusqlite::Result<Vec<Entr
     entries.filter_map(Result::transpose).collect()
 }
 
+/// The commands that changed last, whatever became of them.
+pub(super) fn newest_entries(connection: &Connection, most: i64) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement = connection.prepare(&format!("{SELECT} ORDER BY changed_ms DESC LIMIT ?1"))?;
+    let entries = statement.query_map([most], read_entry)?;
+    entries.filter_map(Result::transpose).collect()
+}
+
 /// Puts a command into the journal. `false`: it is there already.
 pub(super) fn insert(tx: &Transaction<'_>, entry: &Entry, now: Timestamp) -> rusqlite::Result<bool> {
     tx.execute(
         "INSERT OR IGNORE INTO command
-             (id, device, action, arguments, by, boot, deadline_ms, state, reason, results, changed_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             (id, device, action, arguments, by, boot, deadline_ms, state, reason, results, changed_ms, reported)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             entry.id.as_str(),
             entry.device.as_str(),
@@ -79,7 +86,8 @@ pub(super) fn insert(tx: &Transaction<'_>, entry: &Entry, now: Timestamp) -> rus
             entry.state.number(),
             entry.reason,
             json(&entry.results),
-            now.0
+            now.0,
+            entry.reported
         ],
     )
     .map(|changed| changed == 1)

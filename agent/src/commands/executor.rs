@@ -447,6 +447,11 @@ impl Reporter {
                 waiting.clear();
                 continue;
             }
+            // What went into memory only may be lost; it is told once more at the next start.
+            if self.shared.buffer.condition().borrow().is_volatile() {
+                waiting.clear();
+                continue;
+            }
             let (shared, reported) = (Arc::clone(&self.shared), std::mem::take(&mut waiting));
             let note =
                 move || reported.iter().try_for_each(|entry| shared.journal.mark_reported(&entry.id, entry.state));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use super::entry::{Entry, SELECT, insert, json, open_entries, read_entry};
+use super::entry::{Entry, SELECT, insert, json, newest_entries, open_entries, read_entry};
 use crate::buffer::{
     BufferError, DurableFile, FileState, JournalMark, Room, Trouble, forget_given_up, given_up_since, move_aside,
 };
@@ -20,7 +20,7 @@ mod migrations {
 
 /// Finished commands that are remembered, so that one delivered again is recognised.
 const REMEMBERED: i64 = 20_000;
-/// Finished commands that are still remembered when the disk is full.
+/// Finished commands that are still remembered when the disk is full or refuses.
 const REMEMBERED_WHEN_FULL: i64 = 1000;
 /// What the journal obtains when it is opened, so that a full disk does not stop it.
 const ROOM: Room = Room { reserve_bytes: 1 << 20, wal_bytes: 1 << 20 };
@@ -296,19 +296,21 @@ impl Journal {
         }
     }
 
-    /// The disk refused: what is open goes on in memory, so that it can still be told how it ended.
+    /// The disk refused: what is open goes on in memory, so that it can still be told how it ended, and what is finished
+    /// is remembered there, so that one delivered again is recognised.
     fn give_file_up(&self, inner: &mut Inner, cause: &rusqlite::Error) -> Result<(), JournalError> {
         error!(error = %cause, "The command journal is in memory only; nothing that moves is carried out.");
         let (incarnation, changes) = (inner.incarnation, inner.changes);
-        let open = inner.file()?.read(open_entries).unwrap_or_default();
         let file = inner.file()?;
+        let mut known = file.read(open_entries).unwrap_or_default();
+        known.extend(file.read(|connection| newest_entries(connection, REMEMBERED_WHEN_FULL)).unwrap_or_default());
         file.abandon(self.clock.wall())?;
         let filled = file.write(true, |tx| {
             tx.execute(
                 "INSERT INTO journal (only_row, incarnation, changes) VALUES (1, ?1, ?2)",
                 params![incarnation.0 as i64, changes as i64],
             )?;
-            open.iter().try_for_each(|entry| insert(tx, entry, Timestamp(0)).map(|_| ()))
+            known.iter().try_for_each(|entry| insert(tx, entry, Timestamp(0)).map(|_| ()))
         });
         self.condition.send_modify(|condition| condition.state = FileState::Volatile);
         filled.map_err(self.at("going on in memory"))

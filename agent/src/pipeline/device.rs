@@ -59,7 +59,8 @@ impl DevicePipeline {
         &self.device.identity.key
     }
 
-    pub(super) fn row(&mut self, raw: RawRow, current: &Current) -> Judged {
+    /// With `counts` steps of counters become events. Without, the counters wait at the device as they are.
+    pub(super) fn row(&mut self, raw: RawRow, current: &Current, counts: bool) -> Judged {
         let mut judged = Judged::default();
         let Some(group) = self.device.groups.get(raw.group) else { return judged };
         let heartbeat_ms = u64::try_from(group.heartbeat.as_millis()).unwrap_or(u64::MAX);
@@ -73,7 +74,7 @@ impl DevicePipeline {
             let cell = state.judge(profile, value);
             let kept = state.keep(profile, heartbeat_ms, raw.boot_time, &cell);
             shown.push((column, cell.clone(), kept));
-            if let (Some(counts), Some(Value::Integer(now))) = (&profile.counts, &cell.value) {
+            if let (true, Some(counts), Some(Value::Integer(now))) = (counts, &profile.counts, &cell.value) {
                 let previous = self.baselines.insert((raw.group, column), *now);
                 if previous != Some(*now) {
                     let device = &self.device.identity.key;

@@ -45,7 +45,11 @@ pub async fn run(
     let mut devices = pipelines(links, &buffer.baselines().await?);
     let mut waiting = Vec::with_capacity(TOGETHER);
     while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
-        let (mut urgent, mut events, mut counters) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut urgent, mut events) = (Vec::new(), Vec::new());
+        let (mut steps, mut counters) = (Vec::new(), Vec::new());
+        // A step is told together with the counter value that it leads to, on disk. While that cannot be written the
+        // device keeps the count: told from memory, the steps would be told again after the next start.
+        let counts = !buffer.condition().borrow().is_volatile();
         let mut confirmations = Vec::new();
         for observation in waiting.drain(..) {
             let key = match &observation {
@@ -59,8 +63,8 @@ pub async fn run(
             };
             match observation {
                 Observation::Row(row) => {
-                    let judged = device.row(row, &current);
-                    events.extend(judged.events);
+                    let judged = device.row(row, &current, counts);
+                    steps.extend(judged.events);
                     counters.extend(judged.baselines);
                     if let Some((group, row)) = judged.row {
                         buffer.push(group, row).await?;
@@ -76,9 +80,15 @@ pub async fn run(
         if !urgent.is_empty() {
             buffer.append(Lane::Urgent, urgent, Vec::new()).await?;
         }
-        if !events.is_empty() || !counters.is_empty() {
-            buffer.append(Lane::Events, events, counters).await?;
-        }
+        let append_events =
+            async { if events.is_empty() { Ok(()) } else { buffer.append(Lane::Events, events, Vec::new()).await } };
+        let append_steps = async {
+            if steps.is_empty() && counters.is_empty() {
+                return Ok(());
+            }
+            buffer.append(Lane::Events, steps, counters).await
+        };
+        tokio::try_join!(append_events, append_steps)?;
         // Only now may a broker forget them. An early return drops the rest, which says that they were not stored.
         for stored in confirmations {
             // Whoever delivered the event may have gone.
@@ -93,7 +103,7 @@ pub fn show_rows(links: &[ConfiguredLink], current: &Current, rows: Vec<RawRow>)
     let mut devices = pipelines(links, &[]);
     for row in rows {
         if let Some(device) = devices.get_mut(&row.device) {
-            device.row(row, current);
+            device.row(row, current, false);
         }
     }
 }
