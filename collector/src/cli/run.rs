@@ -21,9 +21,8 @@ pub(super) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<ExitCode>
     let directives = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter: Targets =
         format!("refinery_core=warn,{directives}").parse().with_context(|| format!("RUST_LOG={directives}"))?;
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     let mut config = place.config()?;
     if let Some(listen) = listen {
