@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::device::NumberedDevice;
 use super::line::{Damage, DamagedLine};
 use super::schedule::{AgentFile, DiskTrouble, Fault, Schedule, Step};
-use crate::{Agent, ClockFaults, Collector, DiskFaults};
+use crate::{Agent, ClockFaults, Collector, DiskFaults, SHORT, wait_for};
 
 /// How much longer a sync takes on a slow disk.
 pub(super) const SLOW_SYNC: Duration = Duration::from_millis(50);
-/// How often, and how soon after one another, the agent is started at the end if it does not stay.
-const STARTS: usize = 3;
-const BETWEEN_STARTS: Duration = Duration::from_millis(300);
+/// Syncs that a commit may wait for, with those of others before it.
+const SYNCS_OF_A_COMMIT: u32 = 20;
+/// How long the agent may take to stop in order.
+const STOP: Duration = Duration::from_secs(15);
 /// What is overwritten at once.
 const SECTOR: usize = 512;
 
@@ -40,6 +41,8 @@ pub(super) struct Outages {
     pub(super) killed: Vec<Outage>,
     /// From SIGSTOP to SIGCONT.
     pub(super) stopped: Vec<Outage>,
+    /// By how much a slow disk may delay a commit.
+    pub(super) slow: Duration,
     /// How often it ended by itself.
     pub(super) ended: u64,
 }
@@ -49,7 +52,7 @@ pub(super) struct Outages {
 /// # Errors
 /// When a program ended by itself or does not come up again.
 pub(super) async fn break_programs(
-    Schedule { programs, disk, .. }: &Schedule,
+    Schedule { programs, disk, line, .. }: &Schedule,
     start: Instant,
     seed: u64,
     agent: &mut Agent,
@@ -57,6 +60,9 @@ pub(super) async fn break_programs(
 ) -> anyhow::Result<Outages> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut outages = Outages::default();
+    if !disk.is_empty() {
+        outages.slow = SLOW_SYNC * SYNCS_OF_A_COMMIT;
+    }
     let mut started = start;
     for step in programs {
         until(start + step.at).await;
@@ -105,11 +111,23 @@ pub(super) async fn break_programs(
         }
     }
     // What ended on a broken disk gets another chance on a sound one.
-    until(start + disk.iter().map(|step| step.at + step.lasts).max().unwrap_or_default()).await;
-    for _ in 0..STARTS {
+    let last = disk.iter().chain(line).map(|step| step.at + step.lasts).max();
+    until(start + last.unwrap_or_default()).await;
+    if !disk.is_empty() {
+        // What a person does whom the agent's alarm has called: a file that was given up is used again after a start.
         keep_running(agent, started, disk, &mut outages)?;
-        started = Instant::now();
-        tokio::time::sleep(BETWEEN_STARTS).await;
+        let sent = wait_for("memory being sent", SHORT, async || {
+            let status = agent.tool(&["status"]).await?.json()?;
+            let lanes = status["lanes"].as_array().context("no lanes")?;
+            let waiting = lanes.iter().filter(|lane| lane["lane"] != "readings" && lane["waiting"] != 0).count();
+            Ok(if waiting == 0 { Ok(()) } else { Err(status.to_string()) })
+        });
+        // An agent that nobody can ask is started again all the same.
+        let _ = sent.await;
+        let from = Instant::now();
+        agent.stop(STOP).await?;
+        agent.start()?;
+        outages.killed.push(Outage { from, to: Instant::now() });
     }
     Ok(outages)
 }

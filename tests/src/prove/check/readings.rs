@@ -64,7 +64,7 @@ fn age_at_kill(said: Instant, evidence: &Evidence<'_>) -> Option<Duration> {
     let age = |killed: Instant| killed.saturating_duration_since(said);
     let mut near = evidence.outages.killed.iter().filter(|outage| {
         // What a device answers after the kill is an answer to the dead agent.
-        said < outage.to && age(outage.from) <= evidence.site.shape.commit_every + COMMIT_TAKES
+        said < outage.to && age(outage.from) <= evidence.site.shape.commit_every + COMMIT_TAKES + evidence.outages.slow
     });
     near.next().map(|outage| age(outage.from))
 }

@@ -18,6 +18,12 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// A good answer.
+    pub(super) fn answer(kind: &str, body: &[u8]) -> Self {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+        Self { bytes: [head.as_bytes(), body].concat(), head: head.len() }
+    }
+
     pub(super) fn body(&self) -> &[u8] {
         &self.bytes[self.head..]
     }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use kouan_protocol::session::CommandDelivery;
+use kouan_protocol::session::{CommandDelivery, MEDIA_TYPE};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -92,7 +92,7 @@ struct Shared {
     damage: watch::Sender<Damage>,
     random: Mutex<StdRng>,
     requests: Mutex<VecDeque<Message>>,
-    commands: Mutex<Option<Message>>,
+    commands: Mutex<Option<(Instant, CommandDelivery)>>,
     promises: Promises,
 }
 
@@ -230,7 +230,8 @@ impl Shared {
         if request.word().ends_with("/commands") && *self.damage.borrow() == Damage::OldCommands {
             let has_commands = |delivery: CommandDelivery| !delivery.commands.is_empty();
             if answer.word() == "200" && CommandDelivery::decode(answer.body()).is_ok_and(has_commands) {
-                *lock(&self.commands) = Some(answer.clone());
+                let delivery = CommandDelivery::decode(answer.body()).map_err(std::io::Error::other)?;
+                *lock(&self.commands) = Some((Instant::now(), delivery));
             }
         }
         Ok(Some(answer))
@@ -255,9 +256,18 @@ impl Shared {
         self.pass_on(&mut BufReader::new(TcpStream::connect(self.server).await?), request).await
     }
 
-    /// The commands that were handed over last, once more, if this asks for commands.
+    /// The commands that were handed over last, once more, with the life that is left, if this asks for commands.
     fn kept_commands(&self, request: &Message) -> Option<Message> {
-        if request.word().ends_with("/commands") { lock(&self.commands).take() } else { None }
+        if !request.word().ends_with("/commands") {
+            return None;
+        }
+        let (since, mut delivery) = lock(&self.commands).take()?;
+        let passed = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        delivery.held_ms = 0;
+        for command in &mut delivery.commands {
+            command.life_left_ms = command.life_left_ms.saturating_sub(passed);
+        }
+        Some(Message::answer(MEDIA_TYPE, &delivery.encode()))
     }
 
     fn remember(&self, request: &Message) {
