@@ -47,24 +47,44 @@ impl Bells {
         }
     }
 
-    /// A command for the agent still waits; its polls know that already.
-    pub fn keep_waiting(&self, agent: &AgentId) {
-        self.lock().waiting.insert(agent.clone());
-    }
-
     /// Whether commands may wait for the agent; a hint.
     #[must_use]
     pub fn is_waiting(&self, agent: &AgentId) -> bool {
         self.lock().waiting.contains(agent)
     }
 
-    /// The queue was looked at just now and held nothing for the agent.
-    pub fn settle(&self, agent: &AgentId) {
+    /// The queue is about to be looked at for the agent. Unless it is said to be [`Looking::settled`] afterwards, the
+    /// next poll looks again: whoever looks may be gone before there is an answer.
+    pub fn look<'b>(&'b self, agent: &'b AgentId) -> Looking<'b> {
         self.lock().waiting.remove(agent);
+        Looking { bells: self, agent, settled: false }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look at the queue of an agent.
+#[derive(Debug)]
+pub struct Looking<'b> {
+    bells: &'b Bells,
+    agent: &'b AgentId,
+    settled: bool,
+}
+
+impl Looking<'_> {
+    /// The queue was looked at and holds nothing that must be asked for again.
+    pub fn settled(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.bells.lock().waiting.insert(self.agent.clone());
+        }
     }
 }
 

@@ -209,13 +209,14 @@ pub(super) async fn poll(
         if !shared.offers.may_begin(shared.state_progress.caught_up_to()) {
             look_again = tokio::time::Instant::now() + CATCH_UP;
         } else if shared.bells.is_waiting(&caller.id) {
-            shared.bells.settle(&caller.id);
+            let looking = shared.bells.look(&caller.id);
             let (agent, now) = (caller.id.clone(), shared.clock.anchor());
             let offered =
                 shared.state.transact(move |transaction| commands::offer(transaction, &agent, &session, &now));
             let offered = offered.await.inspect_err(|_| shared.bells.ring(&caller.id))?;
-            if offered.pending {
-                shared.bells.keep_waiting(&caller.id);
+            if !offered.pending {
+                looking.settled();
+            } else {
                 look_again = tokio::time::Instant::now() + Duration::from_millis(commands::REOFFER_MS);
             }
             if !offered.commands.is_empty() {

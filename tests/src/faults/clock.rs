@@ -67,7 +67,8 @@ pub fn together(environments: impl IntoIterator<Item = Vec<(OsString, OsString)>
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use kouan_protocol::{Clock as _, SystemClock};
 
     use super::*;
 
@@ -79,8 +80,8 @@ mod tests {
             clock.set(wrong).unwrap();
             let output = Command::new("date").arg("+%s").envs(clock.environment()).output().unwrap();
             let seen: i64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-            let right = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - Duration::from_secs(1);
-            let ahead = seen - i64::try_from(right.as_secs()).unwrap() - wrong;
+            let right = SystemClock::new().unwrap().wall().0 / 1000 - 1;
+            let ahead = seen - right - wrong;
             assert!((0..30).contains(&ahead), "{seen} is ahead by {ahead}");
         }
     }
