@@ -19,7 +19,7 @@ test: test-setup
 	$(CARGO) build --workspace --all-features --bins
 	$(CARGO) nextest run --workspace --all-features
 
-# Figures and ratios of this machine, as a table and as JSON; takes about three minutes after the build.
+# Figures and ratios of this machine, as a table and as JSON; takes about six minutes after the build.
 bench: test-setup
 	$(CARGO) build --release $(PROGRAMS) -p kouan-bench
 	@target/release/kouan-bench $(BENCH)
