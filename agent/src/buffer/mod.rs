@@ -13,7 +13,7 @@
 //! | trouble | `urgent`, `events` | `readings` |
 //! |---|---|---|
 //! | full | space grown beforehand, then the reserve, then the oldest go | pause; a gap when there is space again |
-//! | read-only, failed fsync | a new epoch in memory, its batches marked volatile | pause until the next start |
+//! | read-only, failed fsync | a new epoch in memory, its batches marked volatile | pause until the files are opened anew |
 //! | malformed file | moved aside; a new epoch begins with a gap | the same |
 //! | malformed batch | a gap in its place | the same |
 //!
