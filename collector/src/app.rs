@@ -24,7 +24,7 @@ use crate::restore;
 use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
 use crate::store::log::{FUTURE_MS, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
-use crate::telemetry::{HistoryFiles, HistoryReader};
+use crate::telemetry::HistoryReader;
 use crate::tls::{Certificate, Front, TlsError};
 
 /// How often commands are looked at for the end of their life.
@@ -89,10 +89,10 @@ impl App {
         let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
         let mut state = open_writable(&folder.state(), File::State)?;
         let history_reader =
-            HistoryReader::open(&folder.ingest(), &folder.history(), config.keep_personal_values_at.clone())?;
+            HistoryReader::open(&folder.ingest(), &folder.history(), config.history(), Arc::clone(&clock))?;
         let certificate = config.tls().map(|tls| Certificate::open(&tls, &folder)).transpose()?;
         drop(setup);
-        if let Some(restored) = restore::notice(&mut log, &mut state, history_reader.cursor(), clock.wall())? {
+        if let Some(restored) = restore::notice(&mut log, &mut state, history_reader.last_seen()?, clock.wall())? {
             let (incarnation, held) = (restored.incarnation, restored.held);
             error!(%incarnation, held, "The log is older than its readers, as after a restore; commands are held.");
         }
@@ -118,7 +118,7 @@ impl App {
             head: ingest.head(),
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet())?,
             fleet: state_reader.fleet(),
-            history: Arc::new(HistoryFiles::open(&folder.ingest(), &folder.history())?),
+            history: history_reader.history()?,
             bells: Arc::new(bells),
             offers: Offers::new(*ingest.head().borrow()),
             authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use kouan_settings::{Document, Problems, Section};
 
+use crate::telemetry::HistorySettings;
+
 /// The commented default configuration, which `print-config` prints.
 pub const TEMPLATE: &str = include_str!("../../configs/collector.toml");
 
@@ -26,6 +28,10 @@ pub struct Config {
     pub log_retention: Duration,
     /// Sites that keep personal values of events.
     pub keep_personal_values_at: Vec<String>,
+    /// Memory for the newest readings, which are not in the history's files yet, in bytes.
+    pub history_memory: u64,
+    /// How long readings stay in memory before they are written to the history's files.
+    pub history_seal_every: Duration,
 }
 
 impl Default for Config {
@@ -38,6 +44,8 @@ impl Default for Config {
             metrics_open: false,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
+            history_memory: 256 << 20,
+            history_seal_every: Duration::from_secs(3600),
         }
     }
 }
@@ -103,6 +111,11 @@ impl Config {
                 root.problem("keep_personal_values_at", problem.to_string());
             }
         }
+        let mut history = root.section_or_empty("history");
+        let history_memory = history.bytes_or("memory", default.history_memory);
+        let minute = Duration::from_secs(60);
+        let history_seal_every = history.duration_within("seal_every", minute..=hour * 24, default.history_seal_every);
+        drop(history);
         drop(root);
         problems.into_result(Self {
             data,
@@ -112,6 +125,8 @@ impl Config {
             metrics_open,
             log_retention,
             keep_personal_values_at,
+            history_memory,
+            history_seal_every,
         })
     }
 
@@ -122,6 +137,16 @@ impl Config {
             Some(tls) => Some(tls.clone()),
             None if self.plain_http || self.listen.ip().is_loopback() => None,
             None => Some(Tls::SelfSigned { names: Vec::new() }),
+        }
+    }
+
+    /// How the history is kept.
+    #[must_use]
+    pub fn history(&self) -> HistorySettings {
+        HistorySettings {
+            keep_personal_values_at: self.keep_personal_values_at.clone(),
+            memory_bytes: usize::try_from(self.history_memory).unwrap_or(usize::MAX),
+            seal_every_ms: u64::try_from(self.history_seal_every.as_millis()).unwrap_or(u64::MAX),
         }
     }
 

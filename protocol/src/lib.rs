@@ -52,5 +52,5 @@ pub use ids::{
     SessionId,
 };
 pub use record::{Record, RecordBody, RecordKind};
-pub use rows::{Cell, GroupIndex, GroupRows, Row};
+pub use rows::{Cell, CellSink, GroupIndex, GroupRows, RawValue, Row, unscale};
 pub use value::{PointKind, Quality, QualityReason, Value};

@@ -189,13 +189,25 @@ impl GroupRows {
             boot_time = apply_time_step(boot_time, *step);
             rows.push(Row { seq, boot_time, cells: Vec::new() });
         }
-        self.decode_columns(group, &mut rows)?;
+        self.visit(group, &mut RowCells(&mut rows))?;
         Ok(rows)
     }
 
-    fn decode_columns(&self, group: &GroupSpec, rows: &mut [Row]) -> Result<(), DecodeError> {
-        let columns = group.points.len();
-        let bits = columns * rows.len();
+    /// The times of the rows on the agent's boot clock, in order.
+    pub fn boot_times(&self, anchor: &Anchor) -> impl Iterator<Item = BootTime> {
+        self.0.time_steps.iter().scan(anchor.boot_time, |boot_time, step| {
+            *boot_time = apply_time_step(*boot_time, *step);
+            Some(*boot_time)
+        })
+    }
+
+    /// Shows every cell to `sink` without making rows of them: column by column, each by ascending row.
+    ///
+    /// # Errors
+    /// When the columns do not fit the group or each other; some cells were shown by then.
+    pub fn visit(&self, group: &GroupSpec, sink: &mut impl CellSink) -> Result<(), DecodeError> {
+        let count = self.len();
+        let bits = group.points.len() * count;
         let presence = &self.0.presence;
         if !presence.is_empty() && presence.len() != bits.div_ceil(8) {
             let problem = format!("{} presence bytes for {bits} cells", presence.len());
@@ -205,31 +217,86 @@ impl GroupRows {
         let mut qualities = QualityReader::new(&self.0.qualities)?;
         let mut cells =
             CellReader { integers: self.0.integers.iter(), doubles: self.0.doubles.iter(), texts: self.0.texts.iter() };
-        let count = rows.len();
         for (column, point) in group.points.iter().enumerate() {
             let encoding = exceptions.take(column as u32).unwrap_or_else(|| default_encoding(point));
             let mut previous = 0_i64;
-            for (at, row) in rows.iter_mut().enumerate() {
-                let bit = column * count + at;
+            for row in 0..count {
+                let bit = column * count + row;
                 if !presence.is_empty() && presence[bit / 8] >> (bit % 8) & 1 == 0 {
                     continue;
                 }
                 let (code, reason) = qualities.next_cell();
-                let cell = match code {
-                    QUALITY_BAD => Cell::bad(reason),
-                    _ => match cells.next(encoding, point, &mut previous)? {
-                        None => Cell::bad(QualityReason::NotUnderstood),
-                        Some(value) if code == QUALITY_UNCERTAIN => Cell::uncertain(value, reason),
-                        Some(value) => Cell::good(value),
-                    },
-                };
-                row.cells.push((column as u16, cell));
+                if code == QUALITY_BAD {
+                    sink.cell(column, row, None, Quality::Bad, reason);
+                    continue;
+                }
+                match cells.next(encoding, point, &mut previous)? {
+                    None => sink.cell(column, row, None, Quality::Bad, QualityReason::NotUnderstood),
+                    value if code == QUALITY_UNCERTAIN => sink.cell(column, row, value, Quality::Uncertain, reason),
+                    value => sink.cell(column, row, value, Quality::Good, QualityReason::None),
+                }
             }
         }
         if !exceptions.is_done() || !qualities.is_done() || !cells.is_done() {
             return Err(DecodeError::inconsistent("rows", "values are left over after the last column"));
         }
         Ok(())
+    }
+}
+
+/// A value as it travels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RawValue<'a> {
+    /// A number: the integer divided by ten to the power of the decimals, 0 to 9.
+    Scaled(i64, u8),
+    /// A number that has no such form.
+    Double(f64),
+    /// A counter's.
+    Integer(i64),
+    /// A word of the point's list, by its place there.
+    State(usize, &'a str),
+    /// Any other text.
+    Text(&'a str),
+}
+
+impl RawValue<'_> {
+    /// The value that it stands for.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Scaled(integer, decimals) => Value::Number(unscale(integer, decimals)),
+            Self::Double(number) => Value::Number(number),
+            Self::Integer(integer) => Value::Integer(integer),
+            Self::State(_, text) | Self::Text(text) => Value::text(text),
+        }
+    }
+}
+
+/// `integer` divided by ten to the power of `decimals`, which is 0 to 9.
+#[must_use]
+pub fn unscale(integer: i64, decimals: u8) -> f64 {
+    integer as f64 / POWERS[usize::from(decimals).min(POWERS.len() - 1)]
+}
+
+/// Takes cells as [`GroupRows::visit`] comes upon them.
+pub trait CellSink {
+    /// A cell of a column and row, both counted from 0; no value exactly when the quality is bad.
+    fn cell(&mut self, column: usize, row: usize, value: Option<RawValue<'_>>, quality: Quality, reason: QualityReason);
+}
+
+struct RowCells<'r>(&'r mut [Row]);
+
+impl CellSink for RowCells<'_> {
+    fn cell(
+        &mut self,
+        column: usize,
+        row: usize,
+        value: Option<RawValue<'_>>,
+        quality: Quality,
+        reason: QualityReason,
+    ) {
+        let cell = Cell { value: value.map(RawValue::to_value), quality, reason };
+        self.0[row].cells.push((column as u16, cell));
     }
 }
 
@@ -344,19 +411,24 @@ struct CellReader<'a> {
     texts: std::slice::Iter<'a, String>,
 }
 
-impl CellReader<'_> {
+impl<'a> CellReader<'a> {
     /// The next value of a column; `None` if it is not a value that a reading can have.
-    fn next(&mut self, encoding: u32, point: &PointSpec, previous: &mut i64) -> Result<Option<Value>, DecodeError> {
+    fn next<'p: 'a>(
+        &mut self,
+        encoding: u32,
+        point: &'p PointSpec,
+        previous: &mut i64,
+    ) -> Result<Option<RawValue<'a>>, DecodeError> {
         let short = || DecodeError::inconsistent("rows", format!("values of point \"{}\" are missing", point.name));
         Ok(match encoding {
             ENCODING_DOUBLE => {
                 let number = *self.doubles.next().ok_or_else(short)?;
-                number.is_finite().then_some(Value::Number(number))
+                number.is_finite().then_some(RawValue::Double(number))
             }
             ENCODING_TEXT => {
                 let text = self.texts.next().ok_or_else(short)?;
                 DecodeError::check_size("text value bytes", text.len(), limits::TEXT_BYTES)?;
-                Some(Value::text(text))
+                Some(RawValue::Text(text))
             }
             _ => {
                 let integer = previous.wrapping_add(*self.integers.next().ok_or_else(short)?);
@@ -364,10 +436,9 @@ impl CellReader<'_> {
                 match (encoding, point.kind) {
                     (ENCODING_STATE, _) => usize::try_from(integer)
                         .ok()
-                        .and_then(|index| point.states.get(index))
-                        .map(|state| Value::text(state)),
-                    (0, PointKind::Counter) => Some(Value::Integer(integer)),
-                    (0..=MAX_DECIMALS, _) => Some(Value::Number(integer as f64 / POWERS[encoding as usize])),
+                        .and_then(|index| point.states.get(index).map(|state| RawValue::State(index, state))),
+                    (0, PointKind::Counter) => Some(RawValue::Integer(integer)),
+                    (0..=MAX_DECIMALS, _) => Some(RawValue::Scaled(integer, encoding as u8)),
                     _ => {
                         let problem = format!("point \"{}\" has unknown encoding {encoding}", point.name);
                         return Err(DecodeError::inconsistent("rows", problem));

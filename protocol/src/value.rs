@@ -105,12 +105,15 @@ pub enum QualityReason {
 impl QualityReason {
     const ALL: [Self; 5] = [Self::None, Self::OutOfRange, Self::NotAvailable, Self::ReadFailed, Self::NotUnderstood];
 
-    pub(crate) fn number(self) -> u32 {
+    /// The reason's number on the wire.
+    #[must_use]
+    pub fn number(self) -> u32 {
         Self::ALL.iter().position(|reason| *reason == self).expect("ALL lists every reason") as u32
     }
 
     /// The reason with that number; a number of a later version reads as [`QualityReason::None`].
-    pub(crate) fn from_number(number: u32) -> Self {
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
         Self::ALL.get(number as usize).copied().unwrap_or(Self::None)
     }
 }

@@ -15,6 +15,7 @@ mod page;
 mod problem;
 mod readings;
 mod routes;
+mod series;
 mod service;
 mod shared;
 mod time;

@@ -11,7 +11,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::guard::{around, guard};
-use super::{AppState, Problem, agent, agents, alarms, commands, devices, events, keys, losses, readings, service};
+use super::{
+    AppState, Problem, agent, agents, alarms, commands, devices, events, keys, losses, readings, series, service,
+};
 use crate::auth::{KeyScope, Permission};
 
 /// One line of the table. Method and path stand at the handler.
@@ -48,6 +50,8 @@ pub fn table() -> Vec<Route> {
         admin => devices::bind,
         read => devices::latest,
         read => readings::list,
+        read => series::columns,
+        read => series::time_in_state,
         read => events::list,
         read => alarms::list,
         read => losses::gaps,

@@ -14,7 +14,7 @@ use crate::ingest::{Head, Ingest, Sessions};
 use crate::reader::Progress;
 use crate::state::{SharedFleet, Snapshots};
 use crate::store::{Readers, StoreError, Writer};
-use crate::telemetry::{History, Slice};
+use crate::telemetry::History;
 
 use super::Problem;
 use super::upload_slots::UploadSlots;
@@ -75,8 +75,8 @@ impl Shared {
     /// What the history says.
     pub async fn history<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&dyn History) -> Result<Slice<T>, StoreError> + Send + 'static,
-    ) -> Result<Slice<T>, Problem> {
+        read: impl FnOnce(&dyn History) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
         let history = Arc::clone(&self.history);
         let read = tokio::task::spawn_blocking(move || read(&*history));
         Ok(read.await.map_err(|_| StoreError::Closed)??)

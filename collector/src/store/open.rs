@@ -18,6 +18,8 @@ pub enum File {
     HistoryIndex,
     /// `history/YYYY-MM-DD.db`
     Partition,
+    /// `history/hours-YYYY.db` and `history/minutes-YYYY-MM.db`
+    Rollup,
 }
 
 mod ingest {
@@ -31,6 +33,9 @@ mod history {
 }
 mod partition {
     refinery::embed_migrations!("migrations/partition");
+}
+mod rollup {
+    refinery::embed_migrations!("migrations/rollup");
 }
 
 /// How long a connection waits for another process (`agent add` beside a running collector) before it gives up.
@@ -53,6 +58,7 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
         File::State => state::migrations::runner(),
         File::HistoryIndex => history::migrations::runner(),
         File::Partition => partition::migrations::runner(),
+        File::Rollup => rollup::migrations::runner(),
     };
     runner.run(&mut conn).map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
     sync_wal(path)?;

@@ -1,7 +1,6 @@
 //! Events over time.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use kouan_protocol::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -9,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Slice, Span, day_of, partition_days, partition_path};
+use super::partitions::Partitions;
+use super::{Slice, Span, day_of};
 use crate::auth::Scope;
 use crate::http::rfc3339;
-use crate::store::{During as _, StoreError, open_read_only};
+use crate::store::{During as _, StoreError};
 
 /// Which events.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub struct EventRow {
 }
 
 pub(super) fn read(
-    folder: &Path,
+    partitions: &Partitions,
     scope: &Scope,
     filter: &EventFilter,
     limit: usize,
@@ -82,12 +82,14 @@ pub(super) fn read(
     let (first, last) = (day_of(filter.from), day_of(filter.to));
     let last = filter.before.map_or(last, |(time_ms, _)| day_of(Timestamp(time_ms)).min(last));
     let mut rows = Vec::new();
-    for day in partition_days(folder)?.into_iter().rev().filter(|day| (first..=last).contains(day)) {
-        let partition = open_read_only(&partition_path(folder, day))?;
-        if filter.only_spans {
-            wanted(&partition, &filter.spans)?;
-        }
-        rows.extend(of_day(&partition, scope, filter, limit + 1 - rows.len())?);
+    for day in partitions.within(first, last).into_iter().rev() {
+        let of_day = partitions.read(day, |partition| {
+            if filter.only_spans {
+                wanted(partition, &filter.spans)?;
+            }
+            of_day(partition, scope, filter, limit + 1 - rows.len())
+        })?;
+        rows.extend(of_day.unwrap_or_default());
         if rows.len() > limit {
             break;
         }
@@ -111,7 +113,8 @@ pub(super) fn read(
 fn wanted(partition: &Connection, spans: &[Span]) -> Result<(), StoreError> {
     partition
         .execute_batch(
-            "CREATE TEMP TABLE wanted (agent TEXT, key TEXT, from_ms INTEGER, to_ms INTEGER);
+            "DROP TABLE IF EXISTS temp.wanted;
+             CREATE TEMP TABLE wanted (agent TEXT, key TEXT, from_ms INTEGER, to_ms INTEGER);
              CREATE INDEX temp.wanted_name ON wanted (agent, key)",
         )
         .during("prepare a search for events")?;

@@ -1,35 +1,29 @@
-//! Reading the history's files.
+//! Reading the history: its newest part in memory, and its files.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use kouan_protocol::{AgentId, CatalogueHash};
-
-use super::{EventFilter, EventRow, History, ReadingRow, SeriesQuery, Slice, events, series};
+use super::head::Head;
+use super::partitions::Partitions;
+use super::rollup::{self, Levels, WindowsAnswer, WindowsQuery};
+use super::{EventFilter, EventRow, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, events, series};
 use crate::auth::Scope;
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Found, SqliteFollower};
 
-/// The history as it is on disk.
+/// The history as it is in memory and on disk.
 pub struct HistoryFiles {
-    pub(super) folder: PathBuf,
-    catalogues: Mutex<(SqliteFollower, Catalogues)>,
+    pub(super) head: Arc<Head>,
+    pub(super) partitions: Arc<Partitions>,
+    pub(super) levels: Arc<Levels>,
 }
 
 impl HistoryFiles {
-    /// The history in `folder`; catalogues come from the log at `ingest`.
-    ///
-    /// # Errors
-    /// When the log cannot be opened.
-    pub fn open(ingest: &Path, folder: &Path) -> Result<Self, StoreError> {
-        let log = SqliteFollower::open(ingest)?;
-        Ok(Self { folder: folder.to_owned(), catalogues: Mutex::new((log, Catalogues::default())) })
-    }
-
-    pub(super) fn catalogue(&self, agent: &AgentId, hash: CatalogueHash) -> Result<Found, StoreError> {
-        let mut source = self.catalogues.lock().unwrap_or_else(PoisonError::into_inner);
-        let (log, catalogues) = &mut *source;
-        catalogues.find(log, agent, hash)
+    /// The days from `first` to `last` that hold something.
+    pub(super) fn days(&self, first: i64, last: i64) -> Vec<i64> {
+        let mut days = self.partitions.within(first, last);
+        days.extend(self.head.days().into_iter().filter(|day| (first..=last).contains(day)));
+        days.sort_unstable();
+        days.dedup();
+        days
     }
 }
 
@@ -38,7 +32,15 @@ impl History for HistoryFiles {
         series::read(self, query)
     }
 
+    fn columns(&self, query: &SeriesQuery) -> Result<SeriesColumns, StoreError> {
+        series::columns(self, query)
+    }
+
+    fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError> {
+        rollup::read(self, query)
+    }
+
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError> {
-        events::read(&self.folder, scope, filter, limit)
+        events::read(&self.partitions, scope, filter, limit)
     }
 }

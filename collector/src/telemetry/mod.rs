@@ -1,18 +1,36 @@
-//! The history: readings as blocks of rows, events as rows, one SQLite file for each UTC day of corrected time.
+//! The history: readings in chunks of columns, events as rows, one SQLite file for each UTC day of corrected time.
+//!
+//! The newest readings are in memory only ([`head`]): the ingest log holds them, and the history's cursor passes an
+//! entry once its rows are sealed in partitions ([`seal`]). After a crash they are read from the log again.
 //!
 //! History is kept by agent and the device's name there, as the records say it; which device that was follows from the
 //! dated bindings when somebody asks.
 
+mod cells;
+mod chunk;
+mod event_rows;
 mod events;
+mod files;
+mod head;
+mod integers;
 mod partition;
+mod partitions;
 mod reader;
+mod rollup;
+mod rows;
+mod samples;
+mod seal;
 mod series;
 mod span;
+mod take;
 
 pub use events::{EventFilter, EventRow};
+pub use files::HistoryFiles;
+use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
-pub use reader::{HISTORY_CURSOR, HistoryReader};
-pub use series::{ReadingRow, SeriesQuery};
+pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings};
+pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
+pub use series::{ReadingRow, SeriesColumns, SeriesFlaw, SeriesPlace, SeriesQuery};
 pub use span::Span;
 
 use crate::auth::Scope;
@@ -35,12 +53,21 @@ pub trait History: Send + Sync {
     /// When they cannot be read.
     fn series(&self, query: &SeriesQuery) -> Result<Slice<ReadingRow>, StoreError>;
 
+    /// The same readings by column.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn columns(&self, query: &SeriesQuery) -> Result<SeriesColumns, StoreError>;
+
+    /// What one point of one device did in windows of time.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError>;
+
     /// Events, newest first.
     ///
     /// # Errors
     /// When they cannot be read.
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError>;
 }
-
-mod files;
-pub use files::HistoryFiles;

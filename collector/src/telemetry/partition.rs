@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use kouan_protocol::Timestamp;
+use rusqlite::Connection;
 
-use crate::store::StoreError;
+use crate::store::{File, StoreError, open_writable};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -15,11 +16,16 @@ pub fn day_of(time: Timestamp) -> i64 {
     time.0.div_euclid(DAY_MS)
 }
 
+/// When a day begins, in milliseconds since 1970.
+pub(super) fn day_ms(day: i64) -> i64 {
+    day.saturating_mul(DAY_MS)
+}
+
 /// The file of a day.
 #[must_use]
 pub fn partition_path(folder: &Path, day: i64) -> PathBuf {
     // Corrected times lie between 2020 and tomorrow, so a day always has a name.
-    let name = jiff::Timestamp::from_millisecond(day.saturating_mul(DAY_MS))
+    let name = jiff::Timestamp::from_millisecond(day_ms(day))
         .map_or_else(|_| format!("day{day}"), |time| time.strftime("%Y-%m-%d").to_string());
     folder.join(format!("{name}.db"))
 }
@@ -42,6 +48,24 @@ pub fn partition_days(folder: &Path) -> Result<Vec<i64>, StoreError> {
     }
     days.sort_unstable();
     Ok(days)
+}
+
+/// Opens a file of the history. A new one gets its name only when it has its tables, because whoever reads the history takes
+/// every file that is there.
+pub(super) fn open_file(path: &Path, file: File) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        let unfinished = path.with_extension("new");
+        drop(open_writable(&unfinished, file)?);
+        std::fs::rename(&unfinished, path).map_err(StoreError::io("name", path))?;
+        sync_folder(path)?;
+    }
+    open_writable(path, file)
+}
+
+/// Makes sure that a new name survives a power cut.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
 }
 
 #[cfg(test)]

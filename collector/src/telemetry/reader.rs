@@ -1,15 +1,22 @@
-//! The reader that writes the history.
+//! The reader of the log that keeps the history.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use kouan_protocol::{Batch, Event, Lane, Privacy, RecordBody, RecordKind, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use serde_json::{Map, Value, json};
+use kouan_protocol::{BootTime, Clock, Lane};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{day_of, partition_path};
+use super::event_rows::{self, EventItem};
+use super::head::Head;
+use super::partition::open_file;
+use super::partitions::Partitions;
+use super::rollup::{Levels, Maker};
+use super::seal::{seal_day, sealed_through};
+use super::take::Taker;
+use super::{History, HistoryFiles};
 use crate::reader::Reader;
-use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Found, Page, SqliteFollower, Wanted};
+use crate::store::log::{EntryKind, FollowLog, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, File, StoreError, open_writable};
 
 /// Bytes of batches that one step takes.
@@ -19,42 +26,119 @@ const OPEN_PARTITIONS: usize = 8;
 /// The name under which the cursor is kept.
 pub const HISTORY_CURSOR: &str = "history";
 
-/// Follows the log and writes partitions.
+/// The name under which it is kept how far a seal was to go that has begun: partitions may be that far.
+const SEALING_CURSOR: &str = "history-sealing";
+
+/// How the history is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Sites that keep personal values of events.
+    pub keep_personal_values_at: Vec<String>,
+    /// The newest readings are sealed when they take so much memory ...
+    pub memory_bytes: usize,
+    /// ... or when the oldest of them was taken so long ago.
+    pub seal_every_ms: u64,
+}
+
+/// Follows the log: readings into memory and, from time to time, into sealed chunks; events into rows at once.
 ///
-/// A step commits each partition that it touches and then its cursor. A crash in between lets the step run again;
-/// the keys of blocks and events make that harmless.
+/// The cursor is that of what is sealed. A crash forgets the memory, and the log is read again from there. A partition
+/// moves a position of its own in the commit that writes its chunks, so that a crash between that commit and the
+/// cursor's doubles nothing; the keys of events do the same for them.
 pub struct HistoryReader(Option<Box<Inner>>);
 
 struct Inner {
     log: SqliteFollower,
-    catalogues: Catalogues,
-    folder: PathBuf,
+    taker: Taker,
+    head: Arc<Head>,
+    files: Arc<Partitions>,
+    levels: Arc<Levels>,
+    maker: Maker,
     index: Connection,
-    partitions: HashMap<i64, Connection>,
-    keep_personal: Vec<String>,
+    writing: Writing,
+    settings: HistorySettings,
+    clock: Arc<dyn Clock>,
+    /// Everything up to here is in partitions.
     cursor: i64,
+    /// Everything up to here can be seen.
+    taken: i64,
+    /// When the head began to fill.
+    filling_since: Option<BootTime>,
 }
 
 impl HistoryReader {
-    /// Opens the log and the history's index. Personal values are kept only at the sites `keep_personal`.
+    /// Opens the log and the history's index.
     ///
     /// # Errors
     /// When a file cannot be opened.
-    pub fn open(ingest: &Path, folder: &Path, keep_personal: Vec<String>) -> Result<Self, StoreError> {
+    pub fn open(
+        ingest: &Path,
+        folder: &Path,
+        settings: HistorySettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let index = open_writable(&folder.join("index.db"), File::HistoryIndex)?;
-        let cursor = index
+        let cursor: Option<i64> = index
             .query_row("SELECT log_id FROM cursors WHERE reader = ?1", [HISTORY_CURSOR], |row| row.get(0))
             .optional()
             .during("read the history's cursor")?;
+        let files = Arc::new(Partitions::open(folder)?);
+        let levels = Arc::new(Levels::open(folder, &index)?);
         Ok(Self(Some(Box::new(Inner {
             log: SqliteFollower::open(ingest)?,
-            catalogues: Catalogues::default(),
-            folder: folder.to_owned(),
+            taker: Taker::default(),
+            head: Arc::default(),
+            writing: Writing { files: Arc::clone(&files), folder: folder.to_owned(), open: HashMap::new() },
+            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files)),
+            files,
+            levels,
             index,
-            partitions: HashMap::new(),
-            keep_personal,
+            settings,
+            clock,
             cursor: cursor.unwrap_or(0),
+            taken: cursor.unwrap_or(0),
+            filling_since: None,
         }))))
+    }
+
+    /// The newest entry that any file of the history may hold something of.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn last_seen(&self) -> Result<i64, StoreError> {
+        let inner = self.0.as_ref().ok_or(StoreError::Closed)?;
+        let seen: Option<i64> = inner
+            .index
+            .query_row("SELECT max(log_id) FROM cursors", [], |row| row.get(0))
+            .during("read how far the history is")?;
+        Ok(seen.unwrap_or(0))
+    }
+
+    /// The history for those who read it.
+    ///
+    /// # Errors
+    /// When the reader has failed.
+    pub fn history(&self) -> Result<Arc<dyn History>, StoreError> {
+        let inner = self.0.as_ref().ok_or(StoreError::Closed)?;
+        Ok(Arc::new(HistoryFiles {
+            head: Arc::clone(&inner.head),
+            partitions: Arc::clone(&inner.files),
+            levels: Arc::clone(&inner.levels),
+        }))
+    }
+
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Inner) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut inner = self.0.take().ok_or(StoreError::Closed)?;
+        let worked = tokio::task::spawn_blocking(move || {
+            let result = work(&mut inner);
+            (inner, result)
+        });
+        let (inner, result) = worked.await.map_err(|_| StoreError::Closed)?;
+        self.0 = Some(inner);
+        result
     }
 }
 
@@ -62,346 +146,138 @@ impl Reader for HistoryReader {
     const NAME: &'static str = "history";
 
     async fn step(&mut self) -> Result<bool, StoreError> {
-        let mut inner = self.0.take().ok_or(StoreError::Closed)?;
-        let stepped = tokio::task::spawn_blocking(move || {
-            let result = inner.step();
-            (inner, result)
-        });
-        let (inner, result) = stepped.await.map_err(|_| StoreError::Closed)?;
-        self.0 = Some(inner);
-        result
+        self.work(Inner::step).await
     }
 
     fn cursor(&self) -> i64 {
         self.0.as_ref().map_or(0, |inner| inner.cursor)
     }
 
+    fn caught_up_to(&self) -> i64 {
+        self.0.as_ref().map_or(0, |inner| inner.taken)
+    }
+
     async fn stop(&mut self) -> Result<(), StoreError> {
-        Ok(())
+        self.work(Inner::seal).await
     }
 }
 
 impl Inner {
     fn step(&mut self) -> Result<bool, StoreError> {
-        let Page { entries, through: last } = self.log.after(self.cursor, STEP_BYTES, Wanted::All)?;
-        if entries.is_empty() {
-            return Ok(false);
+        let now = self.clock.boot_time();
+        let is_old = self.filling_since.is_some_and(|since| now.since_ms(since) >= self.settings.seal_every_ms);
+        if is_old || self.head.bytes() >= self.settings.memory_bytes {
+            self.seal()?;
         }
-        let mut days: BTreeMap<i64, Vec<Item>> = BTreeMap::new();
+        let Page { entries, through: last } = self.log.after(self.taken, STEP_BYTES, Wanted::All)?;
+        if entries.is_empty() {
+            // Only while nothing else is to be done: new readings come before sums of old ones.
+            return self.maker.step(&self.index, self.clock.wall().0);
+        }
+        let mut events = BTreeMap::new();
+        let mut readings = Vec::new();
         for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Batch) {
             match Lane::from_number(entry.lane) {
-                Some(Lane::Readings) => self.readings(entry, &mut days)?,
-                Some(Lane::Events) => self.events(entry, &mut days),
+                Some(Lane::Readings) => readings.push(entry),
+                Some(Lane::Events) => {
+                    event_rows::open(entry, &self.settings.keep_personal_values_at, &mut events);
+                }
                 Some(Lane::Urgent) | None => {}
             }
         }
-        for (day, items) in days {
-            self.write(day, &items)?;
+        for (day, items) in &events {
+            self.writing.events(*day, items)?;
         }
-        self.index
-            .execute("INSERT OR REPLACE INTO cursors (reader, log_id) VALUES (?1, ?2)", params![HISTORY_CURSOR, last])
-            .during("move the history's cursor")?;
-        self.cursor = last;
+        let took = readings.into_iter().try_for_each(|entry| {
+            let wanted = |day| self.writing.lacks(day, entry.id);
+            self.taker.take(&mut self.log, &self.head, entry, wanted)
+        });
+        if let Err(error) = took {
+            self.forget();
+            return Err(error);
+        }
+        self.taker.account(&self.head, last);
+        self.taken = last;
+        self.filling_since.get_or_insert(now);
         Ok(true)
     }
 
-    fn write(&mut self, day: i64, items: &[Item]) -> Result<(), StoreError> {
-        if !self.partitions.contains_key(&day) {
-            if self.partitions.len() >= OPEN_PARTITIONS {
-                self.partitions.clear();
-            }
-            let partition = open_partition(&partition_path(&self.folder, day))?;
-            self.partitions.insert(day, partition);
-        }
-        let Some(partition) = self.partitions.get_mut(&day) else { return Err(StoreError::Closed) };
-        let transaction =
-            partition.transaction_with_behavior(TransactionBehavior::Immediate).during("begin writing a partition")?;
-        for item in items {
-            match item {
-                Item::Block(block) => insert_block(&transaction, block)?,
-                Item::Event(event) => insert_event(&transaction, event)?,
-            }
-        }
-        transaction.commit().during("commit a partition")
+    /// An entry may have been taken by half: what is not sealed is forgotten and read again.
+    fn forget(&mut self) {
+        self.taker = Taker::default();
+        self.taken = self.head.forget_open().unwrap_or(self.cursor);
+        self.filling_since = None;
     }
 
-    fn readings(&mut self, entry: &Entry, days: &mut BTreeMap<i64, Vec<Item>>) -> Result<(), StoreError> {
-        let batch = match Batch::decode(&entry.body) {
-            Ok(batch) => batch,
-            Err(error) => {
-                days.entry(day_of(entry.correction.received)).or_default().push(unopened(entry, error.to_string()));
-                return Ok(());
+    /// Moves the newest rows into partitions. If that fails they stay in memory, and the next seal goes on.
+    fn seal(&mut self) -> Result<(), StoreError> {
+        while self.taken > self.cursor {
+            let generation = self.head.begin_seal();
+            self.taker.begin_anew();
+            self.set_cursor(SEALING_CURSOR, generation.through)?;
+            self.maker.before_seal(&mut self.index, &generation)?;
+            for (day, rows) in &generation.days {
+                seal_day(self.writing.partition(*day)?, rows, generation.through)?;
             }
-        };
-        let Some(hash) = batch.catalogue.filter(|_| !batch.groups.is_empty()) else { return Ok(()) };
-        let problem = match self.catalogues.find(&mut self.log, &entry.agent, hash)? {
-            Found::Unusable(problem) => problem.to_string(),
-            Found::Open(catalogue) => match blocks(entry, &batch, &catalogue) {
-                Ok(found) => {
-                    for (day, block) in found {
-                        days.entry(day).or_default().push(Item::Block(block));
-                    }
-                    return Ok(());
-                }
-                Err(error) => error.to_string(),
-            },
-        };
-        days.entry(day_of(entry.correction.received)).or_default().push(unopened(entry, problem));
+            self.set_cursor(HISTORY_CURSOR, generation.through)?;
+            self.cursor = generation.through;
+            self.head.end_seal();
+        }
+        self.filling_since = None;
         Ok(())
     }
 
-    fn events(&self, entry: &Entry, days: &mut BTreeMap<i64, Vec<Item>>) {
-        let Ok(batch) = Batch::decode(&entry.body) else { return };
-        let mut next = batch.first_seq;
-        for record in batch.records {
-            let seq = next;
-            next += record.span;
-            let time = entry.correction.time_of(&batch.anchor, record.boot_time);
-            let (key, kind, details, opaque) = match &record.body {
-                RecordBody::Event(event) => {
-                    let keep = self.keep_personal.contains(&entry.site);
-                    let mut details = details(event, keep);
-                    details["agent_time_ms"] = json!(batch.anchor.wall_at(record.boot_time).0);
-                    (event.device.to_string(), event.kind.clone(), details, false)
-                }
-                RecordBody::Gap(_) => continue,
-                // Whatever else stands in this lane is counted, so that every number can be accounted for.
-                other => {
-                    let RecordKind(kind) = other.encode().0;
-                    (String::new(), format!("kind {kind}"), Value::Null, true)
-                }
-            };
-            if seq < entry.from_seq {
-                continue;
+    fn set_cursor(&self, name: &str, log_id: i64) -> Result<(), StoreError> {
+        self.index
+            .prepare_cached("INSERT OR REPLACE INTO cursors (reader, log_id) VALUES (?1, ?2)")
+            .and_then(|mut statement| statement.execute(params![name, log_id]))
+            .during("move the history's cursor")?;
+        Ok(())
+    }
+}
+
+/// Partitions as their writer has them.
+struct Writing {
+    files: Arc<Partitions>,
+    folder: PathBuf,
+    open: HashMap<i64, (Connection, i64)>,
+}
+
+impl Writing {
+    fn open(&mut self, day: i64) -> Result<&mut (Connection, i64), StoreError> {
+        if !self.open.contains_key(&day) {
+            if self.open.len() >= OPEN_PARTITIONS {
+                self.open.clear();
             }
-            let event = EventItem {
-                time,
-                site: entry.site.clone(),
-                agent: entry.agent.to_string(),
-                key,
-                kind,
-                details: details.to_string(),
-                late: entry.correction.is_late(time),
-                time_status: entry.correction.status.as_str(),
-                received: entry.correction.received,
-                epoch: entry.epoch.to_string(),
-                seq,
-                opaque,
-            };
-            days.entry(day_of(time)).or_default().push(Item::Event(event));
+            let partition = open_file(&super::partition_path(&self.folder, day), File::Partition)?;
+            self.files.add(day);
+            let through = sealed_through(&partition)?;
+            self.open.insert(day, (partition, through));
         }
+        self.open.get_mut(&day).ok_or(StoreError::Closed)
     }
-}
 
-/// Opens a day's file. A new one gets its name only when it has its tables, because whoever reads the history takes
-/// every file that is there.
-fn open_partition(path: &Path) -> Result<Connection, StoreError> {
-    if !path.exists() {
-        let unfinished = path.with_extension("new");
-        drop(open_writable(&unfinished, File::Partition)?);
-        std::fs::rename(&unfinished, path).map_err(StoreError::io("name", path))?;
-        sync_folder(path)?;
+    fn partition(&mut self, day: i64) -> Result<&mut Connection, StoreError> {
+        Ok(&mut self.open(day)?.0)
     }
-    open_writable(path, File::Partition)
-}
 
-/// Makes sure that a new name survives a power cut.
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
-}
-
-/// What an event says, as JSON; a personal value stays out unless its site keeps such values.
-fn details(event: &Event, keep_personal: bool) -> Value {
-    let mut fields = Map::new();
-    let mut left_out = Vec::new();
-    for field in &event.fields {
-        if field.privacy == Privacy::Personal && !keep_personal {
-            left_out.push(field.name.clone());
-        } else {
-            fields.insert(field.name.clone(), json!(field.value));
+    /// Whether the day's partition does not hold the rows of that entry. What is sealed later than its file was
+    /// opened comes after every entry that is asked about.
+    fn lacks(&mut self, day: i64, entry: i64) -> Result<bool, StoreError> {
+        if !self.files.has(day) {
+            return Ok(true);
         }
+        Ok(entry > self.open(day)?.1)
     }
-    let blobs = event.blobs.iter().map(|blob| {
-        let sha256: String = blob.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        json!({ "sha256": sha256, "size": blob.size, "media_type": blob.media_type })
-    });
-    json!({ "fields": fields, "left_out": left_out, "blobs": blobs.collect::<Vec<_>>() })
-}
 
-enum Item {
-    Block(Block),
-    Event(EventItem),
-}
-
-struct Block {
-    agent: String,
-    epoch: String,
-    first_seq: u64,
-    from_seq: u64,
-    part: i64,
-    site: String,
-    key: String,
-    group_name: String,
-    catalogue: String,
-    times: (i64, i64),
-    rows: u64,
-    received: Timestamp,
-    anchor: kouan_protocol::Anchor,
-    shift_ms: i64,
-    time_status: &'static str,
-    problem: String,
-    body: Vec<u8>,
-}
-
-struct EventItem {
-    time: Timestamp,
-    site: String,
-    agent: String,
-    key: String,
-    kind: String,
-    details: String,
-    late: bool,
-    time_status: &'static str,
-    received: Timestamp,
-    epoch: String,
-    seq: u64,
-    opaque: bool,
-}
-
-/// The batch's rows by group and day; a block is written into each day that one of its rows belongs to.
-fn blocks(
-    entry: &Entry,
-    batch: &Batch,
-    catalogue: &kouan_protocol::Catalogue,
-) -> Result<Vec<(i64, Block)>, kouan_protocol::DecodeError> {
-    let mut blocks = Vec::new();
-    for (part, (open, rows)) in batch.open_rows(catalogue)?.iter().zip(&batch.groups).enumerate() {
-        let mut days: BTreeMap<i64, (i64, i64, u64)> = BTreeMap::new();
-        for row in open.rows.iter().filter(|row| row.seq >= entry.from_seq) {
-            let time = entry.correction.time_of(&batch.anchor, row.boot_time);
-            let day = days.entry(day_of(time)).or_insert((time.0, time.0, 0));
-            *day = (day.0.min(time.0), day.1.max(time.0), day.2 + 1);
+    fn events(&mut self, day: i64, items: &[EventItem]) -> Result<(), StoreError> {
+        let transaction = self
+            .partition(day)?
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .during("begin writing a partition")?;
+        for event in items {
+            event_rows::insert(&transaction, event)?;
         }
-        for (day, (t_min, t_max, count)) in days {
-            let block = Block {
-                agent: entry.agent.to_string(),
-                epoch: entry.epoch.to_string(),
-                first_seq: batch.first_seq,
-                from_seq: entry.from_seq,
-                part: part as i64,
-                site: entry.site.clone(),
-                key: open.device.key.to_string(),
-                group_name: open.group.name.clone(),
-                catalogue: batch.catalogue.map(|hash| hash.to_string()).unwrap_or_default(),
-                times: (t_min, t_max),
-                rows: count,
-                received: entry.correction.received,
-                anchor: batch.anchor,
-                shift_ms: entry.correction.shift_ms,
-                time_status: entry.correction.status.as_str(),
-                problem: String::new(),
-                body: rows.to_bytes(),
-            };
-            blocks.push((day, block));
-        }
+        transaction.commit().during("commit a partition")
     }
-    Ok(blocks)
-}
-
-/// Rows that do not open: counted here, kept in quarantine.
-fn unopened(entry: &Entry, problem: String) -> Item {
-    let received = entry.correction.received;
-    let anchor = kouan_protocol::Anchor {
-        boot: kouan_protocol::BootId(0),
-        boot_time: kouan_protocol::BootTime(0),
-        wall: received,
-        trusted: false,
-    };
-    Item::Block(Block {
-        agent: entry.agent.to_string(),
-        epoch: entry.epoch.to_string(),
-        first_seq: entry.first_seq,
-        from_seq: entry.from_seq,
-        part: -1,
-        site: entry.site.clone(),
-        key: String::new(),
-        group_name: String::new(),
-        catalogue: String::new(),
-        times: (received.0, received.0),
-        rows: entry.numbers(),
-        received,
-        anchor,
-        shift_ms: 0,
-        time_status: "uncertain",
-        problem,
-        body: Vec::new(),
-    })
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn insert_block(transaction: &Transaction<'_>, block: &Block) -> Result<(), StoreError> {
-    transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO blocks (agent, epoch, first_seq, from_seq, part, site, key, group_name, catalogue, t_min,
-                 t_max, rows, received_ms, boot, boot_ms, wall_ms, trusted, shift_ms, time_status, problem, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                block.agent,
-                block.epoch,
-                integer(block.first_seq),
-                integer(block.from_seq),
-                block.part,
-                block.site,
-                block.key,
-                block.group_name,
-                block.catalogue,
-                block.times.0,
-                block.times.1,
-                integer(block.rows),
-                block.received.0,
-                block.anchor.boot.to_string(),
-                integer(block.anchor.boot_time.0),
-                block.anchor.wall.0,
-                block.anchor.trusted,
-                block.shift_ms,
-                block.time_status,
-                block.problem,
-                block.body
-            ])
-        })
-        .during("write a block of readings")?;
-    Ok(())
-}
-
-fn insert_event(transaction: &Transaction<'_>, event: &EventItem) -> Result<(), StoreError> {
-    transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO events (time_ms, site, agent, key, kind, details, late, time_status, received_ms, epoch,
-                 seq, opaque)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )
-        .and_then(|mut statement| {
-            statement.execute(params![
-                event.time.0,
-                event.site,
-                event.agent,
-                event.key,
-                event.kind,
-                event.details,
-                event.late,
-                event.time_status,
-                event.received.0,
-                event.epoch,
-                integer(event.seq),
-                event.opaque
-            ])
-        })
-        .during("write an event")?;
-    Ok(())
 }

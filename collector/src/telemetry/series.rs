@@ -1,16 +1,15 @@
 //! The readings of a point over time.
 
-use kouan_protocol::{
-    Anchor, BootTime, CatalogueHash, GroupIndex, GroupRows, PointName, Quality, QualityReason, Timestamp, Value,
-};
-use rusqlite::{Connection, Row, params};
+use kouan_protocol::{PointName, Quality, QualityReason, Timestamp, Value};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{HistoryFiles, Slice, Span, day_of, partition_days, partition_path};
+use super::cells::quality_of;
+use super::samples::{self, DayQuery, Sample};
+use super::{HistoryFiles, Slice, Span, day_of};
 use crate::http::rfc3339;
-use crate::store::log::{Correction, Found, TimeStatus};
-use crate::store::{During as _, StoreError, open_read_only};
+use crate::store::StoreError;
+use crate::store::log::TimeStatus;
 
 /// Which readings.
 #[derive(Debug, Clone)]
@@ -29,17 +28,17 @@ pub struct SeriesQuery {
     pub limit: usize,
 }
 
-/// The place of a reading in its series.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// The place of a reading in its series: its time, and how many readings of that time come before it. Readings of one
+/// time are told in the order in which they arrived, so a place stays what it is when more arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SeriesPlace {
     time_ms: i64,
-    epoch: String,
-    seq: u64,
+    before: usize,
 }
 
 impl std::fmt::Display for SeriesPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.time_ms, self.epoch, self.seq)
+        write!(f, "{}.{}", self.time_ms, self.before)
     }
 }
 
@@ -47,11 +46,8 @@ impl std::str::FromStr for SeriesPlace {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.splitn(3, '.');
-        let mut part = || parts.next().ok_or(());
-        let time_ms = part()?.parse().map_err(drop)?;
-        let epoch = part()?.to_owned();
-        Ok(Self { time_ms, epoch, seq: part()?.parse().map_err(drop)? })
+        let (time_ms, before) = text.split_once('.').ok_or(())?;
+        Ok(Self { time_ms: time_ms.parse().map_err(drop)?, before: before.parse().map_err(drop)? })
     }
 }
 
@@ -62,8 +58,6 @@ pub struct ReadingRow {
     pub time: String,
     /// The same in milliseconds since 1970.
     pub time_ms: i64,
-    /// When it was read by the agent's own clock.
-    pub agent_time_ms: i64,
     /// The value: a number or a text; `null` when the quality is bad.
     #[schema(value_type = Option<Object>)]
     pub value: Option<Value>,
@@ -75,124 +69,128 @@ pub struct ReadingRow {
     pub reason: QualityReason,
     /// How far the time may be believed.
     pub time_status: TimeStatus,
+    /// What the agent's wall clock showed, in milliseconds since 1970.
+    pub agent_time_ms: i64,
     /// Whether it arrived more than a minute after it was read.
     pub late: bool,
-    #[serde(skip)]
-    place: SeriesPlace,
 }
 
-struct Block {
-    epoch: String,
-    first_seq: u64,
-    from_seq: u64,
-    catalogue: String,
-    anchor: Anchor,
-    correction: Correction,
-    body: Vec<u8>,
+impl From<Sample> for ReadingRow {
+    fn from(sample: Sample) -> Self {
+        let (quality, reason) = quality_of(sample.flaw);
+        Self {
+            time: rfc3339(sample.time_ms),
+            time_ms: sample.time_ms,
+            value: sample.value,
+            quality,
+            reason,
+            time_status: sample.origin.status(),
+            agent_time_ms: sample.time_ms.saturating_sub(sample.origin.shift_ms),
+            late: sample.origin.is_late(),
+        }
+    }
+}
+
+/// Readings by column: short to write, quick to read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+pub struct SeriesColumns {
+    /// Corrected times, in milliseconds since 1970.
+    pub times: Vec<i64>,
+    /// The values: numbers or texts; `null` when the quality is bad.
+    #[schema(value_type = Vec<Object>)]
+    pub values: Vec<Option<Value>>,
+    /// The readings that are not good, by their place in the lists.
+    pub flaws: Vec<SeriesFlaw>,
+    /// The places of readings that arrived more than a minute after they were read.
+    pub late: Vec<usize>,
+    /// Give it as `cursor` to get what follows; `null` if nothing does.
+    pub next: Option<String>,
+}
+
+/// What is wrong with a reading.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SeriesFlaw {
+    /// Its place in the lists.
+    pub at: usize,
+    /// `uncertain` or `bad`.
+    #[schema(value_type = String)]
+    pub quality: Quality,
+    /// Why.
+    #[schema(value_type = String)]
+    pub reason: QualityReason,
 }
 
 pub(super) fn read(history: &HistoryFiles, query: &SeriesQuery) -> Result<Slice<ReadingRow>, StoreError> {
-    let (first, last) = (day_of(query.from), day_of(query.to));
-    let start = query.after.as_ref().map_or(first, |place| day_of(Timestamp(place.time_ms)).max(first));
     let mut rows = Vec::new();
-    for day in partition_days(&history.folder)?.into_iter().filter(|day| (start..=last).contains(day)) {
-        let partition = open_read_only(&partition_path(&history.folder, day))?;
-        let mut of_day = Vec::new();
-        for span in &query.spans {
-            for block in blocks(&partition, span, query)? {
-                open_block(history, &block, span, query, day, &mut of_day)?;
-            }
-        }
-        of_day.sort_by(|a, b| a.place.cmp(&b.place));
-        rows.extend(of_day);
-        if rows.len() > query.limit {
-            break;
-        }
-    }
-    let more = rows.len() > query.limit;
-    rows.truncate(query.limit);
-    let next = rows.last().filter(|_| more).map(|row| row.place.to_string());
+    let next = page(history, query, |sample| rows.push(ReadingRow::from(sample)))?;
     Ok(Slice { rows, next })
 }
 
-fn blocks(partition: &Connection, span: &Span, query: &SeriesQuery) -> Result<Vec<Block>, StoreError> {
-    let (from, to) = (query.from.0.max(span.from_ms), query.to.0.min(span.to_ms));
-    partition
-        .prepare_cached(
-            "SELECT epoch, first_seq, from_seq, catalogue, boot, boot_ms, wall_ms, trusted, shift_ms, time_status,
-                 received_ms, body
-             FROM blocks WHERE agent = ?1 AND key = ?2 AND t_max >= ?3 AND t_min < ?4",
-        )
-        .and_then(|mut statement| {
-            let read = |row: &Row<'_>| {
-                let boot: String = row.get(4)?;
-                let status: String = row.get(9)?;
-                Ok(Block {
-                    epoch: row.get(0)?,
-                    first_seq: row.get::<_, i64>(1)?.unsigned_abs(),
-                    from_seq: row.get::<_, i64>(2)?.unsigned_abs(),
-                    catalogue: row.get(3)?,
-                    anchor: Anchor {
-                        boot: boot.parse().unwrap_or(kouan_protocol::BootId(0)),
-                        boot_time: BootTime(row.get::<_, i64>(5)?.unsigned_abs()),
-                        wall: Timestamp(row.get(6)?),
-                        trusted: row.get(7)?,
-                    },
-                    correction: Correction {
-                        received: Timestamp(row.get(10)?),
-                        shift_ms: row.get(8)?,
-                        status: TimeStatus::from_name(&status),
-                    },
-                    body: row.get(11)?,
-                })
-            };
-            statement.query_map(params![span.agent.as_str(), span.key.as_str(), from, to], read)?.collect()
-        })
-        .during("read blocks of the history")
+pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<SeriesColumns, StoreError> {
+    let mut columns = SeriesColumns::default();
+    columns.next = page(history, query, |sample| {
+        let at = columns.times.len();
+        if sample.flaw != 0 {
+            let (quality, reason) = quality_of(sample.flaw);
+            columns.flaws.push(SeriesFlaw { at, quality, reason });
+        }
+        if sample.origin.is_late() {
+            columns.late.push(at);
+        }
+        columns.times.push(sample.time_ms);
+        columns.values.push(sample.value);
+    })?;
+    Ok(columns)
 }
 
-fn open_block(
+/// Shows the readings of a page, oldest first. Returns the cursor of the next one, if there is one.
+fn page(
     history: &HistoryFiles,
-    block: &Block,
-    span: &Span,
     query: &SeriesQuery,
-    day: i64,
-    rows: &mut Vec<ReadingRow>,
-) -> Result<(), StoreError> {
-    let hash: CatalogueHash = block.catalogue.parse().map_err(StoreError::damaged("the catalogue of a block"))?;
-    let catalogue = match history.catalogue(&span.agent, hash)? {
-        Found::Open(catalogue) => catalogue,
-        Found::Unusable(problem) => {
-            return Err(StoreError::Damaged { what: "a catalogue", problem: problem.to_string() });
+    mut show: impl FnMut(Sample),
+) -> Result<Option<String>, StoreError> {
+    let start = query.after.map_or(query.from, |after| Timestamp(after.time_ms).max(query.from));
+    let mut shown = 0;
+    let mut last = SeriesPlace { time_ms: i64::MIN, before: 0 };
+    let mut place = last;
+    for day in history.days(day_of(start), day_of(query.to)) {
+        for sample in of_day(history, day, &query.spans, query.point.as_str(), (start.0, query.to.0))? {
+            let before = if sample.time_ms == place.time_ms { place.before + 1 } else { 0 };
+            place = SeriesPlace { time_ms: sample.time_ms, before };
+            if query.after.is_some_and(|after| place <= after) {
+                continue;
+            }
+            if shown == query.limit {
+                return Ok(Some(last.to_string()));
+            }
+            show(sample);
+            shown += 1;
+            last = place;
         }
-    };
-    let group_rows = GroupRows::from_bytes(&block.body).map_err(StoreError::damaged("a block of readings"))?;
-    let GroupIndex(_) = group_rows.group();
-    let Some((_, group)) = catalogue.group(group_rows.group()) else { return Ok(()) };
-    let Some(column) = group.points.iter().position(|point| point.name == query.point) else { return Ok(()) };
-    let opened =
-        group_rows.rows(group, block.first_seq, &block.anchor).map_err(StoreError::damaged("a block of readings"))?;
-    for row in opened.into_iter().filter(|row| row.seq >= block.from_seq) {
-        let time = block.correction.time_of(&block.anchor, row.boot_time);
-        if time < query.from || time >= query.to || !span.covers(time.0) || day_of(time) != day {
-            continue;
-        }
-        let place = SeriesPlace { time_ms: time.0, epoch: block.epoch.clone(), seq: row.seq };
-        if query.after.as_ref().is_some_and(|after| place <= *after) {
-            continue;
-        }
-        let Some((_, cell)) = row.cells.into_iter().find(|(at, _)| usize::from(*at) == column) else { continue };
-        rows.push(ReadingRow {
-            time: rfc3339(time.0),
-            time_ms: time.0,
-            agent_time_ms: block.anchor.wall_at(row.boot_time).0,
-            value: cell.value,
-            quality: cell.quality,
-            reason: cell.reason,
-            time_status: block.correction.status,
-            late: block.correction.is_late(time),
-            place,
-        });
     }
-    Ok(())
+    Ok(None)
+}
+
+/// The readings of one day of a device under all its names, by time.
+pub(super) fn of_day(
+    history: &HistoryFiles,
+    day: i64,
+    spans: &[Span],
+    point: &str,
+    (from_ms, to_ms): (i64, i64),
+) -> Result<Vec<Sample>, StoreError> {
+    let mut found = Vec::new();
+    for span in spans {
+        let (from_ms, to_ms) = (from_ms.max(span.from_ms), to_ms.min(span.to_ms));
+        if from_ms >= to_ms {
+            continue;
+        }
+        let (agent, key) = (span.agent.as_str(), span.key.as_str());
+        let query = DayQuery { day, agent, key, point, from_ms, to_ms };
+        found.extend(samples::of_day(&history.head, &history.partitions, &query)?);
+    }
+    if !found.is_sorted_by_key(|sample| sample.time_ms) {
+        found.sort_by_key(|sample| sample.time_ms);
+    }
+    Ok(found)
 }

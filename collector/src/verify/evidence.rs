@@ -170,7 +170,7 @@ impl History {
         let mut history = Self { cursor, rows: HashMap::new() };
         for day in partition_days(&folder.history())? {
             let partition = open_read_only(&partition_path(&folder.history(), day))?;
-            let blocks = "SELECT agent, epoch, sum(rows) FROM blocks GROUP BY agent, epoch";
+            let blocks = "SELECT agent, epoch, rows FROM counts";
             let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch";
             for (sql, lane) in [(blocks, Lane::Readings), (events, Lane::Events)] {
                 let counted = collect(&partition, sql, "count the history", |row| {

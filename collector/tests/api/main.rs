@@ -6,6 +6,7 @@ mod access;
 mod clocks;
 mod commands;
 mod delivery;
+mod engine;
 mod history;
 mod ingest;
 mod ingest_model;

@@ -32,6 +32,7 @@ pub(crate) struct Running {
     pub(crate) http: reqwest::Client,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
+    history_memory: u64,
 }
 
 impl Running {
@@ -39,17 +40,29 @@ impl Running {
         Self::start_on(tempfile::tempdir().unwrap()).await
     }
 
+    /// Starts with a history that keeps next to nothing in memory.
+    pub(crate) async fn start_sealing_at_once() -> Self {
+        Self::start_with(tempfile::tempdir().unwrap(), 1).await
+    }
+
     /// Starts on a folder that may hold something already; then its keys are known to who made them.
     pub(crate) async fn start_on(folder: TempDir) -> Self {
+        Self::start_with(folder, Config::default().history_memory).await
+    }
+
+    async fn start_with(folder: TempDir, history_memory: u64) -> Self {
+        Self::start_at(folder, Arc::new(ManualClock::at(NOW)), history_memory).await
+    }
+
+    async fn start_at(folder: TempDir, clock: Arc<ManualClock>, history_memory: u64) -> Self {
         // A second test of this process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let clock = Arc::new(ManualClock::at(NOW));
-        let (mut app, base) = build(folder.path(), &clock).await;
+        let (mut app, base) = build(folder.path(), &clock, history_memory).await;
         let key = app.take_first_key().map(|key| key.reveal().to_owned()).unwrap_or_default();
         let http = reqwest::Client::new();
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
-        Self { folder, clock, base, key, http, stop, task }
+        Self { folder, clock, base, key, http, stop, task, history_memory }
     }
 
     pub(crate) fn with_key(self, key: String) -> Self {
@@ -58,14 +71,30 @@ impl Running {
 
     /// Stops and starts again on the same folder.
     pub(crate) async fn restart(self) -> Self {
-        let Self { folder, clock, key, http, stop, task, .. } = self;
+        let Self { folder, clock, key, http, stop, task, history_memory, .. } = self;
         stop.cancel();
         task.await.unwrap().unwrap();
-        let (mut app, base) = build(folder.path(), &clock).await;
+        let (mut app, base) = build(folder.path(), &clock, history_memory).await;
         assert!(app.take_first_key().is_none(), "there is a key already");
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
-        Self { folder, clock, base, key, http, stop, task }
+        Self { folder, clock, base, key, http, stop, task, history_memory }
+    }
+
+    /// Goes on with the files as a crash at this instant would leave them. Nothing may be under way.
+    pub(crate) async fn crash_and_start(self) -> Self {
+        let left = tempfile::tempdir().unwrap();
+        std::fs::create_dir(left.path().join("history")).unwrap();
+        for part in ["", "history"] {
+            for file in std::fs::read_dir(self.folder.path().join(part)).unwrap().map(|file| file.unwrap()) {
+                if file.file_type().unwrap().is_file() {
+                    std::fs::copy(file.path(), left.path().join(part).join(file.file_name())).unwrap();
+                }
+            }
+        }
+        let (key, clock, history_memory) = (self.key.clone(), Arc::clone(&self.clock), self.history_memory);
+        self.stop().await;
+        Self::start_at(left, clock, history_memory).await.with_key(key)
     }
 
     /// Stops and leaves the folder.
@@ -73,6 +102,17 @@ impl Running {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         self.folder
+    }
+
+    /// Stops once every reader has seen all there is, and leaves the folder.
+    pub(crate) async fn stop_caught_up(self) -> TempDir {
+        eventually("the readers caught up", async || {
+            let figures = self.get("/metrics").await;
+            let lags = figures.as_str()?.lines().filter(|line| line.starts_with("kouan_reader_lag_entries{"));
+            lags.into_iter().all(|line| line.ends_with(" 0")).then_some(())
+        })
+        .await;
+        self.stop().await
     }
 
     pub(crate) async fn enrol(&self, agent: &str, site: &str) -> ScriptedAgent {
@@ -198,8 +238,9 @@ impl Running {
     }
 }
 
-async fn build(folder: &Path, clock: &Arc<ManualClock>) -> (App, String) {
-    let config = Config { data: folder.to_owned(), listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+async fn build(folder: &Path, clock: &Arc<ManualClock>, history_memory: u64) -> (App, String) {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let config = Config { data: folder.to_owned(), listen, history_memory, ..Config::default() };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let app = App::build(config, clock).await.unwrap();
     let base = format!("http://{}", app.address());

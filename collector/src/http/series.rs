@@ -1,0 +1,352 @@
+//! Readings of one or many points by column, raw or at a resolution, and the time spent in each state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use kouan_protocol::{PointName, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{Caller, Id, Params};
+use super::readings::time;
+use super::{AppState, Problem, devices};
+use crate::state;
+use crate::telemetry::{Aggregate, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery};
+
+/// Most points of one request.
+const POINTS: usize = 100;
+/// Most raw readings of one point in an answer.
+const READINGS: usize = 100_000;
+/// Most windows of one point in an answer.
+const WINDOWS: i64 = 20_000;
+/// About how many windows an answer has if the caller does not say.
+const COMFORTABLE: i64 = 1_000;
+/// The longest range of raw readings, in milliseconds: 400 days.
+const RAW_RANGE_MS: i64 = 400 * 24 * 3600 * 1000;
+/// Lengths of windows to choose from, in seconds.
+const LENGTHS_S: [i64; 8] = [60, 300, 900, 3_600, 6 * 3_600, 24 * 3_600, 7 * 24 * 3_600, 28 * 24 * 3_600];
+/// What a state is called while there is no usable reading.
+const NO_WORD: &str = "(bad)";
+
+/// Which readings.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Range {
+    /// The points, separated by commas.
+    points: String,
+    /// From this time on, RFC 3339 or milliseconds; an hour before `to` by default.
+    from: Option<String>,
+    /// Before this time; now by default.
+    to: Option<String>,
+    /// `raw`, or the length of a window such as `5m` or `1h`. Without it, raw up to six hours, and longer ranges in
+    /// about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC.
+    resolution: Option<String>,
+}
+
+/// Points of a device over time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answer {
+    /// The device.
+    device: String,
+    /// `raw`, or the length of a window in seconds.
+    resolution: String,
+    /// One for each point, in the order of the request.
+    series: Vec<PointSeries>,
+}
+
+/// One point over time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PointSeries {
+    /// The point.
+    point: String,
+    /// Its unit now; empty if it has none.
+    unit: String,
+    /// What the answer was made of: `raw`, `1m`, `1h`.
+    levels: Vec<&'static str>,
+    /// The readings or windows.
+    #[serde(flatten)]
+    content: Content,
+}
+
+/// Readings or windows by column.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Content {
+    /// Readings.
+    Readings(SeriesColumns),
+    /// Windows of numbers and counters.
+    Numbers(NumberWindows),
+    /// Windows of states and texts.
+    Words(WordWindows),
+}
+
+/// Windows of numbers and counters; only those that hold readings.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct NumberWindows {
+    /// Starts, in milliseconds since 1970.
+    times: Vec<i64>,
+    /// How many readings had a value.
+    count: Vec<u64>,
+    /// Least values.
+    min: Vec<f64>,
+    /// Greatest values.
+    max: Vec<f64>,
+    /// Sums.
+    sum: Vec<f64>,
+    /// First values.
+    first: Vec<f64>,
+    /// Last values.
+    last: Vec<f64>,
+}
+
+/// Windows of states and texts; only those that hold readings.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct WordWindows {
+    /// Starts, in milliseconds since 1970.
+    times: Vec<i64>,
+    /// How many readings had a word.
+    count: Vec<u64>,
+    /// How often the word became another.
+    changes: Vec<u64>,
+    /// First words.
+    first: Vec<Option<String>>,
+    /// Last words.
+    last: Vec<Option<String>>,
+    /// Milliseconds in each word; `(bad)` stands for no usable reading.
+    spent_ms: Vec<BTreeMap<String, i64>>,
+}
+
+fn invalid(problem: impl Into<String>) -> Problem {
+    Problem::invalid(vec![problem.into()])
+}
+
+/// `None` for raw.
+fn resolution(text: Option<&str>, range_ms: i64) -> Result<Option<Resolution>, Problem> {
+    let ms = match text {
+        Some("raw") => return Ok(None),
+        Some(text) => {
+            let problem = || invalid("resolution must be raw, or a length of whole seconds such as 5m or 1h");
+            let length = parse_length(text).filter(|length| length.subsec_nanos() == 0 && !length.is_zero());
+            i64::try_from(length.ok_or_else(problem)?.as_millis()).map_err(|_| problem())?
+        }
+        None if range_ms <= 6 * 3_600_000 => return Ok(None),
+        None => {
+            let mut lengths = LENGTHS_S.into_iter().map(|seconds| seconds * 1000);
+            lengths.find(|ms| range_ms / ms <= COMFORTABLE).unwrap_or(LENGTHS_S[LENGTHS_S.len() - 1] * 1000)
+        }
+    };
+    if range_ms / ms > WINDOWS {
+        return Err(invalid(format!("that would be {} windows; at most {WINDOWS} are told at once", range_ms / ms)));
+    }
+    Ok(Some(Resolution(ms)))
+}
+
+/// A number and a unit: `90s`, `5m`, `1h`, `1d`.
+fn parse_length(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).filter(|seconds| *seconds <= 366 * 86_400).map(Duration::from_secs)
+}
+
+fn range(shared: &AppState, from: Option<&String>, to: Option<&String>) -> Result<(Timestamp, Timestamp), Problem> {
+    let to = time("to", to, shared.clock.wall().plus_ms(1))?;
+    let from = time("from", from, to.plus_ms(-3_600_000))?;
+    if from > to || from < Timestamp(0) || to > shared.clock.wall().plus_ms(RAW_RANGE_MS) {
+        return Err(invalid("from must be before to, and both must be times since 1970 and not years ahead"));
+    }
+    Ok((from, to))
+}
+
+async fn spans(shared: &AppState, id: &str) -> Result<Vec<Span>, Problem> {
+    let bound = id.to_owned();
+    let bindings = shared.state_readers.read(move |conn| state::bindings(conn, Some(&bound))).await?;
+    Ok(bindings.into_iter().map(Span::try_from).collect::<Result<_, _>>()?)
+}
+
+/// Points of a device over time, by column.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/series", tag = "devices", params(("id" = String, Path), Range),
+    responses((status = 200, body = Answer),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn columns(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Params(wanted): Params<Range>,
+) -> Result<Json<Answer>, Problem> {
+    let device = devices::find(&shared, &caller.sites, &id)?;
+    let points = wanted.points.split(',').map(str::parse::<PointName>).collect::<Result<Vec<_>, _>>();
+    let points = points.map_err(|error| invalid(format!("points: {error}")))?;
+    if points.is_empty() || points.len() > POINTS {
+        return Err(invalid(format!("points must name between 1 and {POINTS} points")));
+    }
+    let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
+    let range_ms = to.0.saturating_sub(from.0);
+    let resolution = resolution(wanted.resolution.as_deref(), range_ms)?;
+    if resolution.is_none() && range_ms > RAW_RANGE_MS {
+        return Err(invalid("raw readings are told for at most 400 days at once"));
+    }
+    let spans = spans(&shared, &id).await?;
+    let units: Vec<String> = points
+        .iter()
+        .map(|point| {
+            let specs = device.spec.groups.iter().flat_map(|group| &group.points);
+            specs.into_iter().find(|spec| spec.name == *point).map(|spec| spec.unit.clone()).unwrap_or_default()
+        })
+        .collect();
+    let now = shared.clock.wall();
+    let series = shared.history(move |history| {
+        let point = |(point, unit): (PointName, String)| {
+            let name = point.to_string();
+            let spans = spans.clone();
+            let (levels, content) = match resolution {
+                None => {
+                    let query = SeriesQuery { spans, point, from, to, after: None, limit: READINGS };
+                    (vec!["raw"], Content::Readings(history.columns(&query)?))
+                }
+                Some(resolution) => {
+                    let query = WindowsQuery { spans, point, from, to, resolution, now };
+                    let WindowsAnswer { levels, windows } = history.windows(&query)?;
+                    (levels, by_column(windows))
+                }
+            };
+            Ok(PointSeries { point: name, unit, levels, content })
+        };
+        points.into_iter().zip(units).map(point).collect::<Result<Vec<_>, _>>()
+    });
+    let series = series.await?;
+    let resolution = resolution.map_or_else(|| "raw".to_owned(), |Resolution(ms)| (ms / 1000).to_string());
+    Ok(Json(Answer { device: id, resolution, series }))
+}
+
+fn word(word: Option<String>) -> String {
+    word.unwrap_or_else(|| NO_WORD.to_owned())
+}
+
+fn by_column(windows: Vec<(i64, Aggregate)>) -> Content {
+    let (mut numbers, mut words) = (NumberWindows::default(), WordWindows::default());
+    for (start, aggregate) in windows {
+        match aggregate {
+            Aggregate::Numbers { count, min, max, sum, first, last } => {
+                numbers.times.push(start);
+                numbers.count.push(count);
+                numbers.min.push(min);
+                numbers.max.push(max);
+                numbers.sum.push(sum);
+                numbers.first.push(first);
+                numbers.last.push(last);
+            }
+            Aggregate::Words { count, changes, first, last, spent_ms } => {
+                words.times.push(start);
+                words.count.push(count);
+                words.changes.push(changes);
+                words.first.push(first);
+                words.last.push(last);
+                words.spent_ms.push(spent_ms.into_iter().map(|(name, ms)| (word(name), ms)).collect());
+            }
+        }
+    }
+    // A point that was of both kinds within the range: the kind with more windows is told.
+    if words.times.len() > numbers.times.len() { Content::Words(words) } else { Content::Numbers(numbers) }
+}
+
+/// Which state.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StateRange {
+    /// The point.
+    point: String,
+    /// From this time on, RFC 3339 or milliseconds; an hour before `to` by default.
+    from: Option<String>,
+    /// Before this time; now by default.
+    to: Option<String>,
+}
+
+/// The time that a point spent in each of its states.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TimeInState {
+    /// The device.
+    device: String,
+    /// The point.
+    point: String,
+    /// Milliseconds in each state; `(bad)` stands for no usable reading.
+    spent_ms: BTreeMap<String, i64>,
+    /// Milliseconds before the first reading within the range.
+    unknown_ms: i64,
+    /// How often the state became another.
+    changes: u64,
+}
+
+/// The time that a point spent in each of its states. The range is widened to whole minutes; a state lasts until the
+/// next reading.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/time-in-state", tag = "devices",
+    params(("id" = String, Path), StateRange), responses((status = 200, body = TimeInState),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn time_in_state(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    Params(wanted): Params<StateRange>,
+) -> Result<Json<TimeInState>, Problem> {
+    devices::find(&shared, &caller.sites, &id)?;
+    let point: PointName = wanted.point.parse().map_err(|error| invalid(format!("point: {error}")))?;
+    let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
+    let (minute, hour) = (60_000, 3_600_000);
+    // Hours where both ends are whole hours: their sums are made; anything else is asked by the minute.
+    let step = if from.0 % hour == 0 && to.0 % hour == 0 { hour } else { minute };
+    let (from_ms, to_ms) = (from.0.div_euclid(step) * step, (to.0 + step - 1).div_euclid(step) * step);
+    let (spans, now) = (spans(&shared, &id).await?, shared.clock.wall());
+    let query = WindowsQuery { spans, point, from, to, resolution: Resolution(step), now };
+    let answer = shared.history(move |history| history.windows(&query)).await?;
+    let mut told = TimeInState {
+        device: id,
+        point: wanted.point,
+        spent_ms: BTreeMap::new(),
+        unknown_ms: to_ms.min(now.0) - from_ms,
+        changes: 0,
+    };
+    let mut before: Option<(i64, Option<String>)> = None;
+    for (start, aggregate) in answer.windows {
+        let Aggregate::Words { changes, first, last, spent_ms, .. } = aggregate else { continue };
+        if let Some((end, word_before)) = before.take() {
+            *told.spent_ms.entry(word(word_before.clone())).or_default() += start - end;
+            told.changes += u64::from(word_before != first);
+        }
+        told.changes += changes;
+        for (name, ms) in spent_ms {
+            *told.spent_ms.entry(word(name)).or_default() += ms;
+        }
+        before = Some((start + step, last));
+    }
+    if let Some((end, last)) = before {
+        *told.spent_ms.entry(word(last)).or_default() += (to_ms.min(now.0) - end).max(0);
+    }
+    told.unknown_ms = (told.unknown_ms - told.spent_ms.values().sum::<i64>()).max(0);
+    Ok(Json(told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolution_is_asked_for_or_chosen() {
+        let day = 24 * 3_600_000;
+        let asked = |text: &str| resolution(Some(text), day).ok().flatten().map(|Resolution(ms)| ms);
+        assert_eq!((asked("5m"), asked("1h"), asked("90s")), (Some(300_000), Some(3_600_000), Some(90_000)));
+        for wrong in ["0s", "1.5m", "h", "1w", "-1m", "99999999999999999999s"] {
+            assert!(resolution(Some(wrong), day).is_err(), "{wrong}");
+        }
+        let chosen = |range| resolution(None, range).unwrap().map(|Resolution(ms)| ms);
+        assert_eq!((chosen(3_600_000), chosen(day), chosen(30 * day)), (None, Some(300_000), Some(3_600_000)));
+        assert_eq!(chosen(3_650 * day), Some(7 * day));
+        assert!(resolution(Some("1s"), 30 * day).is_err());
+    }
+}

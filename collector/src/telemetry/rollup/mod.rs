@@ -1,0 +1,12 @@
+//! Sums over hours and minutes: made once a day is over, made again when something late arrives.
+
+mod codec;
+mod levels;
+mod make;
+mod query;
+mod window;
+
+pub(in crate::telemetry) use levels::Levels;
+pub(in crate::telemetry) use make::Maker;
+pub(in crate::telemetry) use query::read;
+pub use query::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};

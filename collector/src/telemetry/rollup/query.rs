@@ -1,0 +1,252 @@
+//! Readings at a resolution: from sums where they stand, from the readings themselves where they do not.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use kouan_protocol::{PointName, Timestamp};
+use rusqlite::{Connection, params};
+use tracing::error;
+
+use super::codec::{self, ColumnWindows};
+use super::levels::LevelFile;
+use super::window::{Numbers, Summary, Windows, Word};
+use crate::store::{During as _, StoreError};
+use crate::telemetry::integers::Malformed;
+use crate::telemetry::rows::Column;
+use crate::telemetry::{HistoryFiles, Span, day_ms, day_of, samples, series};
+
+/// The length of a window, in milliseconds; a whole number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolution(pub i64);
+
+impl Resolution {
+    /// The coarsest sums that windows of this length can be made of.
+    fn level(self) -> Option<LevelFile> {
+        [LevelFile::Hours, LevelFile::Minutes].into_iter().find(|level| self.0 % level.step_ms() == 0)
+    }
+}
+
+/// Which windows.
+#[derive(Debug, Clone)]
+pub struct WindowsQuery {
+    /// The names that the device had.
+    pub spans: Vec<Span>,
+    /// The point.
+    pub point: PointName,
+    /// From this time on; the window that it lies in is told as a whole.
+    pub from: Timestamp,
+    /// Before this time; the window that it lies in is told as a whole.
+    pub to: Timestamp,
+    /// The length of a window.
+    pub resolution: Resolution,
+    /// The time after which nothing is known yet.
+    pub now: Timestamp,
+}
+
+/// Windows that hold readings, oldest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WindowsAnswer {
+    /// What they were made of: `raw`, `1m`, `1h`.
+    pub levels: Vec<&'static str>,
+    /// The windows by their start in milliseconds since 1970.
+    pub windows: Vec<(i64, Aggregate)>,
+}
+
+/// What a point did in a window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Aggregate {
+    /// Of numbers and counters; readings without a value are not counted.
+    Numbers {
+        /// How many readings.
+        count: u64,
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+        /// The sum.
+        sum: f64,
+        /// The first.
+        first: f64,
+        /// The last.
+        last: f64,
+    },
+    /// Of states and texts; no word stands for a reading without a value.
+    Words {
+        /// How many readings with a word.
+        count: u64,
+        /// How often the word became another.
+        changes: u64,
+        /// The first word.
+        first: Option<String>,
+        /// The last word.
+        last: Option<String>,
+        /// Milliseconds in each word. The word of an earlier window goes on until the first reading.
+        spent_ms: Vec<(Option<String>, i64)>,
+    },
+}
+
+/// Windows of one day, and what they were made of.
+type DayWindows = (&'static str, ColumnWindows);
+
+pub(in crate::telemetry) fn read(history: &HistoryFiles, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError> {
+    let step = query.resolution.0.max(1_000);
+    let from_ms = query.from.0.div_euclid(step) * step;
+    let to_ms = (query.to.0.saturating_add(step - 1)).div_euclid(step).saturating_mul(step);
+    let mut answer = WindowsAnswer::default();
+    let mut windows = Windows::new(step);
+    for (_, (level, day)) in days(history, query, (from_ms, to_ms))? {
+        if !answer.levels.contains(&level) {
+            answer.levels.push(level);
+        }
+        for (at, summary) in day {
+            if (from_ms..to_ms).contains(&at) {
+                windows.join(at, summary);
+            }
+        }
+    }
+    answer.windows = finish(windows.into_list(), step, query.now.0);
+    Ok(answer)
+}
+
+fn days(
+    history: &HistoryFiles,
+    query: &WindowsQuery,
+    (from_ms, to_ms): (i64, i64),
+) -> Result<BTreeMap<i64, DayWindows>, StoreError> {
+    let (first, last) = (day_of(Timestamp(from_ms)), day_of(Timestamp(to_ms - 1)));
+    let mut days = match query.resolution.level() {
+        Some(level) => summed_days(history, query, level, (first, last))?,
+        None => BTreeMap::new(),
+    };
+    let small = query.resolution.level().map_or(query.resolution.0, LevelFile::step_ms);
+    for day in history.days(first, last) {
+        if days.contains_key(&day) {
+            continue;
+        }
+        let range = (from_ms.max(day_ms(day)), to_ms.min(day_ms(day + 1)));
+        // Only as coarse as sums are: a longer window may reach into the next day.
+        let mut windows = Windows::new(small);
+        let mut is_words = false;
+        for sample in series::of_day(history, day, &query.spans, query.point.as_str(), range)? {
+            is_words |= matches!(sample.value, Some(kouan_protocol::Value::Text(_)));
+            windows.take(sample.time_ms, sample.value.as_ref(), is_words);
+        }
+        if !windows.list().is_empty() {
+            days.insert(day, ("raw", windows.into_list()));
+        }
+    }
+    Ok(days)
+}
+
+/// The days whose sums hold everything that is known of the device.
+fn summed_days(
+    history: &HistoryFiles,
+    query: &WindowsQuery,
+    level: LevelFile,
+    (first, last): (i64, i64),
+) -> Result<BTreeMap<i64, DayWindows>, StoreError> {
+    let mut days: BTreeMap<i64, DayWindows> = BTreeMap::new();
+    let mut doubled = Vec::new();
+    let newest = history.head.days();
+    for span in &query.spans {
+        let (agent, key) = (span.agent.as_str(), span.key.as_str());
+        // Asked before the sums are read: what they lack now arrived later than the question.
+        let is_good = |day: i64| {
+            history.levels.is_made_for(day, agent, key)
+                && !(newest.contains(&day) && history.head.has_device(day, agent, key))
+        };
+        let good: HashSet<i64> =
+            history.levels.made_within(first, last).into_iter().filter(|day| is_good(*day)).collect();
+        let mut day = first;
+        while day <= last {
+            let path = level.path(history.levels.folder(), day);
+            let mut end = day;
+            while end < last && level.path(history.levels.folder(), end + 1) == path {
+                end += 1;
+            }
+            let read = |conn: &Connection| of_file(conn, (agent, key), query.point.as_str(), (day, end));
+            for (day, windows) in history.levels.read(&path, read)?.unwrap_or_default() {
+                let is_whole = span.from_ms <= day_ms(day) && span.to_ms >= day_ms(day + 1);
+                if !is_whole || !good.contains(&day) || days.insert(day, (level.name(), windows)).is_some() {
+                    doubled.push(day);
+                }
+            }
+            day = end + 1;
+        }
+    }
+    // Of two groups or two names on one day, and where something is missing, the readings themselves are asked.
+    for day in doubled {
+        days.remove(&day);
+    }
+    Ok(days)
+}
+
+fn of_file(
+    conn: &Connection,
+    (agent, key): (&str, &str),
+    point: &str,
+    (first, last): (i64, i64),
+) -> Result<Vec<(i64, ColumnWindows)>, StoreError> {
+    let mut layouts: HashMap<i64, Vec<Column>> = HashMap::new();
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT w.day, w.layout_id, w.checksum, w.body FROM groups g JOIN windows w ON w.group_id = g.id
+             WHERE g.agent = ?1 AND g.key = ?2 AND w.day BETWEEN ?3 AND ?4 ORDER BY w.day",
+        )
+        .during("read sums")?;
+    let mut rows = statement.query(params![agent, key, first, last]).during("read sums")?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().during("read sums")? {
+        let (day, layout_id, checksum): (i64, i64, u32) =
+            (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().during("read sums")?;
+        let layout = match layouts.entry(layout_id) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(samples::layout(conn, layout_id)?),
+        };
+        let Some(column) = layout.iter().position(|column| column.name.as_str() == point) else { continue };
+        let body = row.get_ref(3).and_then(|body| Ok(body.as_blob()?)).during("read sums")?;
+        let opened = if crc32fast::hash(body) == checksum {
+            codec::decode_column(body, column)
+        } else {
+            Err(Malformed("its checksum is wrong"))
+        };
+        match opened {
+            Ok(windows) => found.push((day, windows)),
+            Err(problem) => error!(%problem, day, agent, key, "Sums are broken; the readings are asked instead."),
+        }
+    }
+    Ok(found)
+}
+
+/// Adds to each window of words the time before its first and after its last reading.
+fn finish(list: Vec<(i64, Summary)>, step_ms: i64, now_ms: i64) -> Vec<(i64, Aggregate)> {
+    let mut before: Option<Word> = None;
+    let text = |word: &Word| word.as_ref().map(ToString::to_string);
+    list.into_iter()
+        .map(|(start, summary)| match summary {
+            Summary::Numbers(Numbers { count, min, max, sum, first, last }) => {
+                (start, Aggregate::Numbers { count, min, max, sum, first, last })
+            }
+            Summary::Words(mut words) => {
+                if let Some(before) = before.take() {
+                    *words.spent.entry(before).or_default() += words.first_after_ms;
+                }
+                let end = step_ms.min(now_ms.saturating_sub(start)).max(words.last_after_ms);
+                *words.spent.entry(words.last.clone()).or_default() += end - words.last_after_ms;
+                before = Some(words.last.clone());
+                let aggregate = Aggregate::Words {
+                    count: words.count,
+                    changes: words.changes,
+                    first: text(&words.first),
+                    last: text(&words.last),
+                    spent_ms: words
+                        .spent
+                        .iter()
+                        .filter(|(_, ms)| **ms > 0)
+                        .map(|(word, ms)| (text(word), *ms))
+                        .collect(),
+                };
+                (start, aggregate)
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! The readings of one point out of memory and chunks, by time.
+
+use std::collections::HashMap;
+
+use kouan_protocol::Value;
+use rusqlite::{Connection, params};
+use tracing::error;
+
+use super::cells::{Cells, Flaw};
+use super::chunk::Chunk;
+use super::head::Head;
+use super::integers::Malformed;
+use super::partitions::Partitions;
+use super::rows::{Column, Origin};
+use super::seal::sealed_through;
+use crate::store::{During as _, StoreError};
+
+/// A reading as the history holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sample {
+    pub(super) time_ms: i64,
+    pub(super) value: Option<Value>,
+    pub(super) flaw: Flaw,
+    pub(super) origin: Origin,
+}
+
+/// Which readings of one day: of a device at an agent, of a point, from a time on and before another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DayQuery<'q> {
+    pub(super) day: i64,
+    pub(super) agent: &'q str,
+    pub(super) key: &'q str,
+    pub(super) point: &'q str,
+    pub(super) from_ms: i64,
+    pub(super) to_ms: i64,
+}
+
+/// The readings by time; those of one time in the order in which they arrived.
+pub(super) fn of_day(head: &Head, partitions: &Partitions, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
+    // Memory first: a row that is sealed in between is then found twice, and the partition tells which.
+    let newest = of_head(head, query);
+    let sealed = partitions.read(query.day, |conn| {
+        let through = sealed_through(conn)?;
+        Ok((through, of_partition(conn, query)?))
+    })?;
+    let (through, mut samples) = sealed.unwrap_or((0, Vec::new()));
+    samples.extend(newest.into_iter().filter(|(entry, _)| *entry > through).map(|(_, sample)| sample));
+    if !samples.is_sorted_by_key(|sample| sample.time_ms) {
+        samples.sort_by_key(|sample| sample.time_ms);
+    }
+    // Sealing leaves repeated rows out; until then, and where they lie in different chunks, they stand side by side.
+    samples.dedup_by(|next, sample| {
+        (next.time_ms, next.flaw) == (sample.time_ms, sample.flaw) && next.value == sample.value
+    });
+    Ok(samples)
+}
+
+fn of_head(head: &Head, query: &DayQuery<'_>) -> Vec<(i64, Sample)> {
+    let mut samples = Vec::new();
+    for group in head.of_device(query.day, query.agent, query.key) {
+        let Some(column) = group.group.column(query.point) else { continue };
+        let arrived = group.lock_settled();
+        let cells = &arrived.rows.columns[column];
+        for (row, sample) in samples_of(cells, &arrived.rows.times, &arrived.rows.origins, query) {
+            samples.push((arrived.entries[row], sample));
+        }
+    }
+    samples
+}
+
+fn samples_of<'c>(
+    cells: &'c Cells,
+    times: &'c [i64],
+    origins: &'c [Origin],
+    query: &'c DayQuery<'_>,
+) -> impl Iterator<Item = (usize, Sample)> + 'c {
+    cells.iter().filter_map(|(row, flaw, place)| {
+        let time_ms = *times.get(row)?;
+        if time_ms < query.from_ms || time_ms >= query.to_ms {
+            return None;
+        }
+        let value = place.and_then(|place| cells.values.get(place));
+        Some((row, Sample { time_ms, value, flaw, origin: *origins.get(row)? }))
+    })
+}
+
+fn of_partition(conn: &Connection, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
+    let mut samples = Vec::new();
+    each_chunk(conn, query, |chunk, layout| {
+        let Some(at) = layout.iter().position(|column| column.name.as_str() == query.point) else { return Ok(()) };
+        let cells = chunk.cells(at, layout[at].kind)?;
+        samples.extend(samples_of(&cells, &chunk.times()?, &chunk.origins()?, query).map(|(_, sample)| sample));
+        Ok(())
+    })?;
+    Ok(samples)
+}
+
+/// Shows each chunk that may hold such readings. One that is broken is reported and left out: what the others hold is
+/// worth more than an error.
+pub(super) fn each_chunk(
+    conn: &Connection,
+    query: &DayQuery<'_>,
+    mut take: impl FnMut(&Chunk<'_>, &[Column]) -> Result<(), Malformed>,
+) -> Result<(), StoreError> {
+    let mut layouts: HashMap<i64, Vec<Column>> = HashMap::new();
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT c.id, c.layout_id, c.checksum, c.body FROM groups g JOIN chunks c ON c.group_id = g.id
+             WHERE g.agent = ?1 AND g.key = ?2 AND c.t_max >= ?3 AND c.t_min < ?4 ORDER BY c.first_entry, c.id",
+        )
+        .during("read chunks")?;
+    let mut rows =
+        statement.query(params![query.agent, query.key, query.from_ms, query.to_ms]).during("read chunks")?;
+    while let Some(row) = rows.next().during("read chunks")? {
+        let (id, layout_id, checksum): (i64, i64, u32) =
+            (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().during("read chunks")?;
+        let layout = match layouts.entry(layout_id) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(layout(conn, layout_id)?),
+        };
+        let body = row.get_ref(3).and_then(|body| Ok(body.as_blob()?)).during("read chunks")?;
+        let opened = if crc32fast::hash(body) == checksum {
+            Chunk::open(body).and_then(|chunk| take(&chunk, layout))
+        } else {
+            Err(Malformed("its checksum is wrong"))
+        };
+        if let Err(problem) = opened {
+            let (agent, key, day) = (query.agent, query.key, query.day);
+            error!(%problem, chunk = id, day, agent, key, "A chunk of the history is broken and is left out.");
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a layout.
+pub(super) fn layout(conn: &Connection, id: i64) -> Result<Vec<Column>, StoreError> {
+    let text: String = conn
+        .prepare_cached("SELECT columns FROM layouts WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .during("read a layout")?;
+    serde_json::from_str(&text).map_err(StoreError::damaged("a layout"))
+}
