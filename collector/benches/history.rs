@@ -13,7 +13,7 @@ use kouan_collector::reader::Reader as _;
 use kouan_collector::store::log::{Arrival, CheckedBatch, Content, Correction, IngestLog as _, SqliteLog, TimeStatus};
 use kouan_collector::store::{File, open_writable};
 use kouan_collector::telemetry::{
-    History, HistoryReader, HistorySettings, Resolution, SeriesQuery, Span, WindowsQuery,
+    History, HistoryReader, HistorySettings, Resolution, Retention, SeriesQuery, Span, WindowsQuery,
 };
 use kouan_protocol::session::{Hello, LaneClaim, PROTOCOL};
 use kouan_protocol::{
@@ -91,7 +91,14 @@ fn fill(shape: &Shape, ingest: &Path) -> (usize, usize) {
     let (mut kept, mut kept_rows) = (0, 0);
     for agent in 0..shape.agents {
         let agent: AgentId = format!("agent-{agent}").parse().unwrap();
-        let claim = LaneClaim { lane: Lane::Readings, epoch: EPOCH, oldest_seq: 1, next_seq: 1, digests: vec![] };
+        let claim = LaneClaim {
+            lane: Lane::Readings,
+            epoch: EPOCH,
+            oldest_seq: 1,
+            next_seq: 1,
+            digests: vec![],
+            volatile: false,
+        };
         let hello = Hello {
             protocol: PROTOCOL,
             software: String::new(),
@@ -148,6 +155,8 @@ fn fill(shape: &Shape, ingest: &Path) -> (usize, usize) {
                 catalogue: Some(hash),
                 groups,
                 records: vec![],
+                volatile: false,
+                all_alarms: false,
             };
             let body = batch.encode();
             let received = now.wall.plus_ms(400);
@@ -238,6 +247,7 @@ async fn measure(shape: &Shape) {
             * shape.sealed_rows
             * (POINTS * 8 / shape.changed_one_in as usize + 40),
         seal_every_ms: u64::MAX,
+        retention: Retention::default(),
     };
     let span_ms = (shape.polls as u64 * shape.step_ms) as i64;
     let clock = Arc::new(ManualClock::at(START_MS + span_ms + 2 * 86_400_000));
@@ -266,10 +276,10 @@ async fn measure(shape: &Shape) {
     println!("  opened in {:.1} ms", started.elapsed().as_secs_f64() * 1000.0);
     let history = reader.history().unwrap();
     let found = raw_day(&*history, 0);
-    println!("  one series, one day raw: {found} readings in {:.3} ms", median(101, || drop(raw_day(&*history, 0))));
+    println!("  one series, one day raw: {found} readings in {:.3} ms", median(101, || _ = raw_day(&*history, 0)));
     let days = span_ms / 86_400_000;
     if days > 2 {
-        let over_days = || drop((1..days).map(|day| raw_day(&*history, day)).collect::<Vec<_>>());
+        let over_days = || _ = (1..days).map(|day| raw_day(&*history, day)).sum::<usize>();
         println!("  the same, another day each time: {:.3} ms", median(5, over_days) / (days - 1) as f64);
         let (levels, found) = hours(&*history, days.min(30));
         let asked = median(101, || drop(hours(&*history, days.min(30))));

@@ -19,7 +19,7 @@ use crate::counters::Counters;
 use crate::http::{self, AppState, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::outages::OutageReader;
-use crate::reader::{self, Progress, Reader as _};
+use crate::reader::{self, Progress};
 use crate::restore;
 use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
 use crate::store::log::{FUTURE_MS, SqliteLog};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kouan_settings::{Document, Problems, Section};
 
-use crate::telemetry::HistorySettings;
+use crate::telemetry::{HistorySettings, Retention};
 
 /// The commented default configuration, which `print-config` prints.
 pub const TEMPLATE: &str = include_str!("../../configs/collector.toml");
@@ -32,6 +32,8 @@ pub struct Config {
     pub history_memory: u64,
     /// How long readings stay in memory before they are written to the history's files.
     pub history_seal_every: Duration,
+    /// How long the history is kept.
+    pub history_retention: Retention,
 }
 
 impl Default for Config {
@@ -46,6 +48,7 @@ impl Default for Config {
             keep_personal_values_at: Vec::new(),
             history_memory: 256 << 20,
             history_seal_every: Duration::from_secs(3600),
+            history_retention: Retention::default(),
         }
     }
 }
@@ -115,6 +118,9 @@ impl Config {
         let history_memory = history.bytes_or("memory", default.history_memory);
         let minute = Duration::from_secs(60);
         let history_seal_every = history.duration_within("seal_every", minute..=hour * 24, default.history_seal_every);
+        let mut days = |key: &str| history.integer(key, 1..=36_600);
+        let history_retention =
+            Retention { days: days("keep_days"), minutes: days("keep_minutes_days"), hours: days("keep_hours_days") };
         drop(history);
         drop(root);
         problems.into_result(Self {
@@ -127,6 +133,7 @@ impl Config {
             keep_personal_values_at,
             history_memory,
             history_seal_every,
+            history_retention,
         })
     }
 
@@ -146,6 +153,7 @@ impl Config {
         HistorySettings {
             keep_personal_values_at: self.keep_personal_values_at.clone(),
             memory_bytes: usize::try_from(self.history_memory).unwrap_or(usize::MAX),
+            retention: self.history_retention,
             seal_every_ms: u64::try_from(self.history_seal_every.as_millis()).unwrap_or(u64::MAX),
         }
     }

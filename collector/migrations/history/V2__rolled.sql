@@ -9,3 +9,6 @@ CREATE TABLE dirty (
     key   TEXT NOT NULL,
     PRIMARY KEY (day, agent, key)
 ) WITHOUT ROWID;
+
+-- Readings of earlier versions stood in files that are read no longer: what the log still has is read again.
+DELETE FROM cursors;

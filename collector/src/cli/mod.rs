@@ -23,6 +23,7 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::CheckConfig => show::check_config(&place),
         Action::PrintConfig => show::print_config(),
         Action::Verify { json } => show::verify(&place, json),
+        Action::Check { json } => show::check(&place, json),
         Action::Fingerprint => provision::fingerprint(&place),
         Action::Restored => provision::restored(&place),
         Action::Openapi => show::openapi(),

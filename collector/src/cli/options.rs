@@ -44,6 +44,12 @@ pub(super) enum Action {
     CheckConfig,
     /// Print the commented default settings
     PrintConfig,
+    /// Read every chunk of the history and find what is broken; also beside a running collector
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Prove that nothing was lost or doubled; also beside a running collector
     Verify {
         /// Print JSON

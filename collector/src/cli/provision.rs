@@ -13,11 +13,10 @@ use super::options::Place;
 use crate::auth::{self, AccountProblem, Scope};
 use crate::config::Config;
 use crate::http::rfc3339;
-use crate::reader::Reader as _;
 use crate::restore;
 use crate::store::log::SqliteLog;
 use crate::store::{During as _, File, StoreError, open_read_only, open_writable};
-use crate::telemetry::HistoryReader;
+use crate::telemetry::history_last_seen;
 use crate::tls::Certificate;
 
 pub(super) fn add_agent(place: &Place, name: &AgentId, site: &str) -> Result<ExitCode> {
@@ -137,7 +136,7 @@ pub(super) fn restored(place: &Place) -> Result<ExitCode> {
     let setup = folder.lock_setup()?;
     let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
     let mut state = open_writable(&folder.state(), File::State)?;
-    let history = HistoryReader::open(&folder.ingest(), &folder.history(), Vec::new())?.cursor();
+    let history = history_last_seen(&folder.history())?;
     drop(setup);
     let restored = restore::begin_again(&mut log, &mut state, history, now)?;
     let mut out = std::io::stdout();

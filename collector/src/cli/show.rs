@@ -8,6 +8,7 @@ use comfy_table::{Table, presets};
 
 use super::options::Place;
 use crate::config::{self, Tls};
+use crate::telemetry;
 use crate::tls::Certificate;
 use crate::verify;
 
@@ -41,6 +42,26 @@ pub(super) fn verify(place: &Place, json: bool) -> Result<ExitCode> {
         print(&report, &mut out)?;
     }
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Exit code 1 says that something is broken.
+pub(super) fn check(place: &Place, json: bool) -> Result<ExitCode> {
+    let report = telemetry::check(&place.folder()?.history())?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        let (days, chunks, rows, sums) = (report.days, report.chunks, report.rows, report.sums);
+        writeln!(out, "Days: {days}; chunks: {chunks} with {rows} rows; sums of groups and days: {sums}.")?;
+        for (class, bytes) in &report.bytes_by_class {
+            writeln!(out, "Readings of class {class}: {bytes} bytes.")?;
+        }
+        for problem in &report.problems {
+            writeln!(out, "PROBLEM: {problem}")?;
+        }
+        writeln!(out, "{}", if report.problems.is_empty() { "Every chunk opens." } else { "Something is broken." })?;
+    }
+    Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {

@@ -153,7 +153,7 @@ pub(super) struct DeviceFilter {
 }
 
 impl DeviceFilter {
-    fn matches(&self, scope: &Scope, device: &Device) -> bool {
+    pub(super) fn matches(&self, scope: &Scope, device: &Device) -> bool {
         let equal = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
         let contains = |needle: &String| {
             let needle = needle.to_lowercase();

@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, alarms, commands, devices, events, keys, losses, readings, series, service,
+    AppState, Problem, agent, agents, alarms, commands, devices, events, export, keys, latest, losses, readings,
+    series, service,
 };
 use crate::auth::{KeyScope, Permission};
 
@@ -49,8 +50,10 @@ pub fn table() -> Vec<Route> {
         admin => devices::rename,
         admin => devices::bind,
         read => devices::latest,
+        read => latest::columns,
         read => readings::list,
         read => series::columns,
+        read => export::csv,
         read => series::time_in_state,
         read => events::list,
         read => alarms::list,

@@ -165,7 +165,18 @@ fn range(shared: &AppState, from: Option<&String>, to: Option<&String>) -> Resul
     Ok((from, to))
 }
 
-async fn spans(shared: &AppState, id: &str) -> Result<Vec<Span>, Problem> {
+/// Reads names of points, separated by commas.
+pub(super) fn points_of(text: &str) -> Result<Vec<PointName>, Problem> {
+    let points = text.split(',').map(str::parse::<PointName>).collect::<Result<Vec<_>, _>>();
+    let points = points.map_err(|error| invalid(format!("points: {error}")))?;
+    if points.len() > POINTS {
+        return Err(invalid(format!("points must name between 1 and {POINTS} points")));
+    }
+    Ok(points)
+}
+
+/// The names that a device had.
+pub(super) async fn spans(shared: &AppState, id: &str) -> Result<Vec<Span>, Problem> {
     let bound = id.to_owned();
     let bindings = shared.state_readers.read(move |conn| state::bindings(conn, Some(&bound))).await?;
     Ok(bindings.into_iter().map(Span::try_from).collect::<Result<_, _>>()?)
@@ -182,11 +193,7 @@ pub(super) async fn columns(
     Params(wanted): Params<Range>,
 ) -> Result<Json<Answer>, Problem> {
     let device = devices::find(&shared, &caller.sites, &id)?;
-    let points = wanted.points.split(',').map(str::parse::<PointName>).collect::<Result<Vec<_>, _>>();
-    let points = points.map_err(|error| invalid(format!("points: {error}")))?;
-    if points.is_empty() || points.len() > POINTS {
-        return Err(invalid(format!("points must name between 1 and {POINTS} points")));
-    }
+    let points = points_of(&wanted.points)?;
     let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
     let range_ms = to.0.saturating_sub(from.0);
     let resolution = resolution(wanted.resolution.as_deref(), range_ms)?;

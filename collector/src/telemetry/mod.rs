@@ -7,6 +7,7 @@
 //! dated bindings when somebody asks.
 
 mod cells;
+mod check;
 mod chunk;
 mod event_rows;
 mod events;
@@ -16,6 +17,7 @@ mod integers;
 mod partition;
 mod partitions;
 mod reader;
+mod retention;
 mod rollup;
 mod rows;
 mod samples;
@@ -24,11 +26,13 @@ mod series;
 mod span;
 mod take;
 
+pub use check::{HistoryReport, check};
 pub use events::{EventFilter, EventRow};
 pub use files::HistoryFiles;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
-pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings};
+pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
+pub use retention::Retention;
 pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
 pub use series::{ReadingRow, SeriesColumns, SeriesFlaw, SeriesPlace, SeriesQuery};
 pub use span::Span;

@@ -63,7 +63,7 @@ pub(super) fn open_file(path: &Path, file: File) -> Result<Connection, StoreErro
 }
 
 /// Makes sure that a new name survives a power cut.
-fn sync_folder(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", folder))
 }

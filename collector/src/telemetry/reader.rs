@@ -1,6 +1,6 @@
 //! The reader of the log that keeps the history.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use super::event_rows::{self, EventItem};
 use super::head::Head;
 use super::partition::open_file;
 use super::partitions::Partitions;
+use super::retention::{self, Retention};
 use super::rollup::{Levels, Maker};
 use super::seal::{seal_day, sealed_through};
 use super::take::Taker;
@@ -23,6 +24,8 @@ use crate::store::{During as _, File, StoreError, open_writable};
 const STEP_BYTES: usize = 2 << 20;
 /// Partitions that stay open for writing: today, and a few more while a backlog arrives.
 const OPEN_PARTITIONS: usize = 8;
+/// How often old files are looked for.
+const RETAIN_MS: u64 = 3_600_000;
 /// The name under which the cursor is kept.
 pub const HISTORY_CURSOR: &str = "history";
 
@@ -38,6 +41,8 @@ pub struct HistorySettings {
     pub memory_bytes: usize,
     /// ... or when the oldest of them was taken so long ago.
     pub seal_every_ms: u64,
+    /// How long the files are kept.
+    pub retention: Retention,
 }
 
 /// Follows the log: readings into memory and, from time to time, into sealed chunks; events into rows at once.
@@ -62,6 +67,8 @@ struct Inner {
     cursor: i64,
     /// Everything up to here can be seen.
     taken: i64,
+    /// When old files were looked for.
+    retained_at: Option<BootTime>,
     /// When the head began to fill.
     filling_since: Option<BootTime>,
 }
@@ -77,11 +84,12 @@ impl HistoryReader {
         settings: HistorySettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let index = open_writable(&folder.join("index.db"), File::HistoryIndex)?;
+        let mut index = open_writable(&folder.join("index.db"), File::HistoryIndex)?;
         let cursor: Option<i64> = index
             .query_row("SELECT log_id FROM cursors WHERE reader = ?1", [HISTORY_CURSOR], |row| row.get(0))
             .optional()
             .during("read the history's cursor")?;
+        retention::finish(&mut index, folder)?;
         let files = Arc::new(Partitions::open(folder)?);
         let levels = Arc::new(Levels::open(folder, &index)?);
         Ok(Self(Some(Box::new(Inner {
@@ -97,6 +105,7 @@ impl HistoryReader {
             clock,
             cursor: cursor.unwrap_or(0),
             taken: cursor.unwrap_or(0),
+            retained_at: None,
             filling_since: None,
         }))))
     }
@@ -106,12 +115,7 @@ impl HistoryReader {
     /// # Errors
     /// When it cannot be read.
     pub fn last_seen(&self) -> Result<i64, StoreError> {
-        let inner = self.0.as_ref().ok_or(StoreError::Closed)?;
-        let seen: Option<i64> = inner
-            .index
-            .query_row("SELECT max(log_id) FROM cursors", [], |row| row.get(0))
-            .during("read how far the history is")?;
-        Ok(seen.unwrap_or(0))
+        last_seen(&self.0.as_ref().ok_or(StoreError::Closed)?.index)
     }
 
     /// The history for those who read it.
@@ -140,6 +144,21 @@ impl HistoryReader {
         self.0 = Some(inner);
         result
     }
+}
+
+/// The newest entry that any file of the history in `folder` may hold something of.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn history_last_seen(folder: &Path) -> Result<i64, StoreError> {
+    last_seen(&open_writable(&folder.join("index.db"), File::HistoryIndex)?)
+}
+
+fn last_seen(index: &Connection) -> Result<i64, StoreError> {
+    let seen: Option<i64> = index
+        .query_row("SELECT max(log_id) FROM cursors", [], |row| row.get(0))
+        .during("read how far the history is")?;
+    Ok(seen.unwrap_or(0))
 }
 
 impl Reader for HistoryReader {
@@ -172,7 +191,7 @@ impl Inner {
         let Page { entries, through: last } = self.log.after(self.taken, STEP_BYTES, Wanted::All)?;
         if entries.is_empty() {
             // Only while nothing else is to be done: new readings come before sums of old ones.
-            return self.maker.step(&self.index, self.clock.wall().0);
+            return Ok(self.maker.step(&self.index, self.clock.wall().0)? || self.retain(now)?);
         }
         let mut events = BTreeMap::new();
         let mut readings = Vec::new();
@@ -188,10 +207,20 @@ impl Inner {
         for (day, items) in &events {
             self.writing.events(*day, items)?;
         }
+        let mut ahead = BTreeSet::new();
         let took = readings.into_iter().try_for_each(|entry| {
-            let wanted = |day| self.writing.lacks(day, entry.id);
+            let wanted = |day| {
+                let lacks = self.writing.lacks(day, entry.id)?;
+                if !lacks {
+                    ahead.insert(day);
+                }
+                Ok(lacks)
+            };
             self.taker.take(&mut self.log, &self.head, entry, wanted)
         });
+        // A partition that is ahead of the cursor, after a crash or out of a backup, may be ahead of its sums as well.
+        let doubted = ahead.into_iter().try_for_each(|day| self.maker.doubt(&self.index, day));
+        let took = took.and(doubted);
         if let Err(error) = took {
             self.forget();
             return Err(error);
@@ -200,6 +229,22 @@ impl Inner {
         self.taken = last;
         self.filling_since.get_or_insert(now);
         Ok(true)
+    }
+
+    /// Deletes old files, once in a while. Returns whether any went.
+    fn retain(&mut self, now: BootTime) -> Result<bool, StoreError> {
+        let is_due = self.retained_at.is_none_or(|at| now.since_ms(at) >= RETAIN_MS);
+        if !is_due || self.settings.retention == Retention::default() {
+            return Ok(false);
+        }
+        // A deleted day must hold nothing that a crash would bring back from the log.
+        self.seal()?;
+        let (open, wall) = (&mut self.writing.open, self.clock.wall());
+        let closing = |day| drop(open.remove(&day));
+        let (folder, retention) = (&self.writing.folder, self.settings.retention);
+        let gone = retention::apply(&mut self.index, &self.files, &self.levels, folder, retention, wall, closing)?;
+        self.retained_at = Some(now);
+        Ok(gone > 0)
     }
 
     /// An entry may have been taken by half: what is not sealed is forgotten and read again.

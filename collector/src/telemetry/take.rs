@@ -60,10 +60,14 @@ impl Taker {
         if let Err(error) = check(&batch, &specs) {
             return unopened(head, entry, error.to_string(), wanted);
         }
+        let mut counts = HashMap::new();
         for rows in &batch.groups {
             let at = rows.group().0 as usize;
             let (Some(spec), Some((number, group))) = (specs.get(at), resolved.get(at)) else { continue };
-            self.take_rows(head, entry, &batch, rows, spec, (*number, group), &mut wanted)?;
+            self.take_rows(head, entry, &batch, rows, spec, (*number, group), &mut wanted, &mut counts)?;
+        }
+        for (day, rows) in counts {
+            *self.counted.entry((day, entry.agent.to_string(), entry.epoch.to_string())).or_default() += rows;
         }
         Ok(())
     }
@@ -78,6 +82,7 @@ impl Taker {
         spec: &kouan_protocol::GroupSpec,
         (number, group): (GroupNumber, &Arc<Group>),
         wanted: &mut impl FnMut(i64) -> Result<bool, StoreError>,
+        counts: &mut HashMap<i64, u64>,
     ) -> Result<(), StoreError> {
         let damaged = StoreError::damaged::<DecodeError>("a batch that had opened before");
         let times: Vec<i64> =
@@ -104,7 +109,7 @@ impl Taker {
                     Ok(())
                 })?;
                 self.bytes += bytes + rows.cell_count(spec.points.len()) * 8;
-                self.count(entry, first_day, times.len() as u64);
+                *counts.entry(first_day).or_default() += times.len() as u64;
             }
             return Ok(());
         }
@@ -133,7 +138,7 @@ impl Taker {
                 Ok(())
             })?;
             self.bytes += bytes + opened.bytes();
-            self.count(entry, day, order.len() as u64);
+            *counts.entry(day).or_default() += order.len() as u64;
         }
         Ok(())
     }
@@ -150,10 +155,6 @@ impl Taker {
         let before = arrived.rows.len();
         append(&mut arrived)?;
         Ok((arrived.rows.len() - before) * ROW_BYTES)
-    }
-
-    fn count(&mut self, entry: &Entry, day: i64, rows: u64) {
-        *self.counted.entry((day, entry.agent.to_string(), entry.epoch.to_string())).or_default() += rows;
     }
 
     /// Tells the head what was taken; the last entry was `through`.

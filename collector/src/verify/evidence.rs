@@ -162,17 +162,30 @@ impl History {
             return Ok(Self::default());
         }
         let conn = open_read_only(&index)?;
-        let cursor = conn
+        let mut gone = removed(&conn)?;
+        loop {
+            let history = Self::read_files(folder, &conn, &gone);
+            // A day that is deleted meanwhile stands neither in its file nor in what was read of the index.
+            let now = removed(&conn)?;
+            if now == gone {
+                return history;
+            }
+            gone = now;
+        }
+    }
+
+    fn read_files(folder: &DataFolder, index: &Connection, gone: &Removed) -> Result<Self, StoreError> {
+        let cursor = index
             .prepare("SELECT log_id FROM cursors WHERE reader = ?1")
             .and_then(|mut statement| statement.query_map(params![HISTORY_CURSOR], |row| row.get(0))?.collect())
             .during("read the history's cursor")
             .map(|mut found: Vec<i64>| found.pop().unwrap_or(0))?;
-        let mut history = Self { cursor, rows: HashMap::new() };
-        for day in partition_days(&folder.history())? {
+        let mut history = Self { cursor, rows: gone.rows.iter().cloned().collect() };
+        for day in partition_days(&folder.history())?.into_iter().filter(|day| !gone.days.contains(day)) {
             let partition = open_read_only(&partition_path(&folder.history(), day))?;
-            let blocks = "SELECT agent, epoch, rows FROM counts";
+            let readings = "SELECT agent, epoch, rows FROM counts";
             let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch";
-            for (sql, lane) in [(blocks, Lane::Readings), (events, Lane::Events)] {
+            for (sql, lane) in [(readings, Lane::Readings), (events, Lane::Events)] {
                 let counted = collect(&partition, sql, "count the history", |row| {
                     Ok(((row.get(0)?, lane.number(), row.get(1)?), unsigned(row, 2)?))
                 })?;
@@ -183,4 +196,21 @@ impl History {
         }
         Ok(history)
     }
+}
+
+/// What days that are gone, or about to go, account for.
+#[derive(Debug, PartialEq, Eq)]
+struct Removed {
+    rows: Vec<(LaneKey, u64)>,
+    /// Their files count no longer.
+    days: Vec<i64>,
+}
+
+fn removed(index: &Connection) -> Result<Removed, StoreError> {
+    let transaction = index.unchecked_transaction().during("read what was deleted at one instant")?;
+    let rows = "SELECT agent, lane, epoch, rows FROM removed ORDER BY agent, lane, epoch";
+    Ok(Removed {
+        rows: collect(&transaction, rows, "read what was deleted", |row| Ok((key(row)?, unsigned(row, 3)?)))?,
+        days: collect(&transaction, "SELECT day FROM removing", "read what is being deleted", |row| row.get(0))?,
+    })
 }

@@ -121,7 +121,18 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         assert_eq!(collector.post(&path, body).await.0, StatusCode::CREATED);
     }
     let key = collector.key("port", &["read", "command", "admin"], Some(&["port"])).await;
-    let lists = ["sites", "agents", "devices", "latest", "events", "alarms", "alarms?log=true", "gaps", "quarantine"];
+    let lists = [
+        "sites",
+        "agents",
+        "devices",
+        "latest",
+        "latest/columns",
+        "events",
+        "alarms",
+        "alarms?log=true",
+        "gaps",
+        "quarantine",
+    ];
     for list in lists.into_iter().chain(["commands", "outages"]) {
         let path = format!("/api/v1/{list}");
         let wait = async || (collector.items(&path).await.len() >= 2).then_some(());
@@ -153,6 +164,9 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
     for path in [
         format!("/api/v1/devices/{foreign}"),
         format!("/api/v1/devices/{foreign}/readings?point=voltage"),
+        format!("/api/v1/devices/{foreign}/series?points=voltage"),
+        format!("/api/v1/devices/{foreign}/export.csv?points=voltage"),
+        format!("/api/v1/devices/{foreign}/time-in-state?point=mode"),
         format!("/api/v1/commands/{command}"),
     ] {
         assert_eq!(collector.request(Method::GET, &path, Some(&key), None).await.0, StatusCode::NOT_FOUND, "{path}");

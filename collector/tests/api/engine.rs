@@ -47,7 +47,7 @@ async fn late_doubled_and_unordered_readings_end_in_their_place_once() {
             dice ^= dice >> 7;
             dice ^= dice << 17;
             // Some of today and some of the days before; of one time there is only one value.
-            let age = if dice % 3 == 0 { dice % (3 * DAY) } else { batch * 1_000 + row * 10 };
+            let age = if dice.is_multiple_of(3) { dice % (3 * DAY) } else { batch * 1_000 + row * 10 };
             let value = (age % 2_000) as f64 / 10.0;
             rows.push((age, value));
             wanted.push((NOW - age as i64, value));
@@ -62,6 +62,11 @@ async fn late_doubled_and_unordered_readings_end_in_their_place_once() {
     they_stand(&collector, &device, &wanted).await;
     let collector = collector.restart().await;
     they_stand(&collector, &device, &wanted).await;
+    let from = NOW - 10 * DAY as i64;
+    let file = collector.get(&format!("/api/v1/devices/{device}/export.csv?points=voltage,mode&from={from}")).await;
+    let lines: Vec<&str> = file.as_str().unwrap().lines().collect();
+    assert_eq!((lines.len(), lines[0]), (1 + 2 * wanted.len(), "time,point,value,quality,reason"));
+    assert!(lines[1..].is_sorted() || lines[1..].is_sorted_by_key(|line| &line[..24]), "by time");
     let folder = collector.stop().await;
     let report = verify(&DataFolder::new(folder.path())).unwrap();
     assert!(report.ok, "{:?}", report.problems);
@@ -149,6 +154,10 @@ async fn sums_say_what_the_readings_say_also_after_late_ones() {
     let told = collector.get(&path).await;
     assert_eq!(told["spent_ms"]["battery"], HOUR as i64);
     assert_eq!(told["changes"], 2);
+    let latest = collector.get("/api/v1/latest/columns").await;
+    let ups = &latest["items"][0];
+    assert_eq!((&ups["device"], &ups["points"]), (&json!(device), &json!(["mode", "voltage"])));
+    assert_eq!(ups["times"], json!([NOW - 1, NOW - 1]));
     // What arrives a day late is told at once, and in the sums soon.
     let late = agent.rows(&[(into_day + 5 * MINUTE, 1.5)]);
     agent.upload(vec![late]).await;
@@ -174,7 +183,27 @@ async fn a_broken_chunk_is_left_out_and_the_rest_is_told() {
     let yesterday = broken.into_iter().find(|path| path.to_string_lossy().ends_with("21.db")).unwrap();
     let changed = rusqlite::Connection::open(yesterday).unwrap().execute("UPDATE chunks SET body = zeroblob(99)", []);
     assert_eq!(changed.unwrap(), 1);
+    let report = kouan_collector::telemetry::check(&folder.path().join("history")).unwrap();
+    assert_eq!((report.days, report.chunks, report.rows, report.problems.len()), (2, 2, 2, 1), "{report:?}");
     let key = crate::verify::another_key(folder.path());
     let collector = Running::start_on(folder).await.with_key(key);
     they_stand(&collector, &device, &[(NOW - 20, 2.0), (NOW - 10, 3.0)]).await;
+}
+
+#[tokio::test]
+async fn old_days_go_as_files_and_stay_accounted_for() {
+    let collector = Running::start_sealing_at_once().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    collector.clock.change(|anchor| anchor.boot_time.0 += 9 * DAY);
+    let batch = agent.rows(&[(4 * DAY, 1.0), (3 * DAY, 2.0), (10, 3.0)]);
+    agent.upload(vec![batch]).await;
+    let device = collector.device("ups-1").await;
+    they_stand(&collector, &device, &[(NOW - 4 * DAY as i64, 1.0), (NOW - 3 * DAY as i64, 2.0), (NOW - 10, 3.0)]).await;
+    let collector = collector.restart_keeping(3).await;
+    they_stand(&collector, &device, &[(NOW - 3 * DAY as i64, 2.0), (NOW - 10, 3.0)]).await;
+    let folder = collector.stop().await;
+    assert!(!folder.path().join("history/2026-11-18.db").exists());
+    let report = verify(&DataFolder::new(folder.path())).unwrap();
+    assert!(report.ok, "{:?}", report.problems);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kouan_collector::store::log::SqliteLog;
 use kouan_collector::store::{DataFolder, File, open_writable};
+use kouan_collector::telemetry::history_last_seen;
 use kouan_collector::verify::{Report, verify};
 use kouan_collector::{App, Config, restore};
 use kouan_protocol::{Clock, ManualClock, Timestamp};
@@ -32,7 +33,7 @@ pub(crate) struct Running {
     pub(crate) http: reqwest::Client,
     stop: CancellationToken,
     task: JoinHandle<std::io::Result<()>>,
-    history_memory: u64,
+    settings: Config,
 }
 
 impl Running {
@@ -42,27 +43,24 @@ impl Running {
 
     /// Starts with a history that keeps next to nothing in memory.
     pub(crate) async fn start_sealing_at_once() -> Self {
-        Self::start_with(tempfile::tempdir().unwrap(), 1).await
+        let settings = Config { history_memory: 1, ..Config::default() };
+        Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
     }
 
     /// Starts on a folder that may hold something already; then its keys are known to who made them.
     pub(crate) async fn start_on(folder: TempDir) -> Self {
-        Self::start_with(folder, Config::default().history_memory).await
+        Self::start_at(folder, Arc::new(ManualClock::at(NOW)), Config::default()).await
     }
 
-    async fn start_with(folder: TempDir, history_memory: u64) -> Self {
-        Self::start_at(folder, Arc::new(ManualClock::at(NOW)), history_memory).await
-    }
-
-    async fn start_at(folder: TempDir, clock: Arc<ManualClock>, history_memory: u64) -> Self {
+    async fn start_at(folder: TempDir, clock: Arc<ManualClock>, settings: Config) -> Self {
         // A second test of this process finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (mut app, base) = build(folder.path(), &clock, history_memory).await;
+        let (mut app, base) = build(folder.path(), &clock, &settings).await;
         let key = app.take_first_key().map(|key| key.reveal().to_owned()).unwrap_or_default();
         let http = reqwest::Client::new();
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
-        Self { folder, clock, base, key, http, stop, task, history_memory }
+        Self { folder, clock, base, key, http, stop, task, settings }
     }
 
     pub(crate) fn with_key(self, key: String) -> Self {
@@ -71,14 +69,20 @@ impl Running {
 
     /// Stops and starts again on the same folder.
     pub(crate) async fn restart(self) -> Self {
-        let Self { folder, clock, key, http, stop, task, history_memory, .. } = self;
+        let Self { folder, clock, key, http, stop, task, settings, .. } = self;
         stop.cancel();
         task.await.unwrap().unwrap();
-        let (mut app, base) = build(folder.path(), &clock, history_memory).await;
+        let (mut app, base) = build(folder.path(), &clock, &settings).await;
         assert!(app.take_first_key().is_none(), "there is a key already");
         let stop = CancellationToken::new();
         let task = tokio::spawn(app.run(stop.clone()));
-        Self { folder, clock, base, key, http, stop, task, history_memory }
+        Self { folder, clock, base, key, http, stop, task, settings }
+    }
+
+    /// Stops and starts again, and keeps the history's days only so long.
+    pub(crate) async fn restart_keeping(mut self, days: i64) -> Self {
+        self.settings.history_retention.days = Some(days);
+        self.restart().await
     }
 
     /// Goes on with the files as a crash at this instant would leave them. Nothing may be under way.
@@ -92,9 +96,9 @@ impl Running {
                 }
             }
         }
-        let (key, clock, history_memory) = (self.key.clone(), Arc::clone(&self.clock), self.history_memory);
+        let (key, clock, settings) = (self.key.clone(), Arc::clone(&self.clock), self.settings.clone());
         self.stop().await;
-        Self::start_at(left, clock, history_memory).await.with_key(key)
+        Self::start_at(left, clock, settings).await.with_key(key)
     }
 
     /// Stops and leaves the folder.
@@ -216,13 +220,17 @@ impl Running {
         eventually(&format!("command is {state}"), check).await
     }
 
-    /// Waits for the readers and checks that nothing is missing or doubled.
+    /// Waits for the state and checks that nothing is missing or doubled.
     pub(crate) async fn is_sound(&self) -> Report {
         eventually("readers caught up", async || {
             let report = verify(&DataFolder::new(self.folder.path())).unwrap();
             assert!(report.ok, "{:?}", report.problems);
             let log = &report.log;
-            (log.history_cursor == log.last_id && log.state_cursor == log.last_id).then_some(report)
+            // Readings reach the history's files later; its events do at once.
+            let events = report.lanes.iter().filter(|lane| lane.lane == "events");
+            let written =
+                events.into_iter().all(|lane| lane.history_rows == Some(lane.stored_numbers - lane.gap_numbers));
+            (log.state_cursor == log.last_id && written).then_some(report)
         })
         .await
     }
@@ -238,9 +246,9 @@ impl Running {
     }
 }
 
-async fn build(folder: &Path, clock: &Arc<ManualClock>, history_memory: u64) -> (App, String) {
+async fn build(folder: &Path, clock: &Arc<ManualClock>, settings: &Config) -> (App, String) {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = Config { data: folder.to_owned(), listen, history_memory, ..Config::default() };
+    let config = Config { data: folder.to_owned(), listen, ..settings.clone() };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let app = App::build(config, clock).await.unwrap();
     let base = format!("http://{}", app.address());
@@ -252,7 +260,8 @@ pub(crate) fn put_back(folder: &Path) {
     let folder = DataFolder::new(folder);
     let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest).unwrap()).unwrap();
     let mut state = open_writable(&folder.state(), File::State).unwrap();
-    restore::begin_again(&mut log, &mut state, 0, Timestamp(NOW)).unwrap();
+    let history = history_last_seen(&folder.history()).unwrap();
+    restore::begin_again(&mut log, &mut state, history, Timestamp(NOW)).unwrap();
 }
 
 /// Asks until there is an answer.

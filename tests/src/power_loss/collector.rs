@@ -33,7 +33,13 @@ pub(super) async fn check_collector(
     problems: &mut Vec<String>,
 ) -> anyhow::Result<()> {
     let data = collector_data(root);
-    let config = Config { data: data.clone(), listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), ..Config::default() };
+    // With no memory the history seals at once, so that its files are seen to hold everything.
+    let config = Config {
+        data: data.clone(),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        history_memory: 0,
+        ..Config::default()
+    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the clocks failed")?);
     let app = App::build(config, clock).await.context("the collector cannot be built")?;
     let folder = DataFolder::new(&data);

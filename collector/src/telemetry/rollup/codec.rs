@@ -172,6 +172,11 @@ pub(super) fn decode_column(mut bytes: &[u8], column: usize) -> Result<ColumnWin
     }
 }
 
+/// Opens every column.
+pub(in crate::telemetry) fn check(bytes: &[u8], columns: usize) -> Result<(), Malformed> {
+    (0..columns).try_for_each(|column| decode_column(bytes, column).map(drop))
+}
+
 fn take_integers(bytes: &mut &[u8], count: usize) -> Result<Vec<i64>, Malformed> {
     integers::decode(take_part(bytes)?, count)
 }

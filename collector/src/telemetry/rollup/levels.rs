@@ -121,6 +121,13 @@ impl Levels {
         });
     }
 
+    /// The day must be summed up again.
+    pub(super) fn remove_day(&self, day: i64) {
+        self.change(|made| {
+            made.days.remove(&day);
+        });
+    }
+
     /// Devices got readings of that day that are not in the sums.
     pub(super) fn add_dirty(&self, day: i64, devices: impl IntoIterator<Item = (String, String)>) {
         self.change(|made| made.dirty.extend(devices.into_iter().map(|(agent, key)| (day, agent, key))));

@@ -78,6 +78,15 @@ impl Maker {
         Ok(())
     }
 
+    /// Says that the day's sums may lack something: they are made again.
+    pub(in crate::telemetry) fn doubt(&self, index: &Connection, day: i64) -> Result<(), StoreError> {
+        if self.levels.is_made(day) {
+            index.execute("DELETE FROM rolled WHERE day = ?1", [day]).during("note that a day is not summed up")?;
+            self.levels.remove_day(day);
+        }
+        Ok(())
+    }
+
     /// Does some work, if there is any. `now_ms` is wall time. Returns whether there was.
     pub(in crate::telemetry) fn step(&mut self, index: &Connection, now_ms: i64) -> Result<bool, StoreError> {
         if self.job.is_none() {

@@ -6,6 +6,7 @@ mod make;
 mod query;
 mod window;
 
+pub(in crate::telemetry) use codec::check;
 pub(in crate::telemetry) use levels::Levels;
 pub(in crate::telemetry) use make::Maker;
 pub(in crate::telemetry) use query::read;
