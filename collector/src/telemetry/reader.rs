@@ -17,11 +17,12 @@ use super::seal::{seal_day, sealed_through};
 use super::take::Taker;
 use super::{History, HistoryFiles};
 use crate::reader::Reader;
-use crate::store::log::{EntryKind, FollowLog, Page, SqliteFollower, Wanted};
+use crate::store::log::{Entry, EntryKind, FollowLog, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, File, StoreError, open_writable};
 
-/// Bytes of batches that one step takes.
-const STEP_BYTES: usize = 2 << 20;
+/// Bytes of batches that one step takes: events first, so that they do not wait behind a backlog of readings.
+const EVENT_BYTES: usize = 1 << 20;
+const READING_BYTES: usize = 256 << 10;
 /// Partitions that stay open for writing: today, and a few more while a backlog arrives.
 const OPEN_PARTITIONS: usize = 8;
 /// How often old files are looked for.
@@ -65,8 +66,11 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// Everything up to here is in partitions.
     cursor: i64,
-    /// Everything up to here can be seen.
+    /// Readings up to here can be seen.
     taken: i64,
+    /// Events up to here are written. Never behind the readings; after a crash they are written again, under the same
+    /// keys.
+    events_taken: i64,
     /// When old files were looked for.
     retained_at: Option<BootTime>,
     /// When the head began to fill.
@@ -105,6 +109,7 @@ impl HistoryReader {
             clock,
             cursor: cursor.unwrap_or(0),
             taken: cursor.unwrap_or(0),
+            events_taken: cursor.unwrap_or(0),
             retained_at: None,
             filling_since: None,
         }))))
@@ -188,27 +193,21 @@ impl Inner {
         if is_old || self.head.bytes() >= self.settings.memory_bytes {
             self.seal()?;
         }
-        let Page { entries, through: last } = self.log.after(self.taken, STEP_BYTES, Wanted::All)?;
+        let found_events = self.take_events()?;
+        let Page { mut entries, through } = self.log.after(self.taken, READING_BYTES, Wanted::Readings)?;
+        // What came after the events were looked for waits for the next step.
+        let last = through.min(self.events_taken);
+        entries.retain(|entry| entry.id <= last);
         if entries.is_empty() {
+            self.taken = self.taken.max(last);
+            if found_events {
+                return Ok(true);
+            }
             // Only while nothing else is to be done: new readings come before sums of old ones.
             return Ok(self.maker.step(&self.index, self.clock.wall().0)? || self.retain(now)?);
         }
-        let mut events = BTreeMap::new();
-        let mut readings = Vec::new();
-        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Batch) {
-            match Lane::from_number(entry.lane) {
-                Some(Lane::Readings) => readings.push(entry),
-                Some(Lane::Events) => {
-                    event_rows::open(entry, &self.settings.keep_personal_values_at, &mut events);
-                }
-                Some(Lane::Urgent) | None => {}
-            }
-        }
-        for (day, items) in &events {
-            self.writing.events(*day, items)?;
-        }
         let mut ahead = BTreeSet::new();
-        let took = readings.into_iter().try_for_each(|entry| {
+        let took = entries.iter().try_for_each(|entry| {
             let wanted = |day| {
                 let lacks = self.writing.lacks(day, entry.id)?;
                 if !lacks {
@@ -229,6 +228,21 @@ impl Inner {
         self.taken = last;
         self.filling_since.get_or_insert(now);
         Ok(true)
+    }
+
+    /// Writes the next events into their partitions. Returns whether anything but readings was found.
+    fn take_events(&mut self) -> Result<bool, StoreError> {
+        let Page { entries, through } = self.log.after(self.events_taken, EVENT_BYTES, Wanted::AllButReadings)?;
+        let mut events = BTreeMap::new();
+        let is_event = |entry: &&Entry| entry.kind == EntryKind::Batch && entry.lane == Lane::Events.number();
+        for entry in entries.iter().filter(is_event) {
+            event_rows::open(entry, &self.settings.keep_personal_values_at, &mut events);
+        }
+        for (day, items) in &events {
+            self.writing.events(*day, items)?;
+        }
+        self.events_taken = through;
+        Ok(!entries.is_empty())
     }
 
     /// Deletes old files, once in a while. Returns whether any went.
