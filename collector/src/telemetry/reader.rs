@@ -199,7 +199,11 @@ impl Inner {
         let last = through.min(self.events_taken);
         entries.retain(|entry| entry.id <= last);
         if entries.is_empty() {
-            self.taken = self.taken.max(last);
+            if last > self.taken {
+                self.taker.account(&self.head, last);
+                self.taken = last;
+                self.filling_since.get_or_insert(now);
+            }
             if found_events {
                 return Ok(true);
             }
