@@ -47,6 +47,8 @@ pub enum Observation {
         /// Fired when the event is on disk, dropped when it never will be; for a device that keeps it until then.
         stored: Option<oneshot::Sender<()>>,
     },
+    /// What lies before a reader of tags, told after each pass.
+    Stock(RawStock),
     /// The device's health, told whenever it may have changed; the receiver drops repetitions.
     Health(RawHealth),
 }
@@ -86,6 +88,37 @@ pub struct RawEvent {
     pub kind: String,
     /// Details.
     pub fields: Vec<Field>,
+}
+
+/// What lies before a reader of tags, as its passes show it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stock {
+    /// Every tag that is there, by ascending EPC, each once.
+    pub present: Vec<Tag>,
+    /// Whether what is not in `present` was missed often enough to be gone.
+    pub complete: bool,
+}
+
+/// One tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its EPC, in hexadecimal digits.
+    pub epc: String,
+    /// The antenna that saw it best, where the reader says so.
+    pub antenna: Option<u16>,
+    /// How strong it was there, in dBm, where the reader says so.
+    pub rssi_dbm: Option<i16>,
+}
+
+/// A stock, and whose it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawStock {
+    /// The reader.
+    pub device: DeviceKey,
+    /// When the pass ended.
+    pub boot_time: BootTime,
+    /// What is there.
+    pub stock: Stock,
 }
 
 /// How far a device can be used right now.

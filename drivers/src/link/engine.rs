@@ -11,10 +11,12 @@ use tracing::{debug, info, warn};
 use super::backoff::{Backoff, BackoffSettings};
 use super::health::{DeviceState, Findings};
 use super::schedule::{Next, Schedule};
-use super::talker::{ActError, Polled, TalkError, Talker, Turn};
+use super::talker::{ActError, HeardEvent, Polled, TalkError, Talker, Turn};
 use super::watch::{Acted, Finished, Watch};
 use crate::configure::ConfiguredDevice;
-use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawRow, Request};
+use crate::driver::{
+    ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawEvent, RawRow, RawStock, Request,
+};
 
 /// Requests that wait inside the engine; more stay in the channel.
 const WAITING_REQUESTS: usize = 64;
@@ -320,7 +322,7 @@ impl<T: Talker> Engine<T> {
         let polled = self.poll_reopening(device, group).await;
         let now = Instant::now();
         let at = self.cx.clock.boot_time();
-        let Polled { mut cells, trouble } = polled;
+        let Polled { mut cells, trouble, events, stock } = polled;
         let state = &mut self.states[device];
         let failure = trouble.clone().filter(|trouble| !trouble.answered());
         let findings = match failure.clone() {
@@ -342,12 +344,22 @@ impl<T: Talker> Engine<T> {
                 findings
             }
         };
-        let row = RawRow { device: state.key().clone(), group, boot_time: at, cells };
+        let key = state.key();
+        self.outbox.extend(events.into_iter().map(|heard| {
+            let HeardEvent { kind, fields, stored } = heard;
+            let event = RawEvent { device: key.clone(), boot_time: at, kind, fields };
+            Observation::Event { event, stored }
+        }));
+        let row = RawRow { device: key.clone(), group, boot_time: at, cells };
         if !self.watches.is_empty() {
             self.judge_watches(device, group, Some(&row));
         }
         if !row.cells.is_empty() {
             self.outbox.push_back(Observation::Row(row.clone()));
+        }
+        if let Some(stock) = stock {
+            let stock = RawStock { device: row.device.clone(), boot_time: at, stock };
+            self.outbox.push_back(Observation::Stock(stock));
         }
         self.tell(findings);
         self.close_if_deserted();
@@ -366,7 +378,8 @@ impl<T: Talker> Engine<T> {
             }
             let may_retry = !self.schedule.is_suspect(device, group);
             let polled = self.talker.poll(device, group, Turn::new(&self.cx.requests, may_retry)).await;
-            if !polled.trouble.as_ref().is_some_and(|trouble| trouble.broken) {
+            // What was heard is never dropped for another try.
+            if !polled.events.is_empty() || !polled.trouble.as_ref().is_some_and(|trouble| trouble.broken) {
                 return polled;
             }
             self.talker.close();

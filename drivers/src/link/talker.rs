@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::Future;
 
 use kouan_protocol::{Field, HealthLevel, QualityReason};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::endpoint::OpenError;
 use super::line::LineError;
 use super::watch::Acted;
-use crate::driver::{RawValue, Request};
+use crate::driver::{RawValue, Request, Stock};
 
 /// A protocol on one link. Devices and groups are named by their index in the configuration.
 ///
@@ -103,13 +103,28 @@ pub struct Polled {
     pub cells: Vec<(u16, Result<RawValue, QualityReason>)>,
     /// What went wrong, if anything.
     pub trouble: Option<TalkError>,
+    /// What the device said that happened; delivered whatever else went wrong.
+    pub events: Vec<HeardEvent>,
+    /// What lies before a reader of tags, once a pass has ended.
+    pub stock: Option<Stock>,
+}
+
+/// A thing that a device told while it was polled.
+#[derive(Debug)]
+pub struct HeardEvent {
+    /// What happened, a word of the vocabulary.
+    pub kind: String,
+    /// Details.
+    pub fields: Vec<Field>,
+    /// Fired when the event is on disk, dropped when it never will be; for a device that keeps it until then.
+    pub stored: Option<oneshot::Sender<()>>,
 }
 
 impl Polled {
     /// A poll that failed at once.
     #[must_use]
     pub fn failed(trouble: TalkError) -> Self {
-        Self { cells: Vec::new(), trouble: Some(trouble) }
+        Self { trouble: Some(trouble), ..Self::default() }
     }
 }
 

@@ -422,7 +422,7 @@ impl Talker for Session {
         let (mut cells, trouble) = self.read_plan(device, group, turn).await;
         cells.sort_by_key(|(column, _)| *column);
         self.scale(device, group, &mut cells);
-        Polled { cells, trouble }
+        Polled { cells, trouble, ..Polled::default() }
     }
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {

@@ -90,7 +90,7 @@ impl Session {
         let one = ask.each.is_empty() && trouble.is_none();
         let cells = (0..).zip(points).filter(|(_, point)| one || point.address.end() <= answers.len());
         let cells = cells.map(|(column, point)| (column, point.address.read(&answers)));
-        Polled { cells: cells.collect(), trouble }
+        Polled { cells: cells.collect(), trouble, ..Polled::default() }
     }
 
     /// Whether every point shows what the action needs. Nothing was sent yet that could move anything.

@@ -109,7 +109,7 @@ impl Talker for Session {
         match self.asker.read(device, &request, turn, || unit.answers()).await {
             Ok(answer) if Rtn(answer.code) == Rtn::OK => {
                 let cells = (0..).zip(&group.points).map(|(column, point)| (column, point.address.read(&answer.info)));
-                Polled { cells: cells.collect(), trouble: None }
+                Polled { cells: cells.collect(), ..Polled::default() }
             }
             Ok(answer) => Polled::failed(TalkError::refused(Rtn(answer.code).to_string())),
             Err(error) => Polled::failed(error),

@@ -82,7 +82,7 @@ impl Talker for FakeTalker {
         if silent {
             return Polled::failed(silence());
         }
-        Polled { cells: vec![(0, Ok(RawValue::Integer(7)))], trouble: None }
+        Polled { cells: vec![(0, Ok(RawValue::Integer(7)))], ..Polled::default() }
     }
 
     fn prepare(&mut self, _device: usize, action: &str, _arguments: &[Field]) -> Result<String, String> {
