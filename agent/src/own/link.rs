@@ -45,8 +45,8 @@ pub fn own_link() -> (ConfiguredLink, SourceSlot) {
         area: String::new(),
         parent: None,
     };
-    let group =
-        GroupProfile { name: "buffer".to_owned(), every: EVERY, heartbeat: HEARTBEAT, points: point::profiles() };
+    let points = point::profiles().into_iter().map(Arc::new).collect();
+    let group = GroupProfile { name: "buffer".to_owned(), every: EVERY, heartbeat: HEARTBEAT, points };
     let sources = Arc::clone(&slot);
     let link = ConfiguredLink {
         name: "agent".into(),

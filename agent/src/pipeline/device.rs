@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use kouan_drivers::configure::ConfiguredDevice;
 use kouan_drivers::driver::{RawEvent, RawHealth, RawRow};
+use kouan_drivers::profile::GroupProfile;
 use kouan_protocol::{
     BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, RecordBody, Row, Value,
 };
@@ -41,8 +42,8 @@ pub(super) struct Judged {
 impl DevicePipeline {
     /// `first_group` is the catalogue index of the device's first group.
     pub(super) fn new(device: ConfiguredDevice, first_group: u32, baselines: &[Baseline]) -> Self {
-        let points =
-            device.groups.iter().map(|group| group.points.iter().map(PointState::new).collect()).collect::<Vec<_>>();
+        let states = |group: &GroupProfile| group.points.iter().map(|point| PointState::new(point)).collect();
+        let points = device.groups.iter().map(states).collect();
         let mut known = HashMap::new();
         for (at, group) in device.groups.iter().enumerate() {
             for (column, point) in (0_u16..).zip(&group.points) {

@@ -36,7 +36,7 @@ pub(crate) fn gate() -> ConfiguredLink {
         name: "status".to_owned(),
         every: Duration::from_millis(250),
         heartbeat: Duration::from_secs(60),
-        points: vec![count],
+        points: vec![Arc::new(count)],
     };
     let identity = DeviceIdentity {
         key: "gate-1".parse().unwrap(),

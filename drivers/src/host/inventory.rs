@@ -1,6 +1,7 @@
 //! Which figures this machine has, as read groups.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::limits::GROUP_POINTS;
@@ -63,7 +64,7 @@ fn group(source: Source, name: &str, every: Duration, named: Named) -> HostGroup
         }
         // `name_part` leaves only what a point's name may hold; anything else is left out rather than misnamed.
         if let Ok(name) = name.parse() {
-            points.push(figure.profile(name));
+            points.push(Arc::new(figure.profile(name)));
             figures.push(figure);
         }
     }

@@ -1,7 +1,5 @@
 //! Settings of a Modbus link and its devices, and the driver.
 
-use std::sync::Arc;
-
 use kouan_settings::Section;
 
 use super::dialect::{ModbusDialect, ModbusProfile};
@@ -105,5 +103,5 @@ fn read_device(
     let profile = profile?;
     let timing = keys.or(link).or(profile.model.timing).complete(default);
     let configured = profile.configured(&device);
-    Some((Unit { unit, timing, profile: Arc::new(profile) }, configured))
+    Some((Unit { unit, timing, profile }, configured))
 }

@@ -1,6 +1,7 @@
 //! One device behind a broker: what concerns it, and how it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::{DeviceKey, HealthLevel};
@@ -18,7 +19,7 @@ pub(super) struct MqttDevice {
     pub(super) key: DeviceKey,
     /// What its topics begin with.
     pub(super) topic: String,
-    pub(super) profile: Profile<MqttDialect>,
+    pub(super) profile: Arc<Profile<MqttDialect>>,
 }
 
 /// What a message on a topic is for.

@@ -1,5 +1,6 @@
 //! The part of a point that every protocol shares.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::{Field, PointSpec};
@@ -13,8 +14,8 @@ pub struct GroupProfile {
     pub every: Duration,
     /// Each point that can be read is sent at least this often.
     pub heartbeat: Duration,
-    /// The columns.
-    pub points: Vec<PointProfile>,
+    /// The columns; devices of one model share them.
+    pub points: Vec<Arc<PointProfile>>,
 }
 
 /// What becomes of a raw value.

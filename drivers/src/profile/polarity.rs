@@ -1,5 +1,7 @@
 //! Which way round an input is wired: proved at the device, written down with the device.
 
+use std::sync::Arc;
+
 use kouan_settings::Section;
 
 use super::read::{Dialect, Point, Profile};
@@ -20,7 +22,7 @@ impl Polarity {
     }
 
     /// Settles the words of every point of a device.
-    pub(super) fn apply<D: Dialect>(&self, profile: &mut Profile<D>, device: &Section<'_>) {
+    pub(super) fn apply<D: Dialect>(&self, mut profile: Arc<Profile<D>>, device: &Section<'_>) -> Arc<Profile<D>> {
         for (key, patterns) in [("proved", &self.proved), ("inverted", &self.inverted)] {
             for pattern in patterns {
                 let points = profile.groups.iter().flat_map(|group| &group.points);
@@ -29,7 +31,11 @@ impl Polarity {
                 }
             }
         }
-        for point in profile.groups.iter_mut().flat_map(|group| &mut group.points) {
+        let mut points = profile.groups.iter().flat_map(|group| &group.points);
+        if self.proved.is_empty() && self.inverted.is_empty() && points.all(|point| point.notes.prove.is_none()) {
+            return profile;
+        }
+        for point in Arc::make_mut(&mut profile).groups.iter_mut().flat_map(|group| &mut group.points) {
             let named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, point));
             let (proved, inverted) = (named(&self.proved), named(&self.inverted));
             if proved && inverted {
@@ -37,15 +43,17 @@ impl Polarity {
                 device.problem("inverted", format!("\"{name}\" is also said to be proved as the profile has it"));
             }
             if inverted && has_polarity(point) {
-                for (raw, _) in point.common.words.iter_mut().filter(|(raw, _)| (0..=1).contains(raw)) {
+                let words = &mut Arc::make_mut(&mut point.common).words;
+                for (raw, _) in words.iter_mut().filter(|(raw, _)| (0..=1).contains(raw)) {
                     *raw = 1 - *raw;
                 }
-                point.common.words.sort();
+                words.sort();
             }
             if point.notes.prove.is_some() && !proved && !inverted {
-                point.common.words.clear();
+                Arc::make_mut(&mut point.common).words.clear();
             }
         }
+        profile
     }
 }
 

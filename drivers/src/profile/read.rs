@@ -1,5 +1,6 @@
 //! Reading a profile: the common keys here, the protocol's own through a [`Dialect`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::ActionSpec;
@@ -14,7 +15,7 @@ use super::store::{ProfileSource, ProfileStore};
 use crate::configure::{ConfiguredDevice, DeviceEntry};
 
 /// What a protocol adds to a profile.
-pub trait Dialect: Clone + std::fmt::Debug {
+pub trait Dialect: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Settings of the whole model: timing, word order, framing.
     type Model: Clone + std::fmt::Debug + Send + Sync + 'static;
     /// How a group is asked for.
@@ -96,9 +97,9 @@ pub struct Point<D: Dialect> {
     /// Line in the profile.
     pub line: usize,
     /// What becomes of its raw value.
-    pub common: PointProfile,
+    pub common: Arc<PointProfile>,
     /// What else is known about it.
-    pub notes: Notes,
+    pub notes: Arc<Notes>,
     /// Where its raw value is found.
     pub address: D::Address,
 }
@@ -115,8 +116,9 @@ pub struct Action<D: Dialect> {
 }
 
 impl<D: Dialect> Profile<D> {
-    /// Finds and reads the profile of a configured device. Problems go to the device's `profile` key.
-    pub fn of_device(dialect: &D, device: &mut DeviceEntry<'_>, store: &ProfileStore) -> Option<Self> {
+    /// Finds and reads the profile of a configured device. Problems go to the device's `profile` key. Devices of one
+    /// model share it, unless they say which way round their inputs are wired.
+    pub fn of_device(dialect: &D, device: &mut DeviceEntry<'_>, store: &ProfileStore) -> Option<Arc<Self>> {
         let polarity = Polarity::read(&mut device.section);
         let Some(name) = &device.profile else {
             device.section.problems().add(
@@ -133,11 +135,12 @@ impl<D: Dialect> Profile<D> {
                 .problem("profile", format!("there is no profile \"{name}\"; known are {}", known.join(", ")));
             return None;
         };
-        match Self::read(dialect, name, source) {
-            Ok(mut profile) => {
-                polarity.apply(&mut profile, &device.section);
-                Some(profile)
-            }
+        let profile = match store.read_before(name) {
+            Some(profile) => Ok(profile),
+            None => Self::read(dialect, name, source).map(|profile| store.remember(name, profile)),
+        };
+        match profile {
+            Ok(profile) => Some(polarity.apply(profile, &device.section)),
             Err(problems) => {
                 device.section.problem("profile", format!("the profile \"{name}\" has problems:\n{problems}"));
                 None
@@ -215,8 +218,8 @@ impl<D: Dialect> Profile<D> {
             group.points.iter().map(|point| DescribedPoint {
                 line: point.line,
                 group: group.name.clone(),
-                common: point.common.clone(),
-                notes: point.notes.clone(),
+                common: (*point.common).clone(),
+                notes: (*point.notes).clone(),
             })
         });
         Description {
@@ -246,7 +249,7 @@ impl<D: Dialect> Profile<D> {
             name: group.name.clone(),
             every: if group.every.is_zero() { group.every } else { every.unwrap_or(group.every) },
             heartbeat: group.heartbeat,
-            points: group.points.iter().map(|point| point.common.clone()).collect(),
+            points: group.points.iter().map(|point| Arc::clone(&point.common)).collect(),
         };
         self.groups.iter().map(group).collect()
     }
@@ -288,6 +291,7 @@ fn read_group<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'
         let read = read_bits(&mut bits);
         take_points(dialect, model, &ask, &mut bits, read, &mut points);
     }
+    points.shrink_to_fit();
     if points.is_empty() {
         section.problem("point", "a group needs at least one [[group.point]]");
     }
@@ -313,6 +317,7 @@ fn take_points<D: Dialect>(
         section.ignore_rest();
         return;
     };
+    let notes = Arc::new(read.notes.clone());
     for (at, name) in read.names.iter().enumerate() {
         let found = match read.naming {
             Naming::One => Some(address.clone()),
@@ -326,7 +331,7 @@ fn take_points<D: Dialect>(
         };
         let mut common = read.common.clone();
         common.spec.name = name.1.clone();
-        points.push(Point { line, common, notes: read.notes.clone(), address });
+        points.push(Point { line, common: Arc::new(common), notes: Arc::clone(&notes), address });
     }
 }
 

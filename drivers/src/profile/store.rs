@@ -1,7 +1,9 @@
 //! Where profiles come from: those built in, and a folder of the site's own.
 
-use std::collections::BTreeMap;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A profile's text and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct ProfileSource {
 #[derive(Debug, Clone, Default)]
 pub struct ProfileStore {
     profiles: BTreeMap<String, ProfileSource>,
+    /// Profiles that were read and found right, so that all devices of a model share one.
+    read: Arc<Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>>,
 }
 
 macro_rules! built_in {
@@ -65,7 +69,7 @@ impl ProfileStore {
             let file = format!("built-in profile {name}.toml");
             ((*name).to_owned(), ProfileSource { file, text: (*text).to_owned() })
         });
-        Self { profiles: profiles.collect() }
+        Self { profiles: profiles.collect(), read: Arc::default() }
     }
 
     /// Adds every `*.toml` of `folder`; the file name is the profile's name.
@@ -89,6 +93,22 @@ impl ProfileStore {
     /// Adds or replaces one profile.
     pub fn insert(&mut self, name: &str, source: ProfileSource) {
         self.profiles.insert(name.to_owned(), source);
+        // Not emptied: clones of this store still have what they had.
+        self.read = Arc::default();
+    }
+
+    /// The profile, if it was read before by the same kind.
+    pub(super) fn read_before<P: Any + Send + Sync>(&self, name: &str) -> Option<Arc<P>> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(read.get(name)?).downcast().ok()
+    }
+
+    /// Keeps a profile for the next device of its model.
+    pub(super) fn remember<P: Any + Send + Sync>(&self, name: &str, profile: P) -> Arc<P> {
+        let profile = Arc::new(profile);
+        let kept: Arc<dyn Any + Send + Sync> = Arc::clone(&profile) as _;
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), kept);
+        profile
     }
 
     /// The profile of that name.

@@ -1,7 +1,5 @@
 //! `kind = "serial-line"` in an agent's configuration.
 
-use std::sync::Arc;
-
 use kouan_settings::Section;
 
 use super::dialect::{SerialDialect, SerialProfile};
@@ -74,7 +72,7 @@ impl DriverKind for SerialLineKind {
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);
-            units.push(Unit { unit, timing, profile: Arc::new(profile) });
+            units.push(Unit { unit, timing, profile });
         }
         let devices = configured.iter().map(LinkDevice::of).collect();
         let driver = SerialDriver { settings: settings?, units, devices };

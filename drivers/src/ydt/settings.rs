@@ -1,7 +1,5 @@
 //! `kind = "ydt1363"` in an agent's configuration.
 
-use std::sync::Arc;
-
 use kouan_settings::Section;
 
 use super::dialect::{YdtDialect, YdtProfile};
@@ -63,7 +61,7 @@ impl DriverKind for YdtKind {
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);
-            units.push(Unit { unit, timing, profile: Arc::new(profile) });
+            units.push(Unit { unit, timing, profile });
         }
         let devices = configured.iter().map(LinkDevice::of).collect();
         let driver = YdtDriver { settings: settings?, units, devices };
