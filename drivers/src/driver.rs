@@ -9,6 +9,8 @@ use kouan_protocol::{BootTime, Clock, DeviceKey, Field, HealthLevel, QualityReas
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::link::trace::Trace;
+
 /// A running driver: one link with its devices.
 pub trait Driver: Send {
     /// Talks to the devices until [`DriverCx::shutdown`] is cancelled.
@@ -144,6 +146,8 @@ pub enum Request {
     Read {
         /// The device.
         device: DeviceKey,
+        /// Records the bytes that go over the line meanwhile; a driver that has no line ignores it.
+        trace: Option<Trace>,
         /// Gets the rows, or why there are none.
         reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
     },

@@ -48,7 +48,7 @@ async fn this_machine_is_read() {
     assert!(matches!(first, Observation::Row(_)), "{first:?}");
     let (reply, answer) = oneshot::channel();
     let device = links[0].devices[0].identity.key.clone();
-    requests.send(Request::Read { device, reply }).await.unwrap();
+    requests.send(Request::Read { device, trace: None, reply }).await.unwrap();
     let values = named(&links[0], &answer.await.unwrap().unwrap());
 
     let number = |name: &str| match values.get(name) {

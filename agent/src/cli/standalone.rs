@@ -51,7 +51,7 @@ pub(super) async fn read(mut config: Config, device: &str) -> anyhow::Result<Vec
     let patience_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
     let rows = loop {
         let (reply, rows) = oneshot::channel();
-        link.send(Request::Read { device: key.clone(), reply }).await.map_err(|_| anyhow!("the driver has stopped"))?;
+        link.send(Request::Read { device: key.clone(), trace: None, reply }).await.map_err(|_| anyhow!("the driver has stopped"))?;
         match tokio::time::timeout(PATIENCE, rows).await {
             Ok(Ok(Ok(rows))) => break Ok(rows),
             Ok(Ok(Err(problem))) if clock.boot_time().since_ms(started) > 3000 => break Err(problem),

@@ -176,7 +176,7 @@ impl LocalFace {
     async fn read(&self, device: &str) -> Result<Answer, String> {
         let key = self.known(device)?;
         let (reply, rows) = oneshot::channel();
-        let request = Request::Read { device: key.clone(), reply };
+        let request = Request::Read { device: key.clone(), trace: None, reply };
         let link = self.links.get(&key).ok_or("no driver serves the device")?;
         let asked = async {
             link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use kouan_settings::Section;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_serial::{DataBits, Parity, SerialPortBuilderExt as _, StopBits};
 
 use super::line::Line;
+use super::trace;
 
 /// The far end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,15 @@ impl Endpoint {
         }
     }
 
+    /// The place with its settings: `serial port /dev/ttyUSB0, 9600 8N1`.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Serial(settings) => format!("{self}, {}", settings.in_short()),
+            Self::Tcp { .. } => self.to_string(),
+        }
+    }
+
     /// Whether it is a serial port.
     #[must_use]
     pub fn is_serial(&self) -> bool {
@@ -115,6 +126,13 @@ impl Endpoint {
     /// # Errors
     /// When that fails or takes longer than `timeout`.
     pub async fn open(&self, timeout: Duration) -> Result<Line, OpenError> {
+        let begun = Instant::now();
+        let line = self.open_untold(timeout).await?;
+        trace::record_opened(&self.in_full(), begun.elapsed());
+        Ok(line)
+    }
+
+    async fn open_untold(&self, timeout: Duration) -> Result<Line, OpenError> {
         let failed = |cause: std::io::Error| OpenError { endpoint: self.to_string(), cause };
         match self {
             Self::Serial(settings) => {
@@ -153,6 +171,24 @@ impl SerialSettings {
             parity: Parity::None,
             stop_bits: StopBits::One,
         }
+    }
+
+    /// Speed and format as people write them: `9600 8N1`.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        let bits = match self.data_bits {
+            DataBits::Five => 5,
+            DataBits::Six => 6,
+            DataBits::Seven => 7,
+            DataBits::Eight => 8,
+        };
+        let parity = match self.parity {
+            Parity::None => 'N',
+            Parity::Even => 'E',
+            Parity::Odd => 'O',
+        };
+        let stop = if self.stop_bits == StopBits::Two { 2 } else { 1 };
+        format!("{} {bits}{parity}{stop}", self.baud)
     }
 
     fn read(link: &mut Section<'_>) -> Self {

@@ -12,6 +12,7 @@ use super::backoff::{Backoff, BackoffSettings};
 use super::health::{DeviceState, Findings};
 use super::schedule::{Next, Schedule};
 use super::talker::{ActError, HeardEvent, Polled, TalkError, Talker, Turn};
+use super::trace::Trace;
 use super::watch::{Acted, Finished, Watch};
 use crate::configure::ConfiguredDevice;
 use crate::driver::{
@@ -111,6 +112,7 @@ struct ReadJob {
     next_group: usize,
     rows: Vec<RawRow>,
     trouble: Option<String>,
+    trace: Option<Trace>,
     reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
 }
 
@@ -270,9 +272,10 @@ impl<T: Talker> Engine<T> {
     fn accept(&mut self, request: Request) {
         match request {
             Request::Act(request) => self.acts.push_back(request),
-            Request::Read { device, reply } => match self.find(&device) {
+            Request::Read { device, trace, reply } => match self.find(&device) {
                 Some(device) => {
-                    self.reads.push_back(ReadJob { device, next_group: 0, rows: Vec::new(), trouble: None, reply });
+                    let (rows, trouble) = (Vec::new(), None);
+                    self.reads.push_back(ReadJob { device, next_group: 0, rows, trouble, trace, reply });
                 }
                 None => drop(reply.send(Err(format!("there is no device \"{device}\" on this link")))),
             },
@@ -445,7 +448,16 @@ impl<T: Talker> Engine<T> {
         let Some((device, group)) = self.reads.front().map(|job| (job.device, job.next_group)) else { return };
         // A job that was finished and a device without groups end here.
         if group < self.states[device].group_count() {
-            let result = self.poll(device, group, true).await;
+            let trace = self.reads.front().and_then(|job| job.trace.clone());
+            let result = match trace {
+                None => self.poll(device, group, true).await,
+                Some(trace) => {
+                    let from = trace.len();
+                    let result = trace.scope(self.poll(device, group, true)).await;
+                    trace.explain(from, |pieces| self.talker.explain(device, group, pieces));
+                    result
+                }
+            };
             if let Some(job) = self.reads.front_mut() {
                 job.next_group += 1;
                 match result {

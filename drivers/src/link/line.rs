@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_serial::{ClearBuffer, SerialPort as _, SerialStream};
 
+use super::trace::{self, Direction};
+
 /// Silence that shows that a frame has ended, after something went wrong on the line. USB adapters deliver what they
 /// received in steps of up to 16 ms, so anything shorter would cut frames in two.
 const QUIET: Duration = Duration::from_millis(50);
@@ -134,7 +136,7 @@ impl Line {
             }
             let mut junk = [0; 256];
             match timeout_at(ready_at, self.stream.read(&mut junk)).await {
-                Ok(read) => self.heard(read)?,
+                Ok(read) => self.heard(read, &junk)?,
                 Err(_) => break,
             }
         }
@@ -151,7 +153,7 @@ impl Line {
         let mut junk = [0; 256];
         for _ in 0..64 {
             match self.stream.read(&mut junk).now_or_never() {
-                Some(read) => self.heard(read)?,
+                Some(read) => self.heard(read, &junk)?,
                 None => return Ok(()),
             }
         }
@@ -170,6 +172,7 @@ impl Line {
             let cause = match timeout_at(deadline, self.stream.write(&request[sent..])).await {
                 Ok(Ok(0)) => std::io::ErrorKind::WriteZero.into(),
                 Ok(Ok(count)) => {
+                    trace::record(Direction::Sent, &request[sent..sent + count]);
                     sent += count;
                     continue;
                 }
@@ -212,6 +215,7 @@ impl Line {
                 }
             };
             self.last_byte = Instant::now();
+            trace::record(Direction::Received, &piece[..count]);
             heard += count;
             if buffer.len() + count > MOST_BYTES {
                 buffer.clear();
@@ -225,10 +229,11 @@ impl Line {
         }
     }
 
-    fn heard(&mut self, read: std::io::Result<usize>) -> Result<(), LineError> {
+    fn heard(&mut self, read: std::io::Result<usize>, junk: &[u8]) -> Result<(), LineError> {
         match read {
             Ok(0) => Err(LineError::Ended),
-            Ok(_) => {
+            Ok(count) => {
+                trace::record(Direction::Discarded, &junk[..count]);
                 self.last_byte = Instant::now();
                 Ok(())
             }

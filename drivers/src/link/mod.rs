@@ -11,6 +11,7 @@
 //! | [`backoff`], [`schedule`] | who waits how long, who is next; pure |
 //! | [`talker`] | the trait a protocol implements |
 //! | [`ask`] | request and answer where an answer does not say what it answers |
+//! | [`trace`] | the bytes of a conversation, for a person |
 //! | [`watch`] | points that show, beside the polls, that an action was done |
 //! | [`health`] | what polls say about a device's health |
 //! | [`engine`] | the loop |
@@ -25,6 +26,7 @@ pub mod line;
 pub mod schedule;
 pub mod talker;
 pub mod timing;
+pub mod trace;
 pub mod watch;
 
 pub use ask::{AnswerReader, AskError, Asker, Patience};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::endpoint::OpenError;
 use super::line::LineError;
+use super::trace::Piece;
 use super::watch::Acted;
 use crate::driver::{RawValue, Request, Stock};
 
@@ -35,6 +36,11 @@ pub trait Talker: Send {
     fn hold(&self, device: usize, group: usize) -> Option<Instant> {
         let _ = (device, group);
         None
+    }
+
+    /// Says what the bytes of a poll mean, in [`Piece::fields`].
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let _ = (device, group, pieces);
     }
 
     /// Turns an action into what will be sent; nothing is sent.

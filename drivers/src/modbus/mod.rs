@@ -13,6 +13,7 @@
 pub mod action;
 pub mod codec;
 pub mod dialect;
+mod explain;
 pub mod kind;
 mod owed;
 pub mod planner;

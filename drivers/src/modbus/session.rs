@@ -11,10 +11,12 @@ use tracing::debug;
 use super::action::{Expected, ReadBack, ReadyWrite};
 use super::codec::{Answer, Exception, FrameError, Request, rtu, tcp};
 use super::dialect::{Address, ModbusDialect, ModbusProfile, Reading};
+use super::explain::{self, Placed};
 use super::owed::Owed;
 use super::planner::{Plan, Read};
 use super::value::{Type, WordOrder};
 use crate::driver::RawValue;
+use crate::link::trace::{self, Piece};
 use crate::link::{ActError, Acted, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn, WatchStep};
 use crate::profile::Point;
 
@@ -425,6 +427,19 @@ impl Talker for Session {
         Polled { cells, trouble, ..Polled::default() }
     }
 
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let points = &self.units[device].profile.groups[group].points;
+        let placed = points.iter().map(|point| Placed { address: point.address, point: &*point.common });
+        let placed: Vec<_> = placed.collect();
+        for (sent, received) in trace::exchanges(pieces) {
+            pieces[sent].fields = explain::request(self.framing, &pieces[sent].bytes);
+            if let Some(received) = received {
+                pieces[received].fields =
+                    explain::answer(self.framing, &pieces[sent].bytes, &pieces[received].bytes, &placed);
+            }
+        }
+    }
+
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
         // A poll can wait; it then needs no doubt about any of its reads.
         self.owed.until(self.units[device].unit, Instant::now())
@@ -507,7 +522,7 @@ fn shown(raw: &RawValue) -> String {
 }
 
 /// The raw value at `address` in an answer that begins at `start`.
-fn value_in(answer: &Answer, address: Address, start: u16) -> Result<RawValue, QualityReason> {
+pub(super) fn value_in(answer: &Answer, address: Address, start: u16) -> Result<RawValue, QualityReason> {
     let from = usize::from(address.span.address.saturating_sub(start));
     let to = from + usize::from(address.span.width);
     match (answer, address.reading) {

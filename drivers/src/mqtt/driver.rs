@@ -169,7 +169,7 @@ impl Task {
                 }
                 request = self.cx.requests.recv() => match request {
                     Some(Request::Act(act)) => self.act(connection, act).await,
-                    Some(Request::Read { device, reply }) => {
+                    Some(Request::Read { device, reply, .. }) => {
                         // Whoever asked may have gone.
                         let _ = reply.send(self.last_rows(&device));
                     }

@@ -9,6 +9,7 @@
 
 mod checksum;
 mod dialect;
+mod explain;
 mod frame;
 pub(crate) mod place;
 mod session;

@@ -7,9 +7,11 @@ use kouan_protocol::{Field, FieldValue, HealthLevel};
 use tokio::time::Instant;
 
 use super::dialect::{SerialProfile, name_for};
-use super::frame::FrameReader;
+use super::explain;
+use super::frame::{Ending, FrameReader};
 use super::template::Codes;
 use crate::driver::RawValue;
+use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn, WatchStep,
 };
@@ -148,6 +150,25 @@ impl Talker for Session {
             self.asker.close();
         }
         polled
+    }
+
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let Unit { unit, profile, .. } = &self.units[device];
+        let Group { ask, points, .. } = &profile.groups[group];
+        let points: Vec<_> = points.iter().map(|point| (point.address, &*point.common)).collect();
+        // The answers to one request each stand one behind the other.
+        let mut before = 0;
+        for (sent, received) in trace::exchanges(pieces) {
+            pieces[sent].fields = explain::request(profile.model.checksum, &pieces[sent].bytes);
+            if let Some(received) = received {
+                let bytes = &pieces[received].bytes;
+                let fields = explain::answer(&ask.answer.format, *unit, bytes, before, &points);
+                if let (false, Ending::Length(length)) = (ask.each.is_empty(), &ask.answer.format.ending) {
+                    before += length;
+                }
+                pieces[received].fields = fields;
+            }
+        }
     }
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {

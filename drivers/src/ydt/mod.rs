@@ -6,6 +6,7 @@
 
 pub mod codec;
 mod dialect;
+mod explain;
 mod session;
 mod settings;
 

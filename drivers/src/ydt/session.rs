@@ -8,6 +8,8 @@ use tokio::time::Instant;
 
 use super::codec::{self, Frame, FrameError, Rtn};
 use super::dialect::{Ask, YdtProfile};
+use super::explain;
+use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
 };
@@ -113,6 +115,17 @@ impl Talker for Session {
             }
             Ok(answer) => Polled::failed(TalkError::refused(Rtn(answer.code).to_string())),
             Err(error) => Polled::failed(error),
+        }
+    }
+
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let points = &self.units[device].profile.groups[group].points;
+        let points: Vec<_> = points.iter().map(|point| (point.address, &*point.common)).collect();
+        for (sent, received) in trace::exchanges(pieces) {
+            pieces[sent].fields = explain::frame(&pieces[sent].bytes, None);
+            if let Some(received) = received {
+                pieces[received].fields = explain::frame(&pieces[received].bytes, Some(&points));
+            }
         }
     }
 

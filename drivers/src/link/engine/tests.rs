@@ -328,7 +328,7 @@ async fn a_read_on_demand_answers_with_the_rows_or_the_reason() {
     let read = async |device: &str| {
         let (reply, rows) = oneshot::channel();
         let device = device.parse().unwrap();
-        assert!(bench.requests.send(Request::Read { device, reply }).await.is_ok());
+        assert!(bench.requests.send(Request::Read { device, trace: None, reply }).await.is_ok());
         rows.await.unwrap()
     };
     let rows = read("d0").await.unwrap();
