@@ -1,5 +1,6 @@
 //! All wiring of the agent: build, run, stop.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,6 +27,9 @@ use crate::uplink::{Client, Uplink, UplinkError, UplinkState, UplinkStatus};
 const OBSERVATION_QUEUE: usize = 1024;
 /// How long drivers get to finish what they are saying.
 const DRIVER_STOP: Duration = Duration::from_millis(1200);
+
+/// How often a local socket that the disk refused is tried again.
+const BIND_EVERY: Duration = Duration::from_secs(5);
 
 /// How long what was said gets to reach the disk, three times over.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -55,7 +59,7 @@ pub enum AppError {
     #[error("opening the local socket {path} failed: {cause}")]
     Socket {
         /// The socket.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What the system said.
         #[source]
         cause: std::io::Error,
@@ -83,6 +87,7 @@ pub struct App {
     current: Arc<Current>,
     /// None where the disk is read-only.
     listener: Option<UnixListener>,
+    socket: PathBuf,
     collector: Option<(CollectorConfig, Client)>,
     config_hash: String,
     own: OwnSources,
@@ -133,6 +138,7 @@ impl App {
             journal,
             current: Arc::new(Current::new(catalogue)),
             listener,
+            socket: config.socket,
             collector,
             config_hash: config.hash,
             own,
@@ -195,8 +201,12 @@ impl App {
         match self.listener {
             Some(listener) => outside.spawn(local::serve(face, listener, outside_stop.clone())),
             None => {
-                let stop = outside_stop.clone();
-                outside.spawn(async move { stop.cancelled().await })
+                let (socket, stop) = (self.socket, outside_stop.clone());
+                outside.spawn(async move {
+                    if let Some(listener) = stop.run_until_cancelled(bind_later(&socket)).await {
+                        local::serve(face, listener, stop).await;
+                    }
+                })
             }
         };
         if let Some((config, client)) = self.collector {
@@ -233,12 +243,17 @@ impl App {
             None => info!("Agent is stopping."),
             Some(part) => error!(part, "A part of the agent ended by itself; stopping, so that all can start again."),
         }
+        let incomplete = self.threads.incomplete_switch();
+        if ended_early.is_some() {
+            incomplete.store(true, Ordering::Relaxed);
+        }
         // From the outside in: no new commands, then the drivers, then what they said reaches the disk.
         outside_stop.cancel();
         outside.shutdown().await;
         drivers_stop.cancel();
         if tokio::time::timeout(DRIVER_STOP, supervisor.join()).await.is_err() {
             error!("A driver did not stop in time; what it was saying is given up.");
+            incomplete.store(true, Ordering::Relaxed);
         }
         let _ = watcher.await;
         recorder_stop.cancel();
@@ -257,6 +272,7 @@ impl App {
         };
         if tokio::time::timeout(SETTLE, settled).await.is_err() {
             error!("The disk did not take everything in time; what waits is given up.");
+            incomplete.store(true, Ordering::Relaxed);
             recorder.abort();
             reporter.abort();
             pipeline.abort();
@@ -265,6 +281,7 @@ impl App {
         let give_up = threads.give_up_switch();
         if !matches!(tokio::time::timeout(SETTLE, buffer.flush()).await, Ok(Ok(()))) {
             error!("The last readings could not be written.");
+            incomplete.store(true, Ordering::Relaxed);
         }
         give_up.store(true, Ordering::Relaxed);
         drop(buffer);
@@ -276,5 +293,17 @@ impl App {
         }
         info!("Agent has stopped.");
         Ok(ended)
+    }
+}
+
+/// Opens the local socket once the disk takes it.
+async fn bind_later(socket: &Path) -> UnixListener {
+    loop {
+        tokio::time::sleep(BIND_EVERY).await;
+        // Why it is not there was said at the start.
+        if let Ok(listener) = local::bind(socket) {
+            info!(socket = %socket.display(), "The local socket is open.");
+            return listener;
+        }
     }
 }

@@ -34,10 +34,14 @@ pub enum GapReason {
     Volatile,
     /// The collector does not know this kind of record.
     UnknownKind,
+    /// The agent ended without order (a crash, a power cut) or its disk refused; nothing was kept until it was started.
+    Interrupted,
+    /// The agent was stopped; nothing was kept until it was started again.
+    NotRunning,
 }
 
 impl GapReason {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::BytesLimit,
         Self::AgeLimit,
         Self::DiskFull,
@@ -48,6 +52,8 @@ impl GapReason {
         Self::TooLarge,
         Self::Volatile,
         Self::UnknownKind,
+        Self::Interrupted,
+        Self::NotRunning,
     ];
 
     /// The reason's number on the wire and in files.
@@ -76,6 +82,8 @@ impl GapReason {
             Self::TooLarge => "too-large",
             Self::Volatile => "volatile",
             Self::UnknownKind => "unknown-kind",
+            Self::Interrupted => "interrupted",
+            Self::NotRunning => "not-running",
         }
     }
 }

@@ -140,10 +140,31 @@ pub(super) fn replace_damaged(
     first_seq: u64,
     anchor: Anchor,
 ) -> rusqlite::Result<()> {
-    let number = lane.number();
     if lane_state(tx, lane)?.epoch != epoch {
         return Ok(());
     }
+    put_gap(tx, lane, first_seq, GapReason::Damaged, anchor)
+}
+
+/// Gaps take the numbers of what is marked as doubtful.
+pub(super) fn replace_doubtful(tx: &Transaction<'_>, lane: Lane, anchor: Anchor) -> rusqlite::Result<()> {
+    let number = lane.number();
+    let doubtful = tx
+        .prepare(&format!("SELECT first_seq FROM batch_{number} WHERE doubtful = 1"))?
+        .query_map([], |row| row.get::<_, i64>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    doubtful.into_iter().try_for_each(|first_seq| put_gap(tx, lane, first_seq as u64, GapReason::Diverged, anchor))
+}
+
+/// Puts a gap in the place of a batch, if it is there.
+fn put_gap(
+    tx: &Transaction<'_>,
+    lane: Lane,
+    first_seq: u64,
+    reason: GapReason,
+    anchor: Anchor,
+) -> rusqlite::Result<()> {
+    let number = lane.number();
     let found = tx
         .query_row(
             &format!("SELECT last_seq, made_ms, LENGTH(body) FROM batch_{number} WHERE first_seq = ?1"),
@@ -154,15 +175,7 @@ pub(super) fn replace_damaged(
     let Some((last_seq, made_ms, length)) = found else { return Ok(()) };
     tx.execute(&format!("DELETE FROM batch_{number} WHERE first_seq = ?1"), [first_seq as i64])?;
     let (from_ms, to_ms) = (made_ms, made_ms);
-    let gap = OpenGap {
-        first_seq,
-        last_seq,
-        reason: GapReason::Damaged,
-        from_ms,
-        to_ms,
-        devices: vec![],
-        more_devices: true,
-    };
+    let gap = OpenGap { first_seq, last_seq, reason, from_ms, to_ms, devices: vec![], more_devices: true };
     let batch = gap.into_batch(anchor);
     let body = batch.encode();
     insert(tx, lane, &batch, &body)?;

@@ -16,13 +16,14 @@ use tracing::error;
 
 use super::board::{Board, BufferCondition, LaneStatus};
 use super::check::FileCheck;
+use super::counters::Baseline;
 use super::error::BufferError;
 use super::figures::BufferFigures;
 use super::file::Room;
 use super::gap::LaneLimit;
 use super::lanes::StoredBatch;
 use super::open::{self, Opened};
-use super::records::{Baseline, JournalMark, RecordsRequest, RecordsWriter, Wanted};
+use super::records::{JournalMark, RecordsRequest, RecordsWriter, Wanted};
 use super::rows::{CurrentCatalogue, RowsRequest, RowsWriter};
 
 /// Rows that may wait for the writer before whoever reads devices has to wait.
@@ -58,6 +59,27 @@ pub struct NewRecord {
     pub body: RecordBody,
 }
 
+/// What counters did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Counted {
+    /// Their steps.
+    pub steps: Vec<NewRecord>,
+    /// Steps that were counted from values which an earlier run had kept.
+    pub carried: Vec<NewRecord>,
+    /// What they show now.
+    pub baselines: Vec<Baseline>,
+    /// The life of the counters, by [`Buffer::counters_life`], from before they were compared.
+    pub life: u64,
+}
+
+impl Counted {
+    /// Whether there is nothing to store.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.carried.is_empty() && self.baselines.is_empty()
+    }
+}
+
 /// The buffer. When the last handle is gone its writers end.
 #[derive(Debug)]
 pub struct Buffer {
@@ -67,6 +89,7 @@ pub struct Buffer {
     paths: [PathBuf; 2],
     catalogue: CurrentCatalogue,
     board: Arc<Board>,
+    counters_life: watch::Receiver<u64>,
 }
 
 /// The writers' threads; joining them means that everything is on disk.
@@ -76,6 +99,7 @@ pub struct BufferThreads {
     checks: Vec<JoinHandle<()>>,
     give_up: Arc<AtomicBool>,
     closed: Arc<AtomicBool>,
+    incomplete: Arc<AtomicBool>,
 }
 
 impl BufferThreads {
@@ -83,6 +107,12 @@ impl BufferThreads {
     #[must_use]
     pub fn give_up_switch(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.give_up)
+    }
+
+    /// A switch that says that something was read and did not reach the buffer before the agent stopped.
+    #[must_use]
+    pub fn incomplete_switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.incomplete)
     }
 
     /// Waits for the writers. Every [`Buffer`] must be gone before.
@@ -111,9 +141,9 @@ impl Buffer {
     ) -> Result<(Self, BufferThreads), BufferError> {
         let paths = [config.folder.join("urgent.db"), config.folder.join("readings.db")];
         let board = Arc::new(Board::new());
-        let Opened { urgent, readings, pause, checks } =
+        let Opened { urgent, readings, pause, absence, checks } =
             open::files([&paths[0], &paths[1]], [config.urgent_room, config.readings_room], &clock.anchor(), &board)?;
-        let (give_up, closed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let [give_up, closed, incomplete] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         let check = |at: usize| FileCheck {
             path: paths[at].clone(),
             must_end: [&urgent, &readings][at].reader_must_end(),
@@ -139,8 +169,10 @@ impl Buffer {
             catalogue.clone(),
             Arc::clone(&board),
             records.clone(),
-            pause,
+            (pause, absence),
+            Arc::clone(&incomplete),
         )?;
+        let counters_life = records_writer.counters_life();
         let [urgent, events] = records_writer.signals();
         let signals = [urgent, events, rows_writer.signal()];
         let runtime = tokio::runtime::Handle::current();
@@ -167,8 +199,8 @@ impl Buffer {
             })?);
         }
         Ok((
-            Self { records, rows, signals, paths, catalogue, board },
-            BufferThreads { writers, checks, give_up, closed },
+            Self { records, rows, signals, paths, catalogue, board, counters_life },
+            BufferThreads { writers, checks, give_up, closed, incomplete },
         ))
     }
 
@@ -184,7 +216,44 @@ impl Buffer {
         baselines: Vec<Baseline>,
     ) -> Result<(), BufferError> {
         let records = records.into_iter().map(carried).collect();
-        self.ask_records(lane, |done| RecordsRequest::Append { lane, records, baselines, journal: None, done }).await
+        let request = |done| RecordsRequest::Append {
+            lane,
+            records,
+            carried: Vec::new(),
+            life: 0,
+            baselines,
+            journal: None,
+            done,
+        };
+        self.ask_records(lane, request).await
+    }
+
+    /// Stores steps of counters as events, and in the same transaction what the counters show. On disk when it returns.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn append_counted(&self, counted: Counted) -> Result<(), BufferError> {
+        let Counted { steps, carried: doubtful, baselines, life } = counted;
+        let lane = Lane::Events;
+        let records = steps.into_iter().map(carried).collect();
+        let doubtful = doubtful.into_iter().map(carried).collect();
+        let request =
+            |done| RecordsRequest::Append { lane, records, carried: doubtful, life, baselines, journal: None, done };
+        self.ask_records(lane, request).await
+    }
+
+    /// Changes whenever values of counters that an earlier run had kept were forgotten.
+    #[must_use]
+    pub fn counters_life(&self) -> watch::Receiver<u64> {
+        self.counters_life.clone()
+    }
+
+    /// The collector agrees to the numbers of all lanes.
+    ///
+    /// # Errors
+    /// When the writer has stopped.
+    pub async fn agreed(&self) -> Result<(), BufferError> {
+        self.records.send(RecordsRequest::Agreed).await.map_err(|_| self.stopped(Lane::Events))
     }
 
     /// Stores states of commands, and in the same transaction how far the journal has come.
@@ -192,9 +261,17 @@ impl Buffer {
     /// # Errors
     /// When the writer has stopped.
     pub async fn append_commands(&self, records: Vec<NewRecord>, journal: JournalMark) -> Result<(), BufferError> {
-        let (lane, baselines, journal) = (Lane::Urgent, Vec::new(), Some(journal));
         let records = records.into_iter().map(carried).collect();
-        self.ask_records(lane, |done| RecordsRequest::Append { lane, records, baselines, journal, done }).await
+        let request = |done| RecordsRequest::Append {
+            lane: Lane::Urgent,
+            records,
+            carried: Vec::new(),
+            life: 0,
+            baselines: Vec::new(),
+            journal: Some(journal),
+            done,
+        };
+        self.ask_records(Lane::Urgent, request).await
     }
 
     /// How far the journal has come, as far as the urgent lane knows.

@@ -27,7 +27,9 @@
 //! | `catalogues.rs` | the catalogues that readings refer to |
 //! | `epoch.rs` | a lane under a new epoch, and what one file knows of the other |
 //! | `marks.rs` | keeping that knowledge fresh |
+//! | `counters.rs` | counters whose steps are events |
 //! | `gap.rs` | limits, and the gap that takes the place of what they drop |
+//! | `absence.rs` | the time before a start in which no readings were kept |
 //! | `pause.rs` | a time in which readings are not kept |
 //! | `records.rs` | the writer of `urgent` and `events`: commit at once, waiting commits share an fsync |
 //! | `replace.rs` | another batch in the place of a stored one |
@@ -37,10 +39,12 @@
 //! | `figures.rs` | what the agent tells about its buffer |
 //! | `handle.rs` | what the rest of the agent sees |
 
+mod absence;
 mod board;
 mod catalogues;
 mod check;
 mod control;
+mod counters;
 mod epoch;
 mod error;
 mod figures;
@@ -57,12 +61,13 @@ mod rows;
 mod trouble;
 
 pub use board::{BufferCondition, CommitFigures, FileState, LaneStatus};
+pub use counters::Baseline;
 pub use error::BufferError;
 pub use figures::{BufferFigures, FileSizes};
 pub use file::Room;
 pub(crate) use file::{DurableFile, at, forget_given_up, given_up_since, move_aside};
 pub use gap::LaneLimit;
-pub use handle::{Buffer, BufferConfig, BufferThreads, NewRecord};
+pub use handle::{Buffer, BufferConfig, BufferThreads, Counted, NewRecord};
 pub use lanes::StoredBatch;
-pub use records::{Baseline, JournalMark};
+pub use records::JournalMark;
 pub(crate) use trouble::Trouble;

@@ -5,6 +5,7 @@ use std::path::Path;
 use kouan_protocol::{Anchor, GapReason, Lane, Timestamp};
 use tracing::error;
 
+use super::absence::{self, Absence};
 use super::board::{Board, FileState};
 use super::catalogues;
 use super::check;
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     pub(super) readings: DurableFile,
     /// What an earlier run could not tell of.
     pub(super) pause: Option<Pause>,
+    /// What the readings lack since the last run.
+    pub(super) absence: Option<Absence>,
     /// Whether a file holds something of an earlier run, which is worth checking.
     pub(super) checks: [bool; 2],
 }
@@ -46,8 +49,12 @@ pub(super) fn files(
     let of_urgent = LANES.map(|lane| mark(&readings, lane));
     let of_readings = mark(&urgent, Lane::Readings);
     begin(&mut urgent, &LANES, &of_urgent, anchor)?;
-    begin(&mut readings, &[Lane::Readings], &[of_readings], anchor)?;
+    let missing = readings.file.read(|connection| absence::before_start(connection, anchor));
+    let missing = missing.map_err(at(paths[1], "looking at the last run's end"))?;
+    let told = begin(&mut readings, &[Lane::Readings], &[of_readings], anchor)?;
     let pause = left_pause(&mut urgent.file, &readings.file)?;
+    // A gap that says more than that stands for it.
+    let absence = missing.filter(|_| !told && pause.is_none());
     let checks = [0, 1].map(|at| {
         let found = [&urgent, &readings][at];
         were_there[at] && !found.lost && !found.file.is_volatile()
@@ -61,7 +68,7 @@ pub(super) fn files(
             condition.problem = "the disk refused when the agent started".to_owned();
         }
     });
-    Ok(Opened { urgent: urgent.file, readings: readings.file, pause, checks })
+    Ok(Opened { urgent: urgent.file, readings: readings.file, pause, absence, checks })
 }
 
 fn open(path: &Path, room: Room, lanes: &[Lane], anchor: &Anchor) -> Result<Found, BufferError> {
@@ -106,21 +113,22 @@ fn mark(found: &Found, lane: Lane) -> Option<LaneMark> {
 }
 
 /// Makes sure that the lanes are there. The first word of a file that follows a lost one is what is known of that, and
-/// one that was given up tells since when it lacks what happened.
-fn begin(found: &mut Found, lanes: &[Lane], marks: &[Option<LaneMark>], anchor: &Anchor) -> Result<(), BufferError> {
+/// one that was given up tells since when it lacks what happened. Says whether anything was told.
+fn begin(found: &mut Found, lanes: &[Lane], marks: &[Option<LaneMark>], anchor: &Anchor) -> Result<bool, BufferError> {
     let known: i64 = found
         .file
         .read(|connection| connection.query_row("SELECT COUNT(*) FROM lane", [], |row| row.get(0)))
         .map_err(at(found.file.path(), "looking for the lanes"))?;
     let since = found.file.read(given_up_since).map_err(at(found.file.path(), "looking at the file's state"))?;
     if known > 0 {
-        let Some(since) = since else { return Ok(()) };
+        let Some(since) = since else { return Ok(false) };
         return tell_since(&mut found.file, lanes, since, anchor);
     }
     let lost = found.lost;
     let path = found.file.path().to_owned();
     let begun = found.file.write(true, |tx| {
         lanes::create(tx, lanes)?;
+        absence::set_kept(tx, anchor.wall)?;
         for (lane, mark) in lanes.iter().zip(marks) {
             if lost {
                 epoch::tell_of_lost_file(tx, *lane, *mark, *anchor)?;
@@ -128,19 +136,21 @@ fn begin(found: &mut Found, lanes: &[Lane], marks: &[Option<LaneMark>], anchor: 
         }
         Ok(())
     });
-    begun.map_err(at(&path, "creating the lanes"))
+    begun.map_err(at(&path, "creating the lanes"))?;
+    Ok(lost)
 }
 
 /// An earlier run gave the file up. The first word after that is since when the file lacks what happened.
-fn tell_since(file: &mut DurableFile, lanes: &[Lane], since: Timestamp, anchor: &Anchor) -> Result<(), BufferError> {
+fn tell_since(file: &mut DurableFile, lanes: &[Lane], since: Timestamp, anchor: &Anchor) -> Result<bool, BufferError> {
     let told = file.write(true, |tx| {
         for lane in lanes {
             let reason = if *lane == Lane::Readings { GapReason::Damaged } else { GapReason::Volatile };
             append_gap(tx, *lane, *anchor, gap_of(reason, 0, since, anchor.wall.max(since)), false)?;
         }
+        absence::set_kept(tx, anchor.wall)?;
         forget_given_up(tx)
     });
-    let Err(cause) = told else { return Ok(()) };
+    let Err(cause) = told else { return Ok(true) };
     let trouble = Trouble::of(&cause);
     error!(file = %file.path().display(), error = %cause, "What was not kept earlier cannot be told yet.");
     if matches!(trouble, Trouble::Refused | Trouble::Damaged) {
@@ -148,7 +158,7 @@ fn tell_since(file: &mut DurableFile, lanes: &[Lane], since: Timestamp, anchor: 
         let path = file.path().to_owned();
         file.write(true, |tx| lanes::create(tx, lanes)).map_err(at(&path, "creating the lanes in memory"))?;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The pause that an earlier run left, unless the gap that tells of it was already written.

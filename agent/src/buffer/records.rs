@@ -1,18 +1,18 @@
 //! The writer of `urgent` and `events`: a commit at once, and those who wait share its fsync.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kouan_protocol::session::LaneClaim;
-use kouan_protocol::{Anchor, Batch, Clock, DeviceKey, Digest, Epoch, Incarnation, Lane, PointName, Record, limits};
+use kouan_protocol::{Anchor, Batch, Clock, Digest, Epoch, Incarnation, Lane, Record, limits};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
 
 use super::board::{Board, FileState};
 use super::catalogues::GroupOwners;
+use super::counters::{self, Baseline, Counters};
 use super::epoch;
 use super::error::BufferError;
 use super::file::{DurableFile, at};
@@ -34,17 +34,6 @@ const VOLATILE_BYTES: u64 = 4 << 20;
 const MAKE_WAY_BYTES: usize = 64 * 1024;
 /// Damaged files that are replaced before the disk itself is distrusted.
 const REPLACEMENTS: u32 = 3;
-
-/// The last value of a counter whose steps are events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Baseline {
-    /// Whose counter it is.
-    pub device: DeviceKey,
-    /// Which point.
-    pub point: PointName,
-    /// The last value whose steps were stored as events.
-    pub value: i64,
-}
 
 /// How far the command journal has come, as far as the urgent lane knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +57,9 @@ pub(super) enum RecordsRequest {
     Append {
         lane: Lane,
         records: Vec<Record>,
+        /// Steps that were counted from values of an earlier run, in this life of the counters.
+        carried: Vec<Record>,
+        life: u64,
         baselines: Vec<Baseline>,
         journal: Option<JournalMark>,
         done: oneshot::Sender<()>,
@@ -110,6 +102,8 @@ pub(super) enum RecordsRequest {
     JournalMark {
         done: oneshot::Sender<Option<JournalMark>>,
     },
+    /// The collector agrees to the numbers of the lanes.
+    Agreed,
     /// Readings are not being kept.
     Pause(Pause),
     /// A gap in the readings tells of that pause now.
@@ -130,6 +124,8 @@ struct Pending {
     /// Events that stand for steps of counters. They are kept together with the counters on disk or not at all: the
     /// device still has the count.
     steps: Vec<Record>,
+    /// The same, counted from values of an earlier run.
+    carried: Vec<Record>,
 }
 
 /// The writer of `urgent.db`; runs on its own thread until every sender is gone.
@@ -142,8 +138,7 @@ pub(super) struct RecordsWriter {
     board: Arc<Board>,
     /// Set when the agent stops and has waited long enough.
     give_up: Arc<AtomicBool>,
-    /// Kept in memory too, so that they survive the file.
-    baselines: BTreeMap<(DeviceKey, PointName), i64>,
+    counters: Counters,
     journal: Option<JournalMark>,
     notes: Notes,
     owners: GroupOwners,
@@ -160,7 +155,7 @@ impl RecordsWriter {
     ) -> Result<Self, BufferError> {
         let path = file.path().to_owned();
         let failed = |operation| at(&path, operation);
-        let baselines = file.read(stored_baselines).map_err(failed("reading the counters"))?;
+        let counters = file.read(Counters::stored).map_err(failed("reading the counters"))?;
         let journal = file.read(journal_mark).map_err(failed("reading the journal's mark"))?;
         let mut last = [0; 2];
         for (last, lane) in last.iter_mut().zip(LANES) {
@@ -174,12 +169,16 @@ impl RecordsWriter {
             signals: last.map(watch::Sender::new),
             board,
             give_up,
-            baselines,
+            counters,
             journal,
             notes: Notes::about(&[Lane::Readings]),
             owners: GroupOwners::default(),
             replaced: 0,
         })
+    }
+
+    pub(super) fn counters_life(&self) -> watch::Receiver<u64> {
+        self.counters.life()
     }
 
     pub(super) fn signals(&self) -> [watch::Receiver<u64>; 2] {
@@ -218,14 +217,16 @@ impl RecordsWriter {
     fn take_appends(&mut self, waiting: &mut [RecordsRequest]) -> Pending {
         let mut pending = Pending::default();
         for request in waiting {
-            if let RecordsRequest::Append { lane, records, baselines, journal, .. } = request {
+            if let RecordsRequest::Append { lane, records, carried, life, baselines, journal, .. } = request {
                 let steps = *lane == Lane::Events && !baselines.is_empty();
                 let place =
                     if steps { &mut pending.steps } else { &mut pending.lanes[usize::from(*lane == Lane::Events)] };
                 place.append(records);
-                for baseline in baselines {
-                    self.baselines.insert((baseline.device.clone(), baseline.point.clone()), baseline.value);
+                // What was counted from values that are forgotten by now is in the gap that told of that.
+                if self.counters.is_life(*life) {
+                    pending.carried.append(carried);
                 }
+                baselines.iter().for_each(|baseline| self.counters.set(baseline));
                 self.journal = journal.or(self.journal);
             }
         }
@@ -244,7 +245,9 @@ impl RecordsWriter {
         if volatile {
             limits.iter_mut().for_each(|limit| limit.bytes = limit.bytes.min(VOLATILE_BYTES));
         }
-        let (board, notes, owners) = (&self.board, &mut self.notes, &mut self.owners);
+        let (board, counters, notes, owners) = (&self.board, &self.counters, &mut self.notes, &mut self.owners);
+        let begins_anew = |request: &RecordsRequest| matches!(request, RecordsRequest::NewEpoch { lane: Lane::Events, epoch, .. } if *epoch == board.lane(Lane::Events).epoch);
+        let forgets = !volatile && requests.iter().any(begins_anew);
         let mut dropped = [0; 2];
         let path = self.file.path().to_owned();
         self.file
@@ -253,13 +256,24 @@ impl RecordsWriter {
                     append_within_limits(tx, lane, anchor, &mut pending.lanes[at], volatile)?;
                     if lane == Lane::Events && !volatile {
                         append_within_limits(tx, lane, anchor, &mut pending.steps, volatile)?;
+                        if !pending.carried.is_empty() {
+                            let first_seq = lane_state(tx, lane)?.next_seq;
+                            append_within_limits(tx, lane, anchor, &mut pending.carried, volatile)?;
+                            counters.mark_doubtful(tx, first_seq)?;
+                        }
                     }
                     dropped[at] = gap::enforce(tx, lane, limits[at], &anchor, owners)?;
                 }
-                requests.iter().try_for_each(|request| carry_out(tx, request, anchor))?;
+                requests.iter().try_for_each(|request| carry_out(tx, request, anchor, board))?;
+                if forgets {
+                    counters.forget(tx, anchor)?;
+                }
                 notes.write(tx, board, &anchor)
             })
             .map_err(at(&path, "writing urgent records"))?;
+        if forgets {
+            self.counters.forgotten();
+        }
         if needs == Need::Durable {
             self.board.committed(0, began.elapsed());
         }
@@ -292,7 +306,10 @@ impl RecordsWriter {
             // A gap that is handed out no longer grows, which must be on disk before.
             RecordsRequest::Read { lane, .. } if self.board.lane(*lane).gap_open => Need::Durable,
             // Sent twice is better than an fsync for every answer.
-            RecordsRequest::Acknowledge { .. } | RecordsRequest::PauseTold(_) | RecordsRequest::Note => Need::Written,
+            RecordsRequest::Acknowledge { .. }
+            | RecordsRequest::Agreed
+            | RecordsRequest::PauseTold(_)
+            | RecordsRequest::Note => Need::Written,
             RecordsRequest::Read { .. }
             | RecordsRequest::Claim { .. }
             | RecordsRequest::Baselines { .. }
@@ -382,7 +399,7 @@ impl RecordsWriter {
     fn begin(&mut self, lost: Option<Anchor>) {
         let volatile = self.file.is_volatile();
         let marks = LANES.map(|lane| lost.as_ref().and_then(|anchor| self.board.mark(lane, anchor)));
-        let (baselines, journal) = (&self.baselines, self.journal);
+        let (counters, journal) = (&self.counters, self.journal);
         let begun = self.file.write(true, |tx| {
             lanes::create(tx, &LANES)?;
             if let (Some(anchor), false) = (lost, volatile) {
@@ -390,9 +407,7 @@ impl RecordsWriter {
                     epoch::tell_of_lost_file(tx, lane, mark, anchor)?;
                 }
             }
-            for ((device, point), value) in baselines {
-                store_baseline(tx, device, point, *value)?;
-            }
+            counters.store_all(tx)?;
             journal.map_or(Ok(()), |mark| store_journal_mark(tx, mark))
         });
         self.notes = Notes::about(&[Lane::Readings]);
@@ -411,6 +426,7 @@ impl RecordsWriter {
                 | RecordsRequest::Damaged { done, .. } => {
                     let _ = done.send(());
                 }
+                RecordsRequest::Agreed => self.counters.agree(),
                 RecordsRequest::Acknowledge { .. }
                 | RecordsRequest::Pause(_)
                 | RecordsRequest::PauseTold(_)
@@ -427,12 +443,7 @@ impl RecordsWriter {
                     self.show(done, |connection| lanes::claim(connection, lane, volatile));
                 }
                 RecordsRequest::Baselines { done } => {
-                    let baseline = |((device, point), value): (&(DeviceKey, PointName), &i64)| Baseline {
-                        device: device.clone(),
-                        point: point.clone(),
-                        value: *value,
-                    };
-                    let _ = done.send(self.baselines.iter().map(baseline).collect());
+                    let _ = done.send(self.counters.all());
                 }
                 RecordsRequest::JournalMark { done } => {
                     let _ = done.send(self.journal);
@@ -471,15 +482,19 @@ fn malformed(request: &RecordsRequest) -> Option<String> {
 }
 
 /// Everything a request asks for besides appending.
-fn carry_out(tx: &Transaction<'_>, request: &RecordsRequest, anchor: Anchor) -> rusqlite::Result<()> {
+fn carry_out(tx: &Transaction<'_>, request: &RecordsRequest, anchor: Anchor, board: &Board) -> rusqlite::Result<()> {
     match request {
         RecordsRequest::Append { baselines, journal, .. } => {
             for baseline in baselines {
-                store_baseline(tx, &baseline.device, &baseline.point, baseline.value)?;
+                counters::store(tx, &baseline.device, &baseline.point, baseline.value)?;
             }
             journal.map_or(Ok(()), |mark| store_journal_mark(tx, mark))
         }
-        RecordsRequest::Acknowledge { lane, epoch, seq } => lanes::acknowledge(tx, *lane, *epoch, *seq),
+        // Nobody can have confirmed what this commit brings.
+        RecordsRequest::Acknowledge { lane, epoch, seq } => {
+            lanes::acknowledge(tx, *lane, *epoch, (*seq).min(board.lane(*lane).last_seq))
+        }
+        RecordsRequest::Agreed => counters::settle(tx),
         RecordsRequest::Read { lane, .. } => gap::close(tx, *lane, anchor),
         RecordsRequest::Damaged { lane, epoch, first_seq, .. } => {
             gap::replace_damaged(tx, *lane, *epoch, *first_seq, anchor)
@@ -525,25 +540,6 @@ fn append_within_limits(
     };
     *records = batch.records;
     appended
-}
-
-fn store_baseline(tx: &Transaction<'_>, device: &DeviceKey, point: &PointName, value: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)")?
-        .execute(params![device.as_str(), point.as_str(), value])
-        .map(|_| ())
-}
-
-fn stored_baselines(connection: &Connection) -> rusqlite::Result<BTreeMap<(DeviceKey, PointName), i64>> {
-    let mut statement = connection.prepare("SELECT device, point, value FROM baseline")?;
-    let mut rows = statement.query([])?;
-    let mut baselines = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let (device, point): (String, String) = (row.get(0)?, row.get(1)?);
-        if let (Ok(device), Ok(point)) = (device.parse(), point.parse()) {
-            baselines.insert((device, point), row.get(2)?);
-        }
-    }
-    Ok(baselines)
 }
 
 fn store_journal_mark(tx: &Transaction<'_>, mark: JournalMark) -> rusqlite::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kouan_protocol::session::LaneClaim;
@@ -13,6 +14,7 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
+use super::absence::{self, Absence};
 use super::board::{Board, FileState};
 use super::catalogues::{self, GroupOwners};
 use super::epoch;
@@ -107,6 +109,10 @@ pub(super) struct RowsWriter {
     pending: BTreeMap<GroupIndex, Vec<Row>>,
     pending_rows: u64,
     pending_cells: usize,
+    /// What the last run left untold; the first rows follow a gap about it.
+    absence: Option<Absence>,
+    /// Set when something did not reach this thread before the agent stopped.
+    incomplete: Arc<AtomicBool>,
     pause: Option<Pause>,
     pause_kept: Option<Instant>,
     /// What was lost since a gap in memory last told of it.
@@ -127,7 +133,8 @@ impl RowsWriter {
         catalogue: CurrentCatalogue,
         board: Arc<Board>,
         records: mpsc::Sender<RecordsRequest>,
-        pause: Option<Pause>,
+        (pause, absence): (Option<Pause>, Option<Absence>),
+        incomplete: Arc<AtomicBool>,
     ) -> Result<Self, BufferError> {
         let noted = file.read(|connection| board.note(connection, Lane::Readings, file.is_volatile(), 0));
         let last = noted.map_err(at(file.path(), "reading a lane"))?.last_seq;
@@ -147,6 +154,8 @@ impl RowsWriter {
             pending: BTreeMap::new(),
             pending_rows: 0,
             pending_cells: 0,
+            absence,
+            incomplete,
             pause,
             pause_kept: None,
             untold: None,
@@ -195,6 +204,7 @@ impl RowsWriter {
             }
             if !open {
                 self.keep_pause(true);
+                self.end_in_order();
                 self.file.close();
                 return;
             }
@@ -219,6 +229,8 @@ impl RowsWriter {
             RowsRequest::Read { wanted, done } => self.read(wanted, done),
             // Forgetting what was confirmed waits for the next commit, like a row. A late answer takes nothing back.
             RowsRequest::Acknowledge { epoch, seq } if epoch == self.board.lane(Lane::Readings).epoch => {
+                // Nobody can have confirmed what is not written yet.
+                let seq = seq.min(self.board.lane(Lane::Readings).last_seq);
                 let waiting = self.acknowledged.filter(|(waiting, _)| *waiting == epoch);
                 self.acknowledged = Some((epoch, waiting.map_or(seq, |(_, highest)| highest.max(seq))));
             }
@@ -327,6 +339,7 @@ impl RowsWriter {
         let (anchor, began) = (self.clock.anchor(), Instant::now());
         let (catalogue, limit) = (&self.catalogue, self.limit);
         let (pause, acknowledged, new_catalogue) = (&self.pause, self.acknowledged, !self.catalogue_stored);
+        let absence = self.absence;
         let (board, notes, owners) = (&self.board, &mut self.notes, &mut self.owners);
         let path = self.file.path().to_owned();
         let durable = rows > 0 || pause.is_some() || new_catalogue;
@@ -336,6 +349,10 @@ impl RowsWriter {
             }
             if new_catalogue {
                 catalogues::set_catalogue(tx, catalogue.hash, &catalogue.body)?;
+                absence::begin_run(tx)?;
+            }
+            if let (Some(absence), true) = (absence, rows > 0) {
+                append_gap(tx, Lane::Readings, anchor, absence.gap(&anchor), false)?;
             }
             if let Some(pause) = pause {
                 append_gap(tx, Lane::Readings, anchor, pause.gap(&anchor), false)?;
@@ -343,6 +360,7 @@ impl RowsWriter {
             }
             if rows > 0 {
                 append_rows(tx, pending, 1..rows + 1, anchor, catalogue)?;
+                absence::set_kept(tx, anchor.wall)?;
             }
             notes.write(tx, board, &anchor)?;
             gap::enforce(tx, Lane::Readings, limit, &anchor, owners)
@@ -353,6 +371,7 @@ impl RowsWriter {
         }
         self.catalogue_stored = true;
         self.acknowledged = None;
+        self.absence = self.absence.filter(|_| rows == 0);
         if let Some(pause) = self.pause.take() {
             info!(reason = %pause.reason(), "Readings are kept again; a gap tells of those that were not.");
             self.pause_kept = None;
@@ -424,6 +443,18 @@ impl RowsWriter {
         }
     }
 
+    /// Notes that everything is kept. Where that is not so, the next start tells of what is missing.
+    fn end_in_order(&mut self) {
+        if self.file.is_volatile() || self.pause.is_some() || self.incomplete.load(Ordering::Relaxed) {
+            return;
+        }
+        let (absence, now) = (self.absence, self.clock.wall());
+        if let Err(cause) = self.file.write(true, |tx| absence::end_run(tx, absence, now)) {
+            let error = at(self.file.path(), "noting the end of the run")(cause);
+            warn!(%error, "The next start will tell of a gap.");
+        }
+    }
+
     /// A file that was given up cannot say later what was lost: gaps in memory say it meanwhile.
     fn tell_in_memory(&mut self) {
         if !self.file.is_volatile() || self.untold.is_none() || self.told.elapsed() < TELL_EVERY {
@@ -488,7 +519,10 @@ impl RowsWriter {
             lanes::create(tx, &[Lane::Readings])?;
             catalogues::set_catalogue(tx, catalogue.hash, &catalogue.body)?;
             match lost {
-                Some(anchor) if !volatile => epoch::tell_of_lost_file(tx, Lane::Readings, mark, anchor),
+                Some(anchor) if !volatile => {
+                    absence::set_kept(tx, anchor.wall)?;
+                    epoch::tell_of_lost_file(tx, Lane::Readings, mark, anchor)
+                }
                 _ => Ok(()),
             }
         });

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use kouan_drivers::configure::ConfiguredDevice;
-use kouan_drivers::driver::{RawEvent, RawHealth, RawRow};
+use kouan_drivers::driver::{RawEvent, RawHealth, RawRow, RawStock};
 use kouan_drivers::profile::GroupProfile;
 use kouan_protocol::{
-    BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, RecordBody, Row, Value,
+    BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, PointName, RecordBody, Row, Value,
 };
 use tracing::{info, warn};
 
 use super::counter::{Step, step};
 use super::current::Current;
 use super::point::PointState;
+use super::shelf::{Changed, Shelf};
 use crate::buffer::{Baseline, NewRecord};
 
 /// More steps than this in one poll become one event with a count, so that a reset device cannot flood the lane.
@@ -24,8 +25,17 @@ pub(super) struct DevicePipeline {
     device: ConfiguredDevice,
     first_group: u32,
     points: Vec<Vec<PointState>>,
-    baselines: HashMap<(usize, u16), i64>,
+    baselines: HashMap<(usize, u16), Known>,
+    shelf: Shelf,
     health: Option<(kouan_protocol::HealthLevel, &'static str)>,
+}
+
+/// The last value of a counter.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    value: i64,
+    /// An earlier run has kept it; this one has not read it yet.
+    is_carried: bool,
 }
 
 /// What came of a raw row.
@@ -35,29 +45,42 @@ pub(super) struct Judged {
     pub(super) row: Option<(GroupIndex, Row)>,
     /// Events that counter steps stand for.
     pub(super) events: Vec<NewRecord>,
+    /// The same, counted from a value that an earlier run had kept.
+    pub(super) carried: Vec<NewRecord>,
     /// Counter values that move with the events.
     pub(super) baselines: Vec<Baseline>,
 }
 
 impl DevicePipeline {
     /// `first_group` is the catalogue index of the device's first group.
-    pub(super) fn new(device: ConfiguredDevice, first_group: u32, baselines: &[Baseline]) -> Self {
+    pub(super) fn new(
+        device: ConfiguredDevice,
+        first_group: u32,
+        known: &HashMap<(&DeviceKey, &PointName), i64>,
+    ) -> Self {
         let states = |group: &GroupProfile| group.points.iter().map(|point| PointState::new(point)).collect();
         let points = device.groups.iter().map(states).collect();
-        let mut known = HashMap::new();
+        let key = &device.identity.key;
+        let mut own = HashMap::new();
         for (at, group) in device.groups.iter().enumerate() {
             for (column, point) in (0_u16..).zip(&group.points) {
-                let stored = baselines
-                    .iter()
-                    .find(|baseline| baseline.device == device.identity.key && baseline.point == point.spec.name);
-                known.extend(stored.map(|baseline| ((at, column), baseline.value)));
+                let carried = |value: &i64| Known { value: *value, is_carried: true };
+                own.extend(known.get(&(key, &point.spec.name)).map(|value| ((at, column), carried(value))));
             }
         }
-        Self { device, first_group, points, baselines: known, health: None }
+        let of_this = known.iter().filter(|((device, _), _)| *device == key);
+        let shelf = Shelf::carried(of_this.map(|((_, point), antenna)| (*point, *antenna)));
+        Self { device, first_group, points, baselines: own, shelf, health: None }
     }
 
     pub(super) fn key(&self) -> &DeviceKey {
         &self.device.identity.key
+    }
+
+    /// Counters that this run has not read yet begin with their next value.
+    pub(super) fn forget_carried(&mut self) {
+        self.baselines.retain(|_, known| !known.is_carried);
+        self.shelf.forget_carried();
     }
 
     /// With `counts` steps of counters become events. Without, the counters wait at the device as they are.
@@ -76,11 +99,14 @@ impl DevicePipeline {
             let kept = state.keep(profile, heartbeat_ms, raw.boot_time, &cell);
             shown.push((column, cell.clone(), kept));
             if let (true, Some(counts), Some(Value::Integer(now))) = (counts, &profile.counts, &cell.value) {
-                let previous = self.baselines.insert((raw.group, column), *now);
-                if previous != Some(*now) {
+                let known = Known { value: *now, is_carried: false };
+                let previous = self.baselines.insert((raw.group, column), known);
+                let is_carried = previous.is_some_and(|previous| previous.is_carried);
+                let previous = previous.map(|previous| previous.value);
+                if previous != Some(*now) || is_carried {
                     let device = &self.device.identity.key;
                     let point = profile.spec.name.clone();
-                    judged.baselines.push(Baseline { device: device.clone(), point, value: *now });
+                    judged.baselines.push(Baseline { device: device.clone(), point, value: Some(*now) });
                     let steps = previous.map_or(0, |previous| match step(previous, *now, profile.wraps_at) {
                         Step::Forward(steps) => steps,
                         Step::Reset(steps) => {
@@ -88,7 +114,8 @@ impl DevicePipeline {
                             steps
                         }
                     });
-                    judged.events.extend(step_events(device, counts, steps, raw.boot_time));
+                    let events = step_events(device, counts, steps, raw.boot_time);
+                    if is_carried { judged.carried.extend(events) } else { judged.events.extend(events) }
                 }
             }
             if kept {
@@ -101,6 +128,11 @@ impl DevicePipeline {
             judged.row = Some((index, Row { seq: 0, boot_time: raw.boot_time, cells }));
         }
         judged
+    }
+
+    /// What came and went before a reader.
+    pub(super) fn stock(&mut self, raw: RawStock) -> Changed {
+        self.shelf.take(&raw.device, raw.boot_time, raw.stock)
     }
 
     pub(super) fn event(&self, raw: RawEvent) -> NewRecord {

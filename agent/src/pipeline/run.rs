@@ -11,7 +11,7 @@ use tracing::error;
 
 use super::current::Current;
 use super::device::DevicePipeline;
-use crate::buffer::{Baseline, Buffer, BufferError};
+use crate::buffer::{Baseline, Buffer, BufferError, Counted};
 
 /// Observations that are judged together, so that their urgent records share an fsync.
 const TOGETHER: usize = 256;
@@ -42,11 +42,17 @@ pub async fn run(
     mut observations: mpsc::Receiver<Observation>,
 ) -> Result<(), PipelineError> {
     let PipelineSettings { buffer, current } = settings;
+    let mut counters_life = buffer.counters_life();
+    let mut life = *counters_life.borrow_and_update();
     let mut devices = pipelines(links, &buffer.baselines().await?);
     let mut waiting = Vec::with_capacity(TOGETHER);
     while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
         let (mut urgent, mut events) = (Vec::new(), Vec::new());
-        let (mut steps, mut counters) = (Vec::new(), Vec::new());
+        if counters_life.has_changed().unwrap_or(false) {
+            life = *counters_life.borrow_and_update();
+            devices.values_mut().for_each(DevicePipeline::forget_carried);
+        }
+        let mut counted = Counted { life, ..Counted::default() };
         // A step is told together with the counter value that it leads to, on disk. While that cannot be written the
         // device keeps the count: told from memory, the steps would be told again after the next start.
         let counts = !buffer.condition().borrow().is_volatile();
@@ -55,6 +61,7 @@ pub async fn run(
             let key = match &observation {
                 Observation::Row(row) => &row.device,
                 Observation::Event { event, .. } => &event.device,
+                Observation::Stock(stock) => &stock.device,
                 Observation::Health(health) => &health.device,
             };
             let Some(device) = devices.get_mut(key) else {
@@ -64,12 +71,21 @@ pub async fn run(
             match observation {
                 Observation::Row(row) => {
                     let judged = device.row(row, &current, counts);
-                    steps.extend(judged.events);
-                    counters.extend(judged.baselines);
+                    counted.steps.extend(judged.events);
+                    counted.carried.extend(judged.carried);
+                    counted.baselines.extend(judged.baselines);
                     if let Some((group, row)) = judged.row {
                         buffer.push(group, row).await?;
                     }
                 }
+                // While nothing can be written, the reader's next passes tell what changed.
+                Observation::Stock(stock) if counts => {
+                    let changed = device.stock(stock);
+                    counted.steps.extend(changed.events);
+                    counted.carried.extend(changed.carried);
+                    counted.baselines.extend(changed.baselines);
+                }
+                Observation::Stock(_) => {}
                 Observation::Event { event, stored } => {
                     events.push(device.event(event));
                     confirmations.extend(stored);
@@ -82,12 +98,7 @@ pub async fn run(
         }
         let append_events =
             async { if events.is_empty() { Ok(()) } else { buffer.append(Lane::Events, events, Vec::new()).await } };
-        let append_steps = async {
-            if steps.is_empty() && counters.is_empty() {
-                return Ok(());
-            }
-            buffer.append(Lane::Events, steps, counters).await
-        };
+        let append_steps = async { if counted.is_empty() { Ok(()) } else { buffer.append_counted(counted).await } };
         tokio::try_join!(append_events, append_steps)?;
         // Only now may a broker forget them. An early return drops the rest, which says that they were not stored.
         for stored in confirmations {
@@ -109,11 +120,13 @@ pub fn show_rows(links: &[ConfiguredLink], current: &Current, rows: Vec<RawRow>)
 }
 
 fn pipelines(links: &[ConfiguredLink], baselines: &[Baseline]) -> HashMap<DeviceKey, DevicePipeline> {
+    let known = baselines.iter().filter_map(|known| Some(((&known.device, &known.point), known.value?)));
+    let known: HashMap<_, _> = known.collect();
     let mut devices = HashMap::new();
     let mut first_group = 0;
     for device in links.iter().flat_map(|link| &link.devices) {
         let groups = device.groups.len() as u32;
-        let pipeline = DevicePipeline::new(device.clone(), first_group, baselines);
+        let pipeline = DevicePipeline::new(device.clone(), first_group, &known);
         devices.insert(pipeline.key().clone(), pipeline);
         first_group += groups;
     }

@@ -248,6 +248,7 @@ impl Uplink {
                 }
             }
             if agreed {
+                self.buffer.agreed().await?;
                 self.executor.confirm_journal(hello.journal);
                 return Ok((welcome, hello.journal));
             }

@@ -212,12 +212,18 @@ async fn counters_move_with_the_events_that_they_stand_for() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let (buffer, threads) = open(folder.path(), &clock);
     let baseline = |value| Baseline { device: "gate-1".parse().unwrap(), point: "in".parse().unwrap(), value };
-    buffer.append(Lane::Events, vec![event("passage")], vec![baseline(7)]).await.unwrap();
-    buffer.append(Lane::Events, vec![], vec![baseline(8)]).await.unwrap();
+    buffer.append(Lane::Events, vec![event("passage")], vec![baseline(Some(7))]).await.unwrap();
+    buffer.append(Lane::Events, vec![], vec![baseline(Some(8))]).await.unwrap();
+    drop(buffer);
+    threads.join();
+    let (buffer, threads) = open(folder.path(), &clock);
+    assert_eq!(buffer.baselines().await.unwrap(), [baseline(Some(8))]);
+    buffer.append(Lane::Events, vec![event("tag-missing")], vec![baseline(None)]).await.unwrap();
+    assert_eq!(buffer.baselines().await.unwrap(), []);
     drop(buffer);
     threads.join();
     let (buffer, _threads) = open(folder.path(), &clock);
-    assert_eq!(buffer.baselines().await.unwrap(), [baseline(8)]);
+    assert_eq!(buffer.baselines().await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ impl Scenario {
             Ok(if highest >= waiting { Ok(Instant::now()) } else { Err(format!("{highest} of {waiting}")) })
         });
         let until_drained = drained.await?.saturating_duration_since(session);
-        let tally = conclude(&mut site, &outages, &[]).await?;
+        let tally = conclude(&mut site, &outages, &[], false).await?;
         let kept = if tally.broken.is_empty() { None } else { Some(site.keep()) };
         Ok(Outcome { tally, usage, until_session: session - open, until_drained, kept })
     }

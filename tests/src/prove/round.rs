@@ -74,11 +74,17 @@ async fn play(site: &mut Site, schedule: &Schedule, seed: u64, length: Duration)
         ask_commands(&site.api, &site.ids, seed, &stop),
     );
     let outages = outages?;
-    conclude(site, &outages, &asked).await
+    let disk_broke = !schedule.disk.is_empty() || schedule.damages_files();
+    conclude(site, &outages, &asked, disk_broke).await
 }
 
 /// Waits until everything has come to rest, and compares.
-pub(super) async fn conclude(site: &mut Site, outages: &Outages, asked: &[Asked]) -> anyhow::Result<Tally> {
+pub(super) async fn conclude(
+    site: &mut Site,
+    outages: &Outages,
+    asked: &[Asked],
+    disk_broke: bool,
+) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     if let Err(error) = site.settle().await {
         tally.broken(format!("{error:#}"));
@@ -92,7 +98,7 @@ pub(super) async fn conclude(site: &mut Site, outages: &Outages, asked: &[Asked]
         // The history follows the log at its own pace.
         history.push(wait_until("the history", SHORT, look, |numbers| numbers.len() >= wanted).await?);
     }
-    let evidence = Evidence { site, outages, asked, stored: &stored, commands: &commands, history: &history };
+    let evidence = Evidence { site, outages, asked, stored: &stored, commands: &commands, history: &history, disk_broke };
     tally.add(evidence.compare());
     if let Some(problem) = verify(&site.collector).await? {
         tally.broken(problem);

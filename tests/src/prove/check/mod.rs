@@ -25,6 +25,8 @@ pub(super) struct Evidence<'a> {
     pub(super) commands: &'a [Value],
     /// By device, the numbers that the collector's history shows at the API.
     pub(super) history: &'a [Vec<u64>],
+    /// Whether the agent's disk refused, or its files were damaged, at any time.
+    pub(super) disk_broke: bool,
 }
 
 impl Evidence<'_> {

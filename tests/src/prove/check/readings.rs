@@ -1,12 +1,12 @@
-//! Every number that a device said is stored once and in its place, or something says why it is not.
+//! Every number that a device said is stored once and in its place, or a gap in its place says why it is not.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kouan_protocol::Lane;
+use kouan_protocol::{GapReason, Lane};
 
 use super::Evidence;
-use crate::prove::stored::Stored;
+use crate::prove::stored::{Stored, StoredGap};
 use crate::prove::tally::Tally;
 
 /// What a commit may take on a busy machine beyond the time after which it is due.
@@ -39,9 +39,12 @@ pub(super) fn compare(tally: &mut Tally, key: &str, said: &[Instant], evidence: 
         }
         let after = places.range(..number).next_back().map_or(0, |(_, place)| *place);
         let before = places.range(number..).next().map_or(usize::MAX, |(_, place)| *place);
-        if gaps.iter().any(|gap| after < gap.place && gap.place < before) {
+        // What the agent only noticed at its next start may explain what a kill or a broken disk took, and no more.
+        let mut in_place = gaps.iter().filter(|gap| after < gap.place && gap.place < before).peekable();
+        let told = in_place.peek().is_some();
+        if in_place.any(|gap| !is_of_a_start(gap)) || (told && evidence.disk_broke) {
             tally.readings.in_gaps += 1;
-        } else if let Some(age) = age_at_kill(*at, evidence) {
+        } else if let (true, Some(age)) = (told, age_at_kill(*at, evidence)) {
             tally.readings.uncommitted += 1;
             tally.oldest_uncommitted = tally.oldest_uncommitted.max(age);
         } else {
@@ -54,9 +57,13 @@ pub(super) fn compare(tally: &mut Tally, key: &str, said: &[Instant], evidence: 
     }
     for (first, last) in lost {
         let of = said.len();
-        tally
-            .broken(format!("{key}: the numbers {first} to {last} of {of} are lost, and no gap stands in their place"));
+        tally.broken(format!("{key}: the numbers {first} to {last} of {of} are lost, and no gap explains it"));
     }
+}
+
+/// Whether the agent wrote it at a start, about the time before.
+fn is_of_a_start(gap: &StoredGap) -> bool {
+    [GapReason::Interrupted, GapReason::NotRunning].iter().any(|reason| reason.as_str() == gap.reason)
 }
 
 /// How long before a kill of the agent it was said, if that is within the time in which readings may be uncommitted.
