@@ -321,6 +321,15 @@ async fn prune(shared: AppState) {
         let readers =
             [&shared.state_progress, &shared.latest_progress, &shared.history_progress, &shared.outage_progress];
         let through = readers.into_iter().map(Progress::cursor).min().unwrap_or(0);
+        let _leave = match DataFolder::new(&shared.data).may_delete() {
+            Ok(Some(leave)) => leave,
+            // Somebody copies the folder.
+            Ok(None) => continue,
+            Err(error) => {
+                warn!(%error, "Old log entries stay for now.");
+                continue;
+            }
+        };
         let retention = i64::try_from(shared.config.log_retention.as_millis()).unwrap_or(i64::MAX);
         loop {
             // What seems to come from the future came before this machine's clock was set back; else it would stand in

@@ -11,12 +11,14 @@
 //! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
 //! | [`outages`] | what came and went while an agent could not be heard |
 //! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
-//! | [`restore`] | a data folder that was put back from a backup |
+//! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
+//! | [`restore`] | the life of a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
 pub mod alarms;
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod commands;
 pub mod config;

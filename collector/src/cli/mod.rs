@@ -1,5 +1,6 @@
 //! The tool `kouan-collector`.
 
+mod backup;
 mod options;
 mod provision;
 mod run;
@@ -25,6 +26,8 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::Verify { json } => show::verify(&place, json),
         Action::Check { json } => show::check(&place, json),
         Action::Fingerprint => provision::fingerprint(&place),
+        Action::Backup { folder, json } => backup::backup(&place, &folder, json),
+        Action::Restore { folder } => backup::restore(&place, &folder),
         Action::Restored => provision::restored(&place),
         Action::Openapi => show::openapi(),
         Action::Agent(AgentAction::Add { name, site }) => provision::add_agent(&place, &name, &site),

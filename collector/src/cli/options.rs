@@ -58,7 +58,20 @@ pub(super) enum Action {
     },
     /// Print the fingerprint of the certificate, which agents pin; a self-signed one is made if there is none
     Fingerprint,
-    /// Say that the data folder was put back from a backup: what waits is held for a person. The collector must not run
+    /// Copy the data folder, also while the collector runs, into a folder that is new or empty
+    Backup {
+        /// Where the copy goes
+        folder: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a backup back into a data folder that holds no data yet, and begin another life of it
+    Restore {
+        /// Where the backup is
+        folder: PathBuf,
+    },
+    /// Say that the data folder was put back in another way: what waits is held for a person. The collector must not run
     Restored,
     /// Enrol and list agents, renew and take back their tokens
     #[command(subcommand)]

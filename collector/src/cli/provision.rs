@@ -13,7 +13,7 @@ use super::options::Place;
 use crate::auth::{self, AccountProblem, Scope};
 use crate::config::Config;
 use crate::http::rfc3339;
-use crate::restore;
+use crate::restore::{self, Restored};
 use crate::store::log::SqliteLog;
 use crate::store::{During as _, File, StoreError, open_read_only, open_writable};
 use crate::telemetry::history_last_seen;
@@ -139,10 +139,15 @@ pub(super) fn restored(place: &Place) -> Result<ExitCode> {
     let history = history_last_seen(&folder.history())?;
     drop(setup);
     let restored = restore::begin_again(&mut log, &mut state, history, now)?;
+    print_restored(&restored)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn print_restored(restored: &Restored) -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "This folder begins another life, {}.", restored.incarnation)?;
     writeln!(out, "Commands held for a person: {}.", restored.held)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 pub(super) fn list_agents(place: &Place) -> Result<ExitCode> {

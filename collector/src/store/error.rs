@@ -43,6 +43,14 @@ pub enum StoreError {
         /// The other's process id, if it is known.
         holder: String,
     },
+    /// No collector may run on the folder.
+    #[error("{} is no data folder to run on: {why}", path.display())]
+    NotToRun {
+        /// The folder.
+        path: PathBuf,
+        /// What it is, and what to do.
+        why: &'static str,
+    },
     /// A stored value does not read.
     #[error("{what} in the store does not read: {problem}")]
     Damaged {

@@ -8,6 +8,13 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::StoreError;
 
+/// Locked by those who delete, and shared by those who copy.
+const DELETIONS: &str = "deletions.lock";
+/// Stands in a backup that is complete.
+const BACKUP_MARK: &str = "SHA256SUMS";
+/// Stands in a folder while it is being put back.
+pub const RESTORING_MARK: &str = "restore.unfinished";
+
 /// Where the collector keeps everything.
 #[derive(Debug, Clone)]
 pub struct DataFolder(PathBuf);
@@ -61,11 +68,37 @@ impl DataFolder {
         create(&self.history()).map_err(StoreError::io("make the data folder", &self.0))
     }
 
+    /// Makes a folder beneath the data folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_below(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.0.join(name);
+        create(&path).map_err(StoreError::io("make", &path))
+    }
+
     /// Takes the lock of a running collector.
     ///
     /// # Errors
-    /// When another collector holds it.
+    /// When another collector holds it, or when the folder is none to run on: a backup, or one that was not put back
+    /// whole.
     pub fn lock(&self) -> Result<FolderLock, StoreError> {
+        for (file, why) in [
+            (BACKUP_MARK, "it is a backup; put it back into another folder with `kouan-collector restore`"),
+            (RESTORING_MARK, "a restore into it has not ended; repeat the restore"),
+        ] {
+            if self.0.join(file).exists() {
+                return Err(StoreError::NotToRun { path: self.0.clone(), why });
+            }
+        }
+        self.lock_to_restore()
+    }
+
+    /// Takes the same lock on a folder that is being put back.
+    ///
+    /// # Errors
+    /// When a collector holds it.
+    pub fn lock_to_restore(&self) -> Result<FolderLock, StoreError> {
         let path = self.0.join("collector.lock");
         let mut file = open_lock(&path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -77,6 +110,28 @@ impl DataFolder {
         file.set_len(0).map_err(StoreError::io("write", &path))?;
         file.write_all(std::process::id().to_string().as_bytes()).map_err(StoreError::io("write", &path))?;
         Ok(FolderLock(file))
+    }
+
+    /// While the lock is held, nothing is removed from the log and no part of the history is deleted. Waits until
+    /// what is being deleted is gone. Many may hold it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used.
+    pub fn hold_deletions(&self) -> Result<FolderLock, StoreError> {
+        let path = self.0.join(DELETIONS);
+        let file = open_lock(&path)?;
+        flock(&file, FlockOperation::LockShared)
+            .map_err(|error| StoreError::io("lock", &path)(std::io::Error::from(error)))?;
+        Ok(FolderLock(file))
+    }
+
+    /// Leave to delete, for as long as the lock is held; `None` while somebody copies the folder.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used.
+    pub fn may_delete(&self) -> Result<Option<FolderLock>, StoreError> {
+        let file = open_lock(&self.0.join(DELETIONS))?;
+        Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(FolderLock(file)))
     }
 
     /// Waits until nobody else opens or migrates files of the folder, and keeps it so while the lock is held.
@@ -130,6 +185,30 @@ mod tests {
         let refused = data.lock().unwrap_err().to_string();
         assert!(refused.contains("in use") && refused.contains(&std::process::id().to_string()), "{refused}");
         drop(lock);
+        data.lock().unwrap();
+    }
+
+    #[test]
+    fn nothing_is_deleted_while_somebody_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path());
+        let holders = [data.hold_deletions().unwrap(), data.hold_deletions().unwrap()];
+        for holder in holders {
+            assert!(data.may_delete().unwrap().is_none());
+            drop(holder);
+        }
+        assert!(data.may_delete().unwrap().is_some());
+    }
+
+    #[test]
+    fn no_collector_runs_on_a_backup_or_on_half_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path());
+        for mark in [BACKUP_MARK, RESTORING_MARK] {
+            std::fs::write(folder.path().join(mark), "").unwrap();
+            assert!(data.lock().unwrap_err().to_string().contains("restore"), "{mark}");
+            std::fs::remove_file(folder.path().join(mark)).unwrap();
+        }
         data.lock().unwrap();
     }
 }

@@ -11,7 +11,7 @@ mod readers;
 mod writer;
 
 pub use error::{During, StoreError};
-pub use folder::{DataFolder, FolderLock};
+pub use folder::{DataFolder, FolderLock, RESTORING_MARK};
 pub use open::{File, open_read_only, open_writable};
 pub use readers::Readers;
 pub use writer::Writer;

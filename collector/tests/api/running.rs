@@ -180,6 +180,15 @@ impl Running {
         eventually(&format!("{count} rows at {path}"), found).await
     }
 
+    /// Waits until the list has at least `count` rows, and returns how many it has.
+    pub(crate) async fn items_when_at_least(&self, path: &str, count: usize) -> usize {
+        let found = async || {
+            let items = self.items(path).await.len();
+            (items >= count).then_some(items)
+        };
+        eventually(&format!("{count} rows at {path}"), found).await
+    }
+
     /// The id of the device that an agent calls `key`.
     pub(crate) async fn device(&self, key: &str) -> String {
         let find = async || {
