@@ -209,6 +209,35 @@ async fn the_collector_is_put_back_from_a_backup_and_holds_its_commands() -> any
 }
 
 #[tokio::test]
+async fn a_backup_that_was_made_under_load_is_put_back_and_the_agents_go_on() -> anyhow::Result<()> {
+    let mut site = SmallSite::start().await?;
+    site.gate.control(RHYTHM).await?;
+    more_arrive(&site).await?;
+    let home = tempfile::tempdir()?;
+    let backup = home.path().join("backup").display().to_string();
+    let (status, out, problems) = site.collector.tool(&["backup", &backup]).await?;
+    ensure!(status.success() && out.contains("accounts for every number"), "{out}{problems}");
+    more_arrive(&site).await?;
+    site.collector.kill().await?;
+    let (status, _, problems) = site.collector.tool(&["restore", &backup]).await?;
+    ensure!(status.code() == Some(1) && problems.contains("not overwritten"), "{problems}");
+    std::fs::remove_dir_all(site.collector.data())?;
+    let (status, out, problems) = site.collector.tool(&["restore", &backup]).await?;
+    ensure!(status.success() && out.contains("another life"), "{out}{problems}");
+    site.collector.restart().await?;
+    // The agent was told that some are stored which the backup does not have. What it has no more is a gap.
+    let lost = gap(&site, "events", "collector-lost").await?["lost"].as_u64().context("no number is told")?;
+    alarm(&site, "collector-restored").await?;
+    more_arrive(&site).await?;
+    site.gate.control("rhythm off").await?;
+    let passed = site.passed().await?;
+    let arrived = async || Ok(site.api.events("passage").await?.len() as u64);
+    wait_until("an event or a lost number for each passage", SHORT, arrived, |arrived| arrived + lost >= passed).await?;
+    ensure!(arrived().await? + lost == passed, "{} arrived, {lost} lost, {passed} passed", arrived().await?);
+    in_order(&site).await
+}
+
+#[tokio::test]
 async fn a_copied_card_that_runs_twice_is_noticed() -> anyhow::Result<()> {
     let mut site = SmallSite::start().await?;
     site.gate.control(RHYTHM).await?;
