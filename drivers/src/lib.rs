@@ -14,6 +14,8 @@
 //! | [`host`] | this very machine |
 //! | [`modbus`] | Modbus TCP and RTU |
 //! | [`mqtt`] | devices that publish to a broker |
+//! | [`search`] | finding out what hangs on a line |
+//! | [`osdp`] | card readers and door panels on RS-485 |
 //! | [`serial_line`] | frames of a maker's own on serial lines |
 //! | [`ydt`] | YD/T 1363 power and cooling equipment |
 //! | `simulator` | simulated devices (feature `simulators`) |
@@ -24,8 +26,10 @@ pub mod host;
 pub mod link;
 pub mod modbus;
 pub mod mqtt;
+pub mod osdp;
 pub mod profile;
 pub mod registry;
+pub mod search;
 pub mod serial_line;
 #[cfg(feature = "simulators")]
 pub mod simulator;

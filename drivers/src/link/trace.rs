@@ -210,10 +210,10 @@ pub fn record_opened(endpoint: &str, took: Duration) {
 }
 
 /// Requests, each with what came before the next one.
-pub fn exchanges(pieces: &mut [Piece]) -> Vec<(usize, Option<usize>)> {
+pub fn exchanges(pieces: &[Piece]) -> Vec<(usize, Option<usize>)> {
     let mut pairs = Vec::new();
-    for at in 0..pieces.len() {
-        match pieces[at].direction {
+    for (at, piece) in pieces.iter().enumerate() {
+        match piece.direction {
             Direction::Sent => pairs.push((at, None)),
             Direction::Received => {
                 if let Some((_, answer @ None)) = pairs.last_mut() {
@@ -243,10 +243,10 @@ mod tests {
             })
             .await;
         record(Direction::Received, b"after");
-        let mut pieces = trace.pieces();
+        let pieces = trace.pieces();
         let said: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
         assert_eq!(said, [b"ask".as_slice(), b"answer", b"again"]);
-        assert_eq!(exchanges(&mut pieces), [(0, Some(1)), (2, None)]);
+        assert_eq!(exchanges(&pieces), [(0, Some(1)), (2, None)]);
     }
 
     #[tokio::test]

@@ -189,7 +189,7 @@ mod tests {
         let placed: Vec<_> = profile.groups[0]
             .points
             .iter()
-            .map(|point| Placed { address: point.address, point: &*point.common })
+            .map(|point| Placed { address: point.address, point: &point.common })
             .collect();
         let asked = rtu::encode(1, &Request::Read { function: ReadFunction::InputRegisters, address: 1, count: 2 });
         // The maker's own example: 30.5 °C and 62.7 %.

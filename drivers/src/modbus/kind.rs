@@ -57,8 +57,8 @@ impl DriverKind for Modbus {
         let framing = framing.unwrap_or(if serial { Framing::Rtu } else { Framing::Tcp });
         let keys = TimingKeys::read(link);
         let default = match settings.as_ref().map(|settings| &settings.endpoint) {
-            Some(Endpoint::Tcp { .. }) => Timing::TCP,
-            _ => Timing::SERIAL,
+            Some(Endpoint::Serial(serial)) => Timing::modbus_serial(serial.baud),
+            _ => Timing::TCP,
         };
         let mut units: Vec<Unit> = Vec::new();
         let mut configured: Vec<ConfiguredDevice> = Vec::new();

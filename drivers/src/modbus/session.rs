@@ -429,7 +429,7 @@ impl Talker for Session {
 
     fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
         let points = &self.units[device].profile.groups[group].points;
-        let placed = points.iter().map(|point| Placed { address: point.address, point: &*point.common });
+        let placed = points.iter().map(|point| Placed { address: point.address, point: &point.common });
         let placed: Vec<_> = placed.collect();
         for (sent, received) in trace::exchanges(pieces) {
             pieces[sent].fields = explain::request(self.framing, &pieces[sent].bytes);
