@@ -66,6 +66,26 @@ impl Timing {
     /// Usual values on a serial line.
     pub const SERIAL: Self =
         Self { gap: Duration::from_millis(10), answer_timeout: Duration::from_millis(1000), retries: 1 };
+    /// Usual values of Modbus on a serial port of that speed: its silence of three and a half characters of eleven bits
+    /// between frames (Modbus over Serial Line V1.02, 2.5.1.1), and never less than cheap boards need to let go of the line.
+    #[must_use]
+    pub fn modbus_serial(baud: u32) -> Self {
+        let silence = Duration::from_secs_f64(3.5 * 11.0 / f64::from(baud.max(1)));
+        Self { gap: silence.max(Duration::from_millis(5)), ..Self::SERIAL }
+    }
+
     /// Usual values over TCP.
     pub const TCP: Self = Self { gap: Duration::ZERO, answer_timeout: Duration::from_millis(2000), retries: 1 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_line_is_given_longer_gaps() {
+        let gaps = [1200, 2400, 9600, 115_200].map(|baud| Timing::modbus_serial(baud).gap.as_secs_f64() * 1000.0);
+        let rounded = gaps.map(|gap| (gap * 10.0).round() / 10.0);
+        assert_eq!(rounded, [32.1, 16.0, 5.0, 5.0]);
+    }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod gate;
 mod kiosk;
 mod modbus;
+mod paced;
 mod pseudo_terminal;
 
 pub use cabinet::{Cabinet, CabinetState};
@@ -16,6 +17,7 @@ pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};
 pub use modbus::serve_on_pseudo_terminal;
+pub use paced::{Pace, paced};
 pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
 
 use serde_json::Value;
