@@ -16,6 +16,7 @@ mod latency;
 mod local;
 mod modbus_site;
 mod process_figures;
+mod serial_line;
 mod site;
 mod slow_disk;
 mod wire;
@@ -29,7 +30,7 @@ use crate::figure::{Figure, print};
 /// Measures agent, buffer, collector and wire on this machine.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Only these parts: wire, enqueue, slow-disk, ingest, agent, scale, latency, drain.
+    /// Only these parts: wire, enqueue, slow-disk, ingest, agent, scale, latency, drain, line.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// How long the agent is watched under load, in seconds.
@@ -80,6 +81,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("drain") {
         figures.extend(drain::measure(cli.backlog).await?);
+    }
+    if wanted("line") {
+        figures.extend(serial_line::measure().await?);
     }
     if cli.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
