@@ -28,6 +28,7 @@ pub static KINDS: &[&dyn DriverKind] = &[
     &crate::host::HostKind,
     &crate::modbus::Modbus,
     &crate::mqtt::MqttKind,
+    &crate::osdp::OsdpKind,
     &crate::serial_line::SerialLineKind,
     &crate::ydt::YdtKind,
 ];

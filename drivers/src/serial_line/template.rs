@@ -13,9 +13,12 @@ pub(crate) struct Template {
 enum Part {
     Byte(u8),
     Unit,
+    /// An argument times a number.
     Argument {
         name: String,
+        factor: u32,
         width: usize,
+        big_endian: bool,
     },
     /// A sum of numbers, the unit and arguments, each times a number: one byte.
     Sum(Vec<Term>),
@@ -101,7 +104,7 @@ const LONGEST: usize = 256;
 
 impl Template {
     /// Reads hexadecimal bytes and placeholders, apart by blanks. `{name}` is one byte, `{name:2}` two bytes with the
-    /// high byte first.
+    /// high byte first, `{name*10:2le}` two bytes of ten times the argument with the low byte first.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let parts: Result<Vec<Part>, String> = text.split_whitespace().map(read_part).collect();
         let parts = parts?;
@@ -111,13 +114,16 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The arguments with their widths in bytes.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = (&str, usize)> {
+    /// The arguments, each with the greatest value that fits.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = (&str, u32)> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Argument { name, width } => vec![(name.as_str(), *width)],
+            Part::Argument { name, factor, width, .. } => {
+                let most = u32::MAX >> (32 - 8 * *width as u32);
+                vec![(name.as_str(), most / factor)]
+            }
             Part::Sum(terms) => {
                 let names = terms.iter().filter_map(|term| term.name.as_deref());
-                names.filter(|name| *name != "unit").map(|name| (name, 1)).collect()
+                names.filter(|name| *name != "unit").map(|name| (name, u32::from(u8::MAX))).collect()
             }
             Part::Byte(_) | Part::Unit => Vec::new(),
         })
@@ -140,14 +146,20 @@ impl Template {
                 Part::Byte(byte) => bytes.push(*byte),
                 Part::Unit => bytes.push(unit),
                 Part::Sum(terms) => bytes.push(value_of(terms, unit, arguments, codes)?),
-                Part::Argument { name, width } => {
+                Part::Argument { name, factor, width, big_endian } => {
                     let code = codes.code(name, arguments)?;
-                    let all = code.to_be_bytes();
+                    let too_large =
+                        || format!("argument \"{name}\" is {code}, which does not fit into {width} byte(s)");
+                    let all = code.checked_mul(*factor).ok_or_else(too_large)?.to_be_bytes();
                     let (unused, used) = all.split_at(all.len() - width);
                     if unused.iter().any(|byte| *byte != 0) {
-                        return Err(format!("argument \"{name}\" is {code}, which does not fit into {width} byte(s)"));
+                        return Err(too_large());
                     }
-                    bytes.extend_from_slice(used);
+                    if *big_endian {
+                        bytes.extend(used);
+                    } else {
+                        bytes.extend(used.iter().rev());
+                    }
                 }
             }
         }
@@ -160,17 +172,19 @@ fn read_part(word: &str) -> Result<Part, String> {
         let byte = if word.len() == 2 { u8::from_str_radix(word, 16).ok() } else { None };
         return byte.map(Part::Byte).ok_or_else(|| format!("\"{word}\" is neither a byte such as 7E nor {{name}}"));
     };
-    if name.contains(['+', '-', '*']) {
+    if !name.contains(':') && name.contains(['+', '-', '*']) {
         let wrong = || format!("\"{word}\" is no sum such as {{unit*16+slot-1}}");
         return read_sum(name).map(Part::Sum).ok_or_else(wrong);
     }
     let (name, width) = name.split_once(':').unwrap_or((name, "1"));
-    match (name, width.parse()) {
-        ("unit", Ok(1)) => Ok(Part::Unit),
-        (name, Ok(width @ 1..=4)) if !name.is_empty() && name != "unit" => {
-            Ok(Part::Argument { name: name.to_owned(), width })
+    let (width, big_endian) = width.strip_suffix("le").map_or((width, true), |width| (width, false));
+    let (name, factor) = name.split_once('*').unwrap_or((name, "1"));
+    match (name, factor.parse(), width.parse()) {
+        ("unit", Ok(1), Ok(1)) => Ok(Part::Unit),
+        (name, Ok(factor @ 1..=1000), Ok(width @ 1..=4)) if !name.is_empty() && name != "unit" => {
+            Ok(Part::Argument { name: name.to_owned(), factor, width, big_endian })
         }
-        _ => Err(format!("\"{word}\" must be {{name}} or {{name:2}}, of 1 to 4 bytes")),
+        _ => Err(format!("\"{word}\" must be {{name}}, {{name:2}} or {{name*10:2le}}, of 1 to 4 bytes")),
     }
 }
 
@@ -217,13 +231,13 @@ pub(crate) fn read_codes(section: &mut Section<'_>) -> Codes {
 
 /// Reports every argument that cannot become bytes.
 pub(crate) fn check_arguments(template: &Template, codes: &Codes, action: &ActionSpec, add: impl Fn(String)) {
-    for (name, width) in template.arguments() {
+    for (name, most) in template.arguments() {
         let Some(spec) = action.arguments.iter().find(|spec| spec.name == name) else {
             add(format!("{{{name}}} is neither an argument of this action nor {{unit}}"));
             continue;
         };
         let words = codes.words.iter().find(|(argument, _)| argument == name);
-        let most = 256_f64.powi(width as i32) - 1.0;
+        let most = f64::from(most);
         match spec.kind {
             ArgumentKind::Flag => {}
             ArgumentKind::Integer
@@ -263,6 +277,15 @@ mod tests {
         arguments[0].value = FieldValue::Text("up".to_owned());
         assert!(template.write(9, &arguments, &codes).unwrap_err().contains("has no code"));
         assert!(template.write(9, &[], &codes).unwrap_err().contains("\"way\" is missing"));
+    }
+
+    #[test]
+    fn an_argument_may_be_multiplied_and_turned_round() {
+        let template = Template::read("05 {seconds*10:2le} {seconds:2}").unwrap();
+        let seconds = |value| [Field::new("seconds", FieldValue::Integer(value))];
+        assert_eq!(template.write(0, &seconds(30), &Codes::default()), Ok(vec![0x05, 0x2C, 0x01, 0x00, 0x1E]));
+        assert!(template.write(0, &seconds(6554), &Codes::default()).unwrap_err().contains("does not fit"));
+        assert_eq!(template.arguments().map(|(_, most)| most).collect::<Vec<_>>(), [6553, 65535]);
     }
 
     #[test]

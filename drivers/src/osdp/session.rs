@@ -1,0 +1,291 @@
+//! One open bus.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kouan_protocol::{Field, HealthLevel, QualityReason};
+use tokio::time::Instant;
+
+use super::channel::{Channel, ChannelError, Outgoing, Reply};
+use super::codec::{self, Check, Packet, PacketError, command, reply};
+use super::dialect::{Address, Ask, OsdpProfile};
+use super::reply::{event, refusal};
+use super::secure::Key;
+use crate::driver::RawValue;
+use crate::link::{
+    ActError, Acted, AnswerReader, AskError, Asker, HeardEvent, LinkSettings, Patience, Polled, TalkError, Talker,
+    Timing, Turn,
+};
+
+/// For how long after a command its reply may still come: longer than any device takes (the standard allows 200 ms).
+const LATE_WINDOW: Duration = Duration::from_millis(600);
+/// Most events that are fetched in one turn, so that a device that never ends cannot keep the bus.
+const MOST_EVENTS: usize = 16;
+
+/// How a device is protected.
+#[derive(Debug, Clone)]
+pub(super) enum Protection {
+    /// Not at all.
+    None,
+    /// By the key that everybody knows.
+    DefaultKey,
+    /// By the key in this file, read whenever a channel is made.
+    KeyFile(PathBuf),
+}
+
+/// A device on the bus.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    pub(super) address: u8,
+    pub(super) check: Check,
+    pub(super) protection: Protection,
+    pub(super) timing: Timing,
+    pub(super) profile: Arc<OsdpProfile>,
+}
+
+/// A bus that the engine drives.
+#[derive(Debug)]
+pub(super) struct Session {
+    asker: Asker,
+    units: Vec<Unit>,
+    channels: Vec<Channel>,
+}
+
+/// Looks for the reply to one command.
+struct Replies {
+    address: u8,
+    sequence: u8,
+    rejected: Option<(&'static str, String)>,
+}
+
+impl Replies {
+    fn to(outgoing: &Outgoing) -> Self {
+        Self { address: outgoing.address, sequence: outgoing.sequence, rejected: None }
+    }
+}
+
+impl AnswerReader for Replies {
+    type Answer = Packet;
+
+    fn next(&mut self, buffer: &mut BytesMut) -> Option<Packet> {
+        loop {
+            let rejected = match codec::decode(buffer) {
+                Ok(None) => return None,
+                Ok(Some(packet)) if !packet.reply => {
+                    ("second-master", "another control panel talks on this bus".to_owned())
+                }
+                Ok(Some(packet)) if packet.address != self.address => {
+                    ("wrong-unit", format!("the answer came from address {}", packet.address))
+                }
+                // A busy device answers with the number 0.
+                Ok(Some(packet)) if packet.sequence != self.sequence && packet.code != reply::BUSY => {
+                    ("not-understood", "the answer belongs to another command".to_owned())
+                }
+                Ok(Some(packet)) => return Some(packet),
+                Err(error @ PacketError::BadChecksum) => ("bad-checksum", error.to_string()),
+                Err(error) => ("not-understood", error.to_string()),
+            };
+            self.rejected = Some(rejected);
+        }
+    }
+
+    fn rejected(&self) -> Option<(&'static str, String)> {
+        self.rejected.clone()
+    }
+}
+
+impl Protection {
+    async fn key(&self) -> Result<Option<Key>, TalkError> {
+        match self {
+            Self::None => Ok(None),
+            Self::DefaultKey => Ok(Some(Key::everybody_knows())),
+            Self::KeyFile(path) => {
+                let problem = |text: String| TalkError::device(HealthLevel::Unreachable, "no-key", text);
+                let text = tokio::fs::read_to_string(path).await;
+                let text = text.map_err(|error| problem(format!("read key {} failed: {error}", path.display())))?;
+                let key = Key::read(&text);
+                let wrong = || problem(format!("{} must hold 32 hexadecimal digits", path.display()));
+                key.map(Some).ok_or_else(wrong)
+            }
+        }
+    }
+}
+
+fn insecure(error: &ChannelError) -> TalkError {
+    TalkError::device(HealthLevel::Answering, "insecure", error.to_string())
+}
+
+impl Session {
+    pub(super) fn new(link: LinkSettings, units: Vec<Unit>) -> Self {
+        let patience = units.iter().map(|unit| Patience { timing: unit.timing, late_window: LATE_WINDOW });
+        let channels = units.iter().map(|unit| Channel::new(unit.address, unit.check)).collect();
+        Self { asker: Asker::new(link, patience.collect()), units, channels }
+    }
+
+    /// Sends a read and takes its reply; the same packet again where nothing came. After a failure the device is
+    /// greeted anew.
+    async fn read(&mut self, device: usize, outgoing: Outgoing, turn: Turn<'_>) -> Result<Reply, TalkError> {
+        let read = self.asker.read(device, &codec::marked(&outgoing.bytes), turn, || Replies::to(&outgoing)).await;
+        let accepted = read.and_then(|packet| self.channels[device].accept(packet).map_err(|error| insecure(&error)));
+        if accepted.is_err() {
+            self.channels[device].reset();
+        }
+        let reply = accepted?;
+        match reply.code {
+            reply::BUSY => Err(TalkError::device(HealthLevel::Answering, "busy", "the device says that it is busy")),
+            reply::NAK => {
+                // Numbers or channel do not fit any more: all of it begins anew.
+                if matches!(reply.data.first(), Some(4..=6)) {
+                    self.channels[device].reset();
+                }
+                Err(TalkError::refused(refusal(&reply.data)))
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    async fn ask(&mut self, device: usize, code: u8, data: &[u8], turn: Turn<'_>) -> Result<Reply, TalkError> {
+        let outgoing = self.channels[device].command(code, data);
+        self.read(device, outgoing, turn).await
+    }
+
+    /// Greets the device if it is not known, and makes its secure channel.
+    async fn connect(&mut self, device: usize, turn: Turn<'_>) -> Result<(), TalkError> {
+        if self.channels[device].is_online() {
+            return Ok(());
+        }
+        let key = self.units[device].protection.key().await?;
+        self.channels[device].reset();
+        self.ask(device, command::ID, &[0], turn).await?;
+        if let Some(key) = key
+            && let Err(error) = self.secure(device, &key, turn).await
+        {
+            self.channels[device].reset();
+            return Err(error);
+        }
+        self.channels[device].set_online();
+        Ok(())
+    }
+
+    async fn secure(&mut self, device: usize, key: &Key, turn: Turn<'_>) -> Result<(), TalkError> {
+        let insecure = |error: ChannelError| insecure(&error);
+        let (mut handshake, outgoing) = self.channels[device].challenge(key, rand::random());
+        let proof = self.read(device, outgoing, turn).await?;
+        let outgoing = self.channels[device].prove(&mut handshake, &proof).map_err(insecure)?;
+        let answer = self.read(device, outgoing, turn).await?;
+        self.channels[device].secured(handshake, &answer).map_err(insecure)
+    }
+
+    /// Fetches what happened, and reads the group.
+    async fn poll_into(&mut self, device: usize, ask: Ask, turn: Turn<'_>, events: &mut Vec<HeardEvent>) -> Asked {
+        self.connect(device, turn).await?;
+        while ask.events && events.len() < MOST_EVENTS {
+            let reply = self.ask(device, command::POLL, &[], turn).await?;
+            match event(&reply) {
+                Some(event) => events.push(event),
+                // Nothing, or a status that is asked for anyway.
+                None => break,
+            }
+        }
+        if turn.is_wanted() {
+            return Ok(None);
+        }
+        let reply = self.ask(device, ask.command, ask.data, turn).await?;
+        if reply.code != ask.reply {
+            let text = format!("the device answered {:02X} to {:02X}", reply.code, ask.command);
+            return Err(TalkError::device(HealthLevel::Answering, "not-understood", text));
+        }
+        Ok(Some(reply))
+    }
+}
+
+/// The reply; none if somebody else wants the bus.
+type Asked = Result<Option<Reply>, TalkError>;
+
+/// A command that is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Act {
+    command: u8,
+    data: Vec<u8>,
+}
+
+impl Talker for Session {
+    type Act = Act;
+
+    async fn open(&mut self) -> Result<(), TalkError> {
+        for channel in &mut self.channels {
+            channel.reset();
+        }
+        self.asker.open().await
+    }
+
+    fn is_open(&self) -> bool {
+        self.asker.is_open()
+    }
+
+    fn close(&mut self) {
+        self.asker.close();
+    }
+
+    async fn poll(&mut self, device: usize, group: usize, turn: Turn<'_>) -> Polled {
+        let profile = Arc::clone(&self.units[device].profile);
+        let group = &profile.groups[group];
+        let mut events = Vec::new();
+        let asked = self.poll_into(device, group.ask, turn, &mut events).await;
+        let reply = match asked {
+            Ok(reply) => reply,
+            Err(trouble) => return Polled { events, ..Polled::failed(trouble) },
+        };
+        let Some(reply) = reply else { return Polled { events, ..Polled::default() } };
+        let cells = (0..).zip(&group.points).map(|(column, point)| {
+            let cell = match point.address {
+                Address::Place(place) => place.read(&reply.data),
+                Address::Identity(fact) => {
+                    fact.read(&reply.data).map(RawValue::Text).ok_or(QualityReason::NotUnderstood)
+                }
+            };
+            (column, cell)
+        });
+        Polled { cells: cells.collect(), events, ..Polled::default() }
+    }
+
+    fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
+        self.asker.hold(device)
+    }
+
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+        let unit = &self.units[device];
+        let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
+        let tell = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        Ok(Act { command: tell.command, data: tell.data.write(unit.address, arguments, &tell.codes)? })
+    }
+
+    async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
+        self.asker.settle(device).await?;
+        // Greeting moves nothing; a command must find a device that knows the sequence.
+        self.connect(device, Turn::once()).await?;
+        self.asker.settle(device).await
+    }
+
+    async fn act(&mut self, device: usize, act: Act) -> Result<Acted, ActError> {
+        let outgoing = self.channels[device].command(act.command, &act.data);
+        let exchanged = self.asker.exchange(device, &codec::marked(&outgoing.bytes), Replies::to(&outgoing)).await;
+        // Without its reply the command may have been carried out. The next packet begins anew with number 0, so that
+        // the device cannot take anything for a repetition of it.
+        let packet = exchanged.map_err(|error: AskError| {
+            self.channels[device].reset();
+            ActError::from(error)
+        })?;
+        let reply = self.channels[device].accept(packet).map_err(|error| {
+            self.channels[device].reset();
+            ActError::NotConfirmed(insecure(&error))
+        })?;
+        match reply.code {
+            reply::NAK => Err(ActError::Refused(TalkError::refused(refusal(&reply.data)))),
+            reply::BUSY => Err(ActError::Refused(TalkError::refused("the device was busy and did not do it"))),
+            _ => Ok(Acted::default()),
+        }
+    }
+}
