@@ -1,0 +1,56 @@
+//! A small client of the collector's API.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// Talks to a collector with a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    http: Client,
+    base: String,
+    key: String,
+}
+
+impl Api {
+    pub(crate) fn new(http: Client, base: String, key: String) -> Self {
+        Self { http, base, key }
+    }
+
+    /// Reads a whole answer. Returns it and how long it took.
+    pub(crate) async fn read(&self, path: &str) -> anyhow::Result<(bytes::Bytes, Duration)> {
+        let started = Instant::now();
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let response = request.send().await.with_context(|| format!("asking for {path} failed"))?;
+        let status = response.status();
+        let body = response.bytes().await.with_context(|| format!("the answer to {path} ended early"))?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok((body, started.elapsed()))
+    }
+
+    /// A document.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let (body, _) = self.read(path).await?;
+        serde_json::from_slice(&body).with_context(|| format!("the answer to {path} is no JSON"))
+    }
+
+    /// The token of a new agent.
+    pub(crate) async fn enrol(&self, agent: &str, site: &str) -> anyhow::Result<String> {
+        let request = self.http.post(format!("{}/api/v1/agents", self.base)).bearer_auth(&self.key);
+        let response = request.json(&json!({ "agent": agent, "site": site })).send().await?;
+        let (status, answer) = (response.status(), response.json::<Value>().await?);
+        ensure!(status.is_success(), "enrolling {agent} was refused: {status} {answer}");
+        answer["token"].as_str().map(str::to_owned).context("the answer has no token")
+    }
+
+    /// The largest number of log entries that a reader is behind.
+    pub(crate) async fn behind(&self) -> anyhow::Result<f64> {
+        let (text, _) = self.read("/metrics").await?;
+        let text = String::from_utf8_lossy(&text);
+        let lags = text.lines().filter(|line| line.starts_with("kouan_reader_lag_entries{"));
+        let lags = lags.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+        Ok(lags.fold(0.0, f64::max))
+    }
+}

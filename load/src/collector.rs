@@ -1,0 +1,124 @@
+//! A running collector of one's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::api::Api;
+use crate::played_agent::client;
+use crate::process_figures::cpu_seconds;
+
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(600);
+
+/// A collector with a data folder of its own. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    data: PathBuf,
+    process: Child,
+    /// Where it listens, as a URL.
+    pub(crate) url: String,
+    key: String,
+}
+
+/// What a stop took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopped {
+    /// In CPU-seconds.
+    pub(crate) cpu: f64,
+    /// On the clock.
+    pub(crate) took: Duration,
+}
+
+impl Collector {
+    /// Starts a collector on an empty folder.
+    pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::launch(&folder.join("collector"), String::new()).await
+    }
+
+    /// Starts it again after a stop.
+    pub(crate) async fn restart(self) -> anyhow::Result<Self> {
+        Self::launch(&self.data, self.key).await
+    }
+
+    async fn launch(data: &Path, key: String) -> anyhow::Result<Self> {
+        let log = data.with_extension("log");
+        let log = std::fs::File::create(&log).with_context(|| format!("creating {} failed", log.display()))?;
+        let mut process = Command::new(binary()?)
+            .args(["run", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting the collector failed")?;
+        let mut lines = BufReader::new(process.stdout.take().context("the collector has no output")?).lines();
+        let (mut url, mut key) = (None, (!key.is_empty()).then_some(key));
+        let reading = async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(address) = line.strip_prefix("Listening on ") {
+                    url = Some(address.trim().to_owned());
+                } else if line.starts_with("First key") {
+                    key = line.split(' ').next_back().map(str::to_owned);
+                }
+                if url.is_some() && key.is_some() {
+                    return Ok(());
+                }
+            }
+            bail!("the collector ended; its log is {}", data.with_extension("log").display())
+        };
+        tokio::time::timeout(START, reading).await.context("the collector did not come up")??;
+        // Nobody reads on; the rest of its output must not block it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (url, key) = (url.context("no address")?, key.context("no key")?);
+        Ok(Self { data: data.to_owned(), process, url, key })
+    }
+
+    pub(crate) fn pid(&self) -> anyhow::Result<u32> {
+        self.process.id().context("the collector does not run")
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn api(&self) -> anyhow::Result<Api> {
+        Ok(Api::new(client()?, self.url.clone(), self.key.clone()))
+    }
+
+    /// Stops it in order; what is in memory is sealed then.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<Stopped> {
+        let pid = self.pid()?;
+        let (started, before) = (Instant::now(), cpu_seconds(pid)?);
+        let mut last = before;
+        let killed =
+            Command::new("kill").arg(pid.to_string()).status().await.context("stopping the collector failed")?;
+        ensure!(killed.success(), "the collector could not be told to stop");
+        loop {
+            ensure!(started.elapsed() < STOP, "the collector did not stop within {STOP:?}");
+            // Its figures stay until its end is noticed here.
+            last = cpu_seconds(pid).unwrap_or(last);
+            if let Some(status) = self.process.try_wait()? {
+                ensure!(status.success(), "the collector ended with {status}");
+                return Ok(Stopped { cpu: last - before, took: started.elapsed() });
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// `kouan-collector` from `KOUAN_BIN_DIR` or beside this program.
+fn binary() -> anyhow::Result<PathBuf> {
+    let folder = match std::env::var_os("KOUAN_BIN_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::current_exe()?.parent().context("the program has no folder")?.to_owned(),
+    };
+    let path = folder.join("kouan-collector");
+    ensure!(path.is_file(), "{} is not built; or say with KOUAN_BIN_DIR where it is", path.display());
+    Ok(path)
+}

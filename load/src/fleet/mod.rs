@@ -1,0 +1,20 @@
+//! A fleet of devices that live as real ones do, played through real HTTP with real batches: what a collector costs
+//! under it, and how quickly it answers meanwhile (`docs/scale.md`).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`estate`] | the devices of five real projects, any number of times |
+//! | [`classes`] | what a device of each class measures, and what happens at it |
+//! | [`life`] | the readings, events and health of a site, second by second |
+//! | [`play`] | the agents that send them |
+//! | [`questions`] | what people and programs ask meanwhile |
+//! | [`load`] | all of it together, and the figures |
+
+mod classes;
+mod estate;
+mod life;
+mod load;
+mod play;
+mod questions;
+
+pub(crate) use load::{FleetOptions, measure};

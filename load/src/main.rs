@@ -1,0 +1,57 @@
+//! `kouan-load`: a fleet of devices that live as real ones do, played at a collector; and the collector beside other
+//! stores under the same readings.
+//!
+//! It needs the built `kouan-collector` only. Compare ratios of one run: machines and hours differ.
+
+#![expect(clippy::print_stdout, reason = "the program's purpose is to print figures")]
+
+mod api;
+mod collector;
+mod dice;
+mod figure;
+mod fleet;
+mod peers;
+mod played_agent;
+mod process_figures;
+
+use clap::{Parser, Subcommand};
+
+/// Plays agents at a collector and measures it.
+#[derive(Debug, Parser)]
+#[command(name = "kouan-load", version)]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON only.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Plays the devices of five real projects, any number of times over.
+    Fleet(fleet::FleetOptions),
+    /// The same readings at this collector, VictoriaMetrics and PostgreSQL.
+    Peers(peers::PeersOptions),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (median, longest) = process_figures::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
+    let mut figures = vec![
+        figure::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
+        figure::Figure::new("machine", "fdatasync of 4 KiB, p99", longest, "ms"),
+    ];
+    figures.extend(match &cli.what {
+        What::Fleet(options) => fleet::measure(options).await?,
+        What::Peers(options) => peers::measure(options).await?,
+    });
+    if cli.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        println!("{}", figure::print(&figures));
+    }
+    Ok(())
+}
