@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kouan_agent::buffer::{Baseline, LaneLimit};
+use kouan_agent::buffer::{Baseline, Counted, LaneLimit};
 use kouan_protocol::*;
 
 use crate::site::{catalogue, clock, config, event, numbers, open, open_with, row, waiting};
@@ -224,6 +224,69 @@ async fn counters_move_with_the_events_that_they_stand_for() {
     threads.join();
     let (buffer, _threads) = open(folder.path(), &clock);
     assert_eq!(buffer.baselines().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_counted_from_an_older_file_than_the_collectors_is_not_told_again() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let baseline = |point: &str, value| Baseline {
+        device: "gate-1".parse().unwrap(),
+        point: point.parse().unwrap(),
+        value: Some(value),
+    };
+    let (buffer, threads) = open(folder.path(), &clock);
+    buffer.append(Lane::Events, vec![event("one")], vec![baseline("in", 7), baseline("out", 3)]).await.unwrap();
+    drop(buffer);
+    threads.join();
+    for agreed in [true, false] {
+        let copy = tempfile::tempdir().unwrap();
+        for name in ["urgent.db", "readings.db"] {
+            std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let (buffer, _threads) = open(copy.path(), &clock);
+        let mut life = buffer.counters_life();
+        let counted = Counted {
+            steps: vec![event("counted in this run")],
+            carried: vec![event("counted from the file"), event("the same")],
+            baselines: vec![baseline("in", 9)],
+            life: *life.borrow_and_update(),
+        };
+        buffer.append_counted(counted.clone()).await.unwrap();
+        if agreed {
+            buffer.agreed().await.unwrap();
+        }
+        let epoch = buffer.epoch(Lane::Events);
+        buffer.new_epoch(Lane::Events, epoch, 1).await.unwrap();
+        assert!(life.has_changed().unwrap());
+        assert_eq!(buffer.baselines().await.unwrap(), [baseline("in", 9)], "out was not read since");
+        let told = kinds(&waiting(&buffer, Lane::Events).await);
+        if agreed {
+            let all = ["gap of 1 (0, diverged)", "counted in this run", "counted from the file", "the same"];
+            assert_eq!(told, all);
+            continue;
+        }
+        assert_eq!(told, ["gap of 1 (0, diverged)", "counted in this run", "gap of 2 (2, diverged)"]);
+        // Whoever compared before the values were forgotten comes too late.
+        buffer.append_counted(counted).await.unwrap();
+        assert_eq!(kinds(&waiting(&buffer, Lane::Events).await)[3..], ["counted in this run"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_confirm_what_is_not_written_yet() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, _threads) = open(folder.path(), &clock);
+    buffer.append(Lane::Events, vec![event("one")], vec![]).await.unwrap();
+    let epoch = buffer.epoch(Lane::Events);
+    buffer.push(GroupIndex(0), row(1.0)).await.unwrap();
+    for lane in [Lane::Events, Lane::Readings] {
+        buffer.acknowledge(lane, buffer.epoch(lane), 9).await.unwrap();
+    }
+    buffer.append(Lane::Events, vec![event("two")], vec![]).await.unwrap();
+    buffer.flush().await.unwrap();
+    assert_eq!(kinds(&waiting(&buffer, Lane::Events).await), ["two"]);
+    assert_eq!(waiting(&buffer, Lane::Readings).await.len(), 1);
+    assert_eq!(buffer.epoch(Lane::Events), epoch);
 }
 
 #[tokio::test(flavor = "multi_thread")]

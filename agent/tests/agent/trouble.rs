@@ -163,3 +163,79 @@ async fn the_wal_and_the_file_stay_small_under_constant_load() {
     drop(buffer);
     threads.join();
 }
+
+/// One row is kept, and the gaps that the lane of readings tells.
+async fn keep(buffer: &Buffer) -> Vec<Gap> {
+    buffer.push(GroupIndex(0), row(1.0)).await.unwrap();
+    buffer.flush().await.unwrap();
+    gaps(&waiting(buffer, Lane::Readings).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_tells_how_long_nothing_was_kept() {
+    let (folder, copy, clock) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    assert_eq!(keep(&buffer).await, [], "nothing was before the first start");
+    // A copy of the files as they are while the agent runs is what a kill leaves.
+    for name in ["urgent.db", "urgent.db-wal", "readings.db", "readings.db-wal"] {
+        std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let kept = clock.wall();
+    clock.advance_ms(5_000);
+    drop(buffer);
+    threads.join();
+    let stopped = clock.wall();
+    clock.advance_ms(60_000);
+
+    let (buffer, _threads) = open(folder.path(), &clock);
+    let told = keep(&buffer).await.remove(0);
+    assert_eq!((told.reason, told.from, told.to), (GapReason::NotRunning, stopped, clock.wall()));
+
+    // Restarts that keep nothing leave it to the first one that does.
+    for _ in 0..3 {
+        let (buffer, threads) = open(copy.path(), &clock);
+        buffer.flush().await.unwrap();
+        assert_eq!(gaps(&waiting(&buffer, Lane::Readings).await), []);
+        drop(buffer);
+        threads.join();
+        clock.advance_ms(1_000);
+    }
+    let (buffer, threads) = open(copy.path(), &clock);
+    let told = keep(&buffer).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].reason, told[0].lost), (GapReason::Interrupted, 0), "nobody knows how many");
+    assert_eq!((told[0].from, told[0].to), (kept, clock.wall()));
+    drop(buffer);
+    // What was read and did not reach the buffer is as good as a crash.
+    threads.incomplete_switch().store(true, std::sync::atomic::Ordering::Relaxed);
+    threads.join();
+    let (buffer, _threads) = open(copy.path(), &clock);
+    assert_eq!(keep(&buffer).await.last().unwrap().reason, GapReason::Interrupted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_turns_no_gap_around() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let (buffer, threads) = open(folder.path(), &clock);
+    keep(&buffer).await;
+    drop(buffer);
+    threads.join();
+    let kept = clock.wall();
+    // The clock was not set yet when the agent was started.
+    clock.change(|anchor| (anchor.wall, anchor.trusted) = (Timestamp(0), false));
+    let (buffer, threads) = open(folder.path(), &clock);
+    let told = keep(&buffer).await;
+    assert_eq!((told[0].from, told[0].to), (kept, kept));
+    drop(buffer);
+    threads.join();
+    // The clock that the last run had was wrong.
+    clock.change(|anchor| (anchor.wall, anchor.trusted) = (kept.plus_ms(1 << 36), true));
+    let (buffer, threads) = open(folder.path(), &clock);
+    keep(&buffer).await;
+    drop(buffer);
+    threads.join();
+    clock.change(|anchor| (anchor.wall, anchor.trusted) = (kept.plus_ms(9), true));
+    let (buffer, _threads) = open(folder.path(), &clock);
+    let told = keep(&buffer).await.pop().unwrap();
+    assert_eq!((told.from, told.to), (clock.wall(), clock.wall()));
+}

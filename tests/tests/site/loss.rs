@@ -45,7 +45,11 @@ async fn the_agent_is_killed_while_data_flows() -> anyhow::Result<()> {
         site.agent.start()?;
     }
     site.agent.wait_running().await?;
-    settle(&mut site).await
+    settle(&mut site).await?;
+    let gaps = site.api.list("/gaps").await?;
+    let of_kills = gaps.iter().filter(|gap| gap["reason"] == "interrupted" && gap["lane"] == "readings").count();
+    anyhow::ensure!((1..=3).contains(&of_kills), "three kills left {gaps:?}");
+    Ok(())
 }
 
 #[tokio::test]
