@@ -3,21 +3,27 @@
 use std::collections::HashSet;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::http::Uri;
 use kouan_protocol::Timestamp;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::extract::{Caller, Params};
+use super::extract::{Caller, Id, Params};
 use super::page::{Page, Paging};
 use super::readings::time;
-use super::{AppState, Problem};
+use super::{AppState, Problem, Shared};
 use crate::auth::Scope;
 use crate::state;
 use crate::store::StoreError;
-use crate::telemetry::{EventFilter, EventRow, Span};
+use crate::telemetry::{EventFilter, EventPlace, EventRow, Span};
 
-/// Which events.
+/// Most conditions on fields in one request.
+const FIELDS: usize = 8;
+/// Longest condition, in bytes.
+const FIELD_BYTES: usize = 1_024;
+
+/// Which events. Conditions on fields come beside it, one `field` each.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
@@ -33,24 +39,33 @@ pub(super) struct Filter {
     from: Option<String>,
     /// Before this time.
     to: Option<String>,
+    /// `newest` first, as by default, or `oldest` first.
+    order: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// Rows on the page, 1 to 1000; 100 by default.
     limit: Option<usize>,
 }
 
-/// Events, newest first.
-#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(Filter),
+/// Events, newest first or oldest first. The last page is the one without `next`; a page before it may hold fewer rows
+/// than asked for, also none, where many events had to be looked at. Whatever arrives in between, no event is missed
+/// that was there at the first page, and none comes twice.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events",
+    params(Filter, ("field" = Option<Vec<String>>, Query,
+        description = "NAME:VALUE, exactly: `plate:ABC123`. More than one must all be true; 8 at most.")),
     responses((status = 200, body = Page<EventRow>),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn list(
     State(shared): State<AppState>,
     caller: Caller,
+    uri: Uri,
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<EventRow>>, Problem> {
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
-    let before = paging.cursor::<Place>()?.map(|Place(time_ms, id)| (time_ms, id));
+    let newest_first = newest_first(filter.order.as_deref())?;
+    let after = paging.cursor::<Place>()?.map(|place| place.in_order(newest_first)).transpose()?;
+    let fields = fields(&uri)?;
     let scope = match filter.site {
         Some(site) if caller.sites.covers(&site) => Scope::Sites([site].into()),
         Some(_) => Scope::Sites([].into()),
@@ -63,33 +78,102 @@ pub(super) async fn list(
         let of_class = fleet.devices().filter(|device| class(&device.spec.class)).map(|device| device.id.to_string());
         of_class.filter(|id| filter.device.as_ref().is_none_or(|wanted| wanted == id)).collect()
     });
-    let only_spans = wanted.is_some();
-    let spans = shared.state_readers.read(move |conn| {
+    let filter = EventFilter {
+        from: time("from", filter.from.as_ref(), Timestamp(0))?,
+        to: time("to", filter.to.as_ref(), Timestamp(i64::MAX))?,
+        kind: filter.kind,
+        fields,
+        only_spans: wanted.is_some(),
+        spans: spans(&shared, wanted).await?,
+        newest_first,
+        after,
+    };
+    let slice = shared.history(move |history| history.events(&scope, &filter, limit)).await?;
+    let prefix = if newest_first { NEWEST } else { OLDEST };
+    Ok(Json(Page { items: slice.rows, next: slice.next.map(|place| format!("{prefix}{place}")) }))
+}
+
+/// One event by its id.
+#[utoipa::path(get, path = "/api/v1/events/{id}", tag = "events", params(("id" = String, Path)),
+    responses((status = 200, body = EventRow),
+        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn detail(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<EventRow>, Problem> {
+    let missing = || Problem::not_found("such event");
+    let id = id.parse().map_err(|()| missing())?;
+    let spans = spans(&shared, None).await?;
+    let found = shared.history(move |history| history.event(&caller.sites, &spans, &id)).await?;
+    found.map(Json).ok_or_else(missing)
+}
+
+/// The names of the wanted devices, or of all.
+async fn spans(shared: &Shared, wanted: Option<HashSet<String>>) -> Result<Vec<Span>, StoreError> {
+    let read = shared.state_readers.read(move |conn| {
         let spans = state::bindings(conn, None)?.into_iter().map(Span::try_from);
         let spans = spans.collect::<Result<Vec<_>, StoreError>>()?;
         let is_wanted = |span: &Span| wanted.as_ref().is_none_or(|wanted| wanted.contains(&span.device));
         Ok(spans.into_iter().filter(is_wanted).collect())
     });
-    let filter = EventFilter {
-        from: time("from", filter.from.as_ref(), Timestamp(0))?,
-        to: time("to", filter.to.as_ref(), Timestamp(i64::MAX))?,
-        kind: filter.kind,
-        only_spans,
-        spans: spans.await?,
-        before,
-    };
-    let slice = shared.history(move |history| history.events(&scope, &filter, limit)).await?;
-    Ok(Json(Page { items: slice.rows, next: slice.next }))
+    read.await
 }
 
-/// Time and id of the last event of a page.
-struct Place(i64, i64);
+/// Whether the newest come first.
+pub(super) fn newest_first(order: Option<&str>) -> Result<bool, Problem> {
+    match order {
+        None | Some("newest") => Ok(true),
+        Some("oldest") => Ok(false),
+        Some(_) => Err(Problem::invalid(vec!["order must be newest or oldest".to_owned()])),
+    }
+}
+
+/// The conditions on fields: names and values.
+fn fields(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|rejection| Problem::malformed(rejection.body_text()))?;
+    let conditions = pairs.into_iter().filter(|(name, _)| name == "field").map(|(_, condition)| condition);
+    let fields = conditions.map(|condition| match condition.split_once(':') {
+        Some((name, value)) if !name.is_empty() && condition.len() <= FIELD_BYTES => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(Problem::invalid(vec![format!(
+            "field must be NAME:VALUE, such as plate:ABC123, with at most {FIELD_BYTES} bytes"
+        )])),
+    });
+    let fields: Vec<_> = fields.collect::<Result<_, _>>()?;
+    if fields.len() > FIELDS {
+        return Err(Problem::invalid(vec![format!("there may be {FIELDS} conditions on fields at most")]));
+    }
+    Ok(fields)
+}
+
+/// What cursors of each order begin with, so that one is not taken for the other.
+const NEWEST: &str = "n";
+const OLDEST: &str = "o";
+
+/// A place with the order in which it was reached.
+struct Place {
+    newest_first: bool,
+    place: EventPlace,
+}
+
+impl Place {
+    fn in_order(self, newest_first: bool) -> Result<EventPlace, Problem> {
+        if self.newest_first == newest_first {
+            return Ok(self.place);
+        }
+        Err(Problem::invalid(vec!["cursor belongs to the other order".to_owned()]))
+    }
+}
 
 impl std::str::FromStr for Place {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (time_ms, id) = text.split_once('.').ok_or(())?;
-        Ok(Self(time_ms.parse().map_err(drop)?, id.parse().map_err(drop)?))
+        let newest = text.strip_prefix(NEWEST).map(|rest| (true, rest));
+        let (newest_first, rest) = newest.or_else(|| text.strip_prefix(OLDEST).map(|rest| (false, rest))).ok_or(())?;
+        Ok(Self { newest_first, place: rest.parse()? })
     }
 }

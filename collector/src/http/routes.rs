@@ -56,6 +56,7 @@ pub fn table() -> Vec<Route> {
         read => export::csv,
         read => series::time_in_state,
         read => events::list,
+        read => events::detail,
         read => alarms::list,
         read => losses::gaps,
         read => losses::quarantine,

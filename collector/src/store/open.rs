@@ -20,6 +20,8 @@ pub enum File {
     Partition,
     /// `history/hours-YYYY.db` and `history/minutes-YYYY-MM.db`
     Rollup,
+    /// `history/events-YYYY-MM.db`
+    EventIndex,
 }
 
 mod ingest {
@@ -36,6 +38,9 @@ mod partition {
 }
 mod rollup {
     refinery::embed_migrations!("migrations/rollup");
+}
+mod event_index {
+    refinery::embed_migrations!("migrations/event_index");
 }
 
 /// How long a connection waits for another process (`agent add` beside a running collector) before it gives up.
@@ -59,6 +64,7 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
         File::HistoryIndex => history::migrations::runner(),
         File::Partition => partition::migrations::runner(),
         File::Rollup => rollup::migrations::runner(),
+        File::EventIndex => event_index::migrations::runner(),
     };
     runner.run(&mut conn).map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
     sync_wal(path)?;

@@ -1,18 +1,24 @@
 //! Events over time.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 
 use kouan_protocol::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::lookup::{self, Lookup, Wanted};
 use super::partitions::Partitions;
 use super::{Slice, Span, day_of};
 use crate::auth::Scope;
 use crate::http::rfc3339;
 use crate::store::{During as _, StoreError};
+
+/// Events that one call looks at; then it answers with what it has and where to go on.
+const EXAMINED: usize = 200_000;
 
 /// Which events.
 #[derive(Debug, Clone)]
@@ -23,17 +29,73 @@ pub struct EventFilter {
     pub to: Timestamp,
     /// Of this kind.
     pub kind: Option<String>,
+    /// With these values in these fields, as callers write them.
+    pub fields: Vec<(String, String)>,
     /// Only those of devices in `spans`.
     pub only_spans: bool,
     /// All names that devices had; they tell which device an event belongs to.
     pub spans: Vec<Span>,
-    /// Older than this place: time and id, the cursor of the page before.
-    pub before: Option<(i64, i64)>,
+    /// The newest first, or the oldest.
+    pub newest_first: bool,
+    /// Behind this place: the cursor of the page before.
+    pub after: Option<EventPlace>,
+}
+
+/// Where an event stands among all: by time, and those of one time in the order in which they were stored. It never
+/// changes, so a page that begins behind a place misses none and repeats none, whatever arrives in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPlace {
+    pub(super) time_ms: i64,
+    pub(super) id: i64,
+}
+
+impl fmt::Display for EventPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.time_ms, self.id)
+    }
+}
+
+impl FromStr for EventPlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (time_ms, id) = text.split_once('.').ok_or(())?;
+        Ok(Self { time_ms: time_ms.parse().map_err(drop)?, id: id.parse().map_err(drop)? })
+    }
+}
+
+/// Names an event for ever: its time, and its number in its epoch at its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventId {
+    time_ms: i64,
+    seq: i64,
+    epoch: String,
+    agent: String,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time_ms, seq, epoch, agent } = self;
+        write!(f, "{time_ms}.{seq}.{epoch}.{agent}")
+    }
+}
+
+impl FromStr for EventId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.splitn(4, '.');
+        let mut part = || parts.next().ok_or(());
+        let (time_ms, seq) = (part()?.parse().map_err(drop)?, part()?.parse().map_err(drop)?);
+        Ok(Self { time_ms, seq, epoch: part()?.to_owned(), agent: part()?.to_owned() })
+    }
 }
 
 /// An event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EventRow {
+    /// Names the event for ever.
+    pub id: String,
     /// When it happened, corrected, RFC 3339.
     pub time: String,
     /// The same in milliseconds since 1970.
@@ -69,113 +131,222 @@ pub struct EventRow {
     pub epoch: String,
     /// The event's number in its epoch.
     pub seq: i64,
-    #[serde(skip)]
-    id: i64,
 }
 
+/// The columns of an event, in the order in which `read_row` and `Search::matches` take them.
+const COLUMNS: &str = "id, time_ms, site, agent, key, kind, details, late, time_status, received_ms, epoch, seq";
+
+/// A page of events.
 pub(super) fn read(
-    partitions: &Partitions,
+    (lookup, partitions): (&Lookup, &Partitions),
     scope: &Scope,
     filter: &EventFilter,
     limit: usize,
 ) -> Result<Slice<EventRow>, StoreError> {
-    let (first, last) = (day_of(filter.from), day_of(filter.to));
-    let last = filter.before.map_or(last, |(time_ms, _)| day_of(Timestamp(time_ms)).min(last));
-    let mut rows = Vec::new();
-    for day in partitions.within(first, last).into_iter().rev() {
-        let of_day = partitions.read(day, |partition| {
-            if filter.only_spans {
-                wanted(partition, &filter.spans)?;
+    let (mut first, mut last) = (day_of(filter.from), day_of(filter.to));
+    if let Some(after) = filter.after {
+        let day = day_of(Timestamp(after.time_ms));
+        if filter.newest_first { last = last.min(day) } else { first = first.max(day) }
+    }
+    let mut search = Search::new(scope, filter, limit);
+    let mut days = partitions.within(first, last);
+    if filter.newest_first {
+        days.reverse();
+    }
+    if filter.only_spans && filter.spans.is_empty() {
+        days.clear();
+    }
+    let wanted = Wanted::of(filter);
+    for part in days.chunk_by(|a, b| lookup::same_part(*a, *b)) {
+        let searched = !wanted.is_empty()
+            && lookup::find((lookup, partitions), filter, &wanted, part, |places| search.visit(partitions, places))?;
+        if !searched {
+            for day in part {
+                search.scan(partitions, *day)?;
             }
-            of_day(partition, scope, filter, limit + 1 - rows.len())
-        })?;
-        rows.extend(of_day.unwrap_or_default());
-        if rows.len() > limit {
+        }
+        if search.is_done() {
             break;
         }
     }
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let mut devices: HashMap<(&str, &str), Vec<&Span>> = HashMap::new();
-    for span in &filter.spans {
-        devices.entry((span.agent.as_str(), span.key.as_str())).or_default().push(span);
-    }
-    for row in &mut rows {
-        let spans = devices.get(&(row.agent.as_str(), row.key.as_str()));
-        row.device =
-            spans.and_then(|spans| spans.iter().find(|span| span.covers(row.time_ms))).map(|span| span.device.clone());
-    }
-    let next = rows.last().filter(|_| more).map(|row: &EventRow| format!("{}.{}", row.time_ms, row.id));
-    Ok(Slice { rows, next })
+    Ok(search.finish())
 }
 
-/// The names that are asked for, where SQL can find them.
-fn wanted(partition: &Connection, spans: &[Span]) -> Result<(), StoreError> {
-    partition
-        .execute_batch(
-            "DROP TABLE IF EXISTS temp.wanted;
-             CREATE TEMP TABLE wanted (agent TEXT, key TEXT, from_ms INTEGER, to_ms INTEGER);
-             CREATE INDEX temp.wanted_name ON wanted (agent, key)",
-        )
-        .during("prepare a search for events")?;
-    let mut insert =
-        partition.prepare("INSERT INTO temp.wanted VALUES (?1, ?2, ?3, ?4)").during("prepare a search for events")?;
-    for span in spans {
-        insert
-            .execute(params![span.agent.as_str(), span.key.as_str(), span.from_ms, span.to_ms])
-            .during("prepare a search for events")?;
-    }
-    Ok(())
-}
-
-fn of_day(
-    partition: &Connection,
+/// The event of that id, if it is in the scope.
+pub(super) fn find(
+    partitions: &Partitions,
     scope: &Scope,
-    filter: &EventFilter,
+    spans: &[Span],
+    id: &EventId,
+) -> Result<Option<EventRow>, StoreError> {
+    let found = partitions.read(day_of(Timestamp(id.time_ms)), |partition| {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE agent = ?1 AND epoch = ?2 AND seq = ?3 AND opaque = 0");
+        partition
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.query_row(params![id.agent, id.epoch, id.seq], read_row).optional())
+            .during("look for an event")
+    })?;
+    let found = found.flatten().filter(|row| row.time_ms == id.time_ms && scope.covers(&row.site));
+    Ok(found.map(|mut row| {
+        let of_row = |span: &&Span| span.agent.as_str() == row.agent && span.key.as_str() == row.key;
+        row.device = spans.iter().filter(of_row).find(|span| span.covers(row.time_ms)).map(|span| span.device.clone());
+        row
+    }))
+}
+
+/// What is found so far.
+struct Search<'q> {
+    scope: &'q Scope,
+    filter: &'q EventFilter,
     limit: usize,
-) -> Result<Vec<EventRow>, StoreError> {
-    let only = if filter.only_spans {
-        "AND EXISTS (SELECT 1 FROM temp.wanted w WHERE w.agent = events.agent AND w.key = events.key
-             AND events.time_ms >= w.from_ms AND events.time_ms < w.to_ms)"
-    } else {
-        ""
-    };
-    let sql = format!(
-        "SELECT id, time_ms, site, agent, key, kind, details, late, time_status, received_ms, epoch, seq FROM events
-         WHERE opaque = 0 AND (time_ms, id) < (?1, ?2) AND time_ms >= ?3 AND time_ms < ?4
-           AND (?5 IS NULL OR site IN (SELECT value FROM json_each(?5))) AND (?6 IS NULL OR kind = ?6) {only}
-         ORDER BY time_ms DESC, id DESC LIMIT ?7"
-    );
-    let (before_ms, before_id) = filter.before.unwrap_or((i64::MAX, i64::MAX));
-    partition
-        .prepare(&sql)
-        .and_then(|mut statement| {
-            let values = params![
-                before_ms,
-                before_id,
-                filter.from.0,
-                filter.to.0,
-                scope.to_sql(),
-                filter.kind,
-                i64::try_from(limit).unwrap_or(i64::MAX)
-            ];
-            statement.query_map(values, read_row)?.collect()
-        })
-        .during("read events")
+    devices: HashMap<(&'q str, &'q str), Vec<&'q Span>>,
+    rows: Vec<EventRow>,
+    examined: usize,
+    /// The place of the last row on the page.
+    last: Option<EventPlace>,
+    /// Where the next page begins.
+    next: Option<EventPlace>,
+}
+
+impl<'q> Search<'q> {
+    fn new(scope: &'q Scope, filter: &'q EventFilter, limit: usize) -> Self {
+        let mut devices: HashMap<_, Vec<&Span>> = HashMap::new();
+        for span in &filter.spans {
+            devices.entry((span.agent.as_str(), span.key.as_str())).or_default().push(span);
+        }
+        Self { scope, filter, limit, devices, rows: Vec::new(), examined: 0, last: None, next: None }
+    }
+
+    fn is_done(&self) -> bool {
+        self.next.is_some()
+    }
+
+    fn finish(self) -> Slice<EventRow> {
+        Slice { rows: self.rows, next: self.next.map(|place| place.to_string()) }
+    }
+
+    /// Takes a row if it is wanted. Returns whether to go on.
+    fn consider(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let place = EventPlace { time_ms: row.get(1)?, id: row.get(0)? };
+        self.examined += 1;
+        if let Some(device) = self.matches(row, place)? {
+            if self.rows.len() == self.limit {
+                self.next = self.last;
+                return Ok(false);
+            }
+            self.rows.push(EventRow { device, ..read_row(row)? });
+            self.last = Some(place);
+        }
+        if self.examined >= EXAMINED {
+            self.next = Some(place);
+        }
+        Ok(self.next.is_none())
+    }
+
+    /// Whether the row is wanted, and if so, its device.
+    fn matches(&self, row: &Row<'_>, place: EventPlace) -> rusqlite::Result<Option<Option<String>>> {
+        let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let filter = self.filter;
+        let (agent, key) = (text(3)?, text(4)?);
+        let spans = self.devices.get(&(agent, key));
+        let span = spans.and_then(|spans| spans.iter().find(|span| span.covers(place.time_ms)));
+        let is_wanted = place.time_ms >= filter.from.0
+            && place.time_ms < filter.to.0
+            && self.scope.covers(text(2)?)
+            && (!filter.only_spans || span.is_some())
+            && match &filter.kind {
+                Some(kind) => text(5)? == kind,
+                None => true,
+            };
+        if !is_wanted {
+            return Ok(None);
+        }
+        if !filter.fields.is_empty() {
+            let details: Value = serde_json::from_str(text(6)?).unwrap_or_default();
+            let has = |(name, wanted): &(String, String)| {
+                lookup::text_of(&details["fields"][name]).is_some_and(|text| text == *wanted)
+            };
+            if !filter.fields.iter().all(has) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(span.map(|span| span.device.clone())))
+    }
+
+    /// Looks at the events at these places. Returns whether to go on.
+    fn visit(&mut self, partitions: &Partitions, places: &[EventPlace]) -> Result<bool, StoreError> {
+        let day = |place: &EventPlace| day_of(Timestamp(place.time_ms));
+        for places in places.chunk_by(|a, b| day(a) == day(b)) {
+            let Some(first) = places.first() else { continue };
+            // A day without a partition was deleted.
+            partitions.read(day(first), |partition| self.visit_day(partition, places))?;
+            if self.is_done() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn visit_day(&mut self, partition: &Connection, places: &[EventPlace]) -> Result<(), StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE id = ?1 AND time_ms = ?2 AND opaque = 0");
+        let mut statement = partition.prepare_cached(&sql).during("read events")?;
+        for place in places {
+            let go_on = statement
+                .query_row([place.id, place.time_ms], |row| self.consider(row))
+                .optional()
+                .during("read events")?;
+            if go_on == Some(false) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all events of a day within the filter's times.
+    fn scan(&mut self, partitions: &Partitions, day: i64) -> Result<(), StoreError> {
+        if self.is_done() {
+            return Ok(());
+        }
+        let filter = self.filter;
+        let (comparison, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
+        let after = match (filter.after, filter.newest_first) {
+            (Some(after), _) => after,
+            (None, true) => EventPlace { time_ms: i64::MAX, id: i64::MAX },
+            (None, false) => EventPlace { time_ms: i64::MIN, id: 0 },
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE opaque = 0 AND time_ms >= ?1 AND time_ms < ?2
+                 AND (time_ms, id) {comparison} (?3, ?4) ORDER BY time_ms {order}, id {order}"
+        );
+        partitions.read(day, |partition| {
+            let mut statement = partition.prepare_cached(&sql).during("read events")?;
+            let values = params![filter.from.0, filter.to.0, after.time_ms, after.id];
+            let mut rows = statement.query(values).during("read events")?;
+            while let Some(row) = rows.next().during("read events")? {
+                if !self.consider(row).during("read events")? {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
-    let time_ms = row.get(1)?;
+    let (time_ms, agent, epoch, seq): (i64, String, String, i64) =
+        (row.get(1)?, row.get(3)?, row.get(10)?, row.get(11)?);
     let details: String = row.get(6)?;
     let mut details: Value = serde_json::from_str(&details).unwrap_or_default();
+    let id = EventId { time_ms, seq, epoch: epoch.clone(), agent: agent.clone() };
     Ok(EventRow {
-        id: row.get(0)?,
+        id: id.to_string(),
         time: rfc3339(time_ms),
         time_ms,
         agent_time_ms: details["agent_time_ms"].as_i64(),
         site: row.get(2)?,
         device: None,
-        agent: row.get(3)?,
+        agent,
         key: row.get(4)?,
         kind: row.get(5)?,
         fields: details["fields"].take(),
@@ -184,7 +355,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         late: row.get(7)?,
         time_status: row.get(8)?,
         received_ms: row.get(9)?,
-        epoch: row.get(10)?,
-        seq: row.get(11)?,
+        epoch,
+        seq,
     })
 }

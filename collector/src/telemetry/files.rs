@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::head::Head;
+use super::lookup::Lookup;
 use super::partitions::Partitions;
 use super::rollup::{self, Levels, WindowsAnswer, WindowsQuery};
-use super::{EventFilter, EventRow, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, events, series};
+use super::{EventFilter, EventId, EventRow, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, Span, events, series};
 use crate::auth::Scope;
 use crate::store::StoreError;
 
@@ -14,6 +15,7 @@ pub struct HistoryFiles {
     pub(super) head: Arc<Head>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) levels: Arc<Levels>,
+    pub(super) lookup: Arc<Lookup>,
 }
 
 impl HistoryFiles {
@@ -41,6 +43,10 @@ impl History for HistoryFiles {
     }
 
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError> {
-        events::read(&self.partitions, scope, filter, limit)
+        events::read((&self.lookup, &self.partitions), scope, filter, limit)
+    }
+
+    fn event(&self, scope: &Scope, spans: &[Span], id: &EventId) -> Result<Option<EventRow>, StoreError> {
+        events::find(&self.partitions, scope, spans, id)
     }
 }

@@ -14,6 +14,7 @@ mod events;
 mod files;
 mod head;
 mod integers;
+mod lookup;
 mod partition;
 mod partitions;
 mod reader;
@@ -27,7 +28,7 @@ mod span;
 mod take;
 
 pub use check::{HistoryReport, check};
-pub use events::{EventFilter, EventRow};
+pub use events::{EventFilter, EventId, EventPlace, EventRow};
 pub use files::HistoryFiles;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
@@ -69,9 +70,16 @@ pub trait History: Send + Sync {
     /// When it cannot be read.
     fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError>;
 
-    /// Events, newest first.
+    /// Events, newest or oldest first. A page may be short although there is another one: a call looks at so many
+    /// events and no more.
     ///
     /// # Errors
     /// When they cannot be read.
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError>;
+
+    /// The event of that id. `spans` are the names of devices, to tell which one it belongs to.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn event(&self, scope: &Scope, spans: &[Span], id: &EventId) -> Result<Option<EventRow>, StoreError>;
 }

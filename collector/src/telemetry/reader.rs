@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::event_rows::{self, EventItem};
 use super::head::Head;
+use super::lookup::{Keeper, Lookup};
 use super::partition::open_file;
 use super::partitions::Partitions;
 use super::retention::{self, Retention};
@@ -59,7 +60,9 @@ struct Inner {
     head: Arc<Head>,
     files: Arc<Partitions>,
     levels: Arc<Levels>,
+    lookup: Arc<Lookup>,
     maker: Maker,
+    keeper: Keeper,
     index: Connection,
     writing: Writing,
     settings: HistorySettings,
@@ -96,12 +99,15 @@ impl HistoryReader {
         retention::finish(&mut index, folder)?;
         let files = Arc::new(Partitions::open(folder)?);
         let levels = Arc::new(Levels::open(folder, &index)?);
+        let lookup = Arc::new(Lookup::new(folder, files.within(i64::MIN, i64::MAX)));
         Ok(Self(Some(Box::new(Inner {
             log: SqliteFollower::open(ingest)?,
             taker: Taker::default(),
             head: Arc::default(),
             writing: Writing { files: Arc::clone(&files), folder: folder.to_owned(), open: HashMap::new() },
             maker: Maker::new(Arc::clone(&levels), Arc::clone(&files)),
+            keeper: Keeper::new(Arc::clone(&lookup), Arc::clone(&files)),
+            lookup,
             files,
             levels,
             index,
@@ -133,6 +139,7 @@ impl HistoryReader {
             head: Arc::clone(&inner.head),
             partitions: Arc::clone(&inner.files),
             levels: Arc::clone(&inner.levels),
+            lookup: Arc::clone(&inner.lookup),
         }))
     }
 
@@ -194,6 +201,7 @@ impl Inner {
             self.seal()?;
         }
         let found_events = self.take_events()?;
+        let more_to_find = self.keeper.step(false);
         let Page { mut entries, through } = self.log.after(self.taken, READING_BYTES, Wanted::Readings)?;
         // What came after the events were looked for waits for the next step.
         let last = through.min(self.events_taken);
@@ -208,6 +216,9 @@ impl Inner {
                 return Ok(true);
             }
             // Only while nothing else is to be done: new readings come before sums of old ones.
+            if more_to_find || self.keeper.step(true) {
+                return Ok(true);
+            }
             return Ok(self.maker.step(&self.index, self.clock.wall().0)? || self.retain(now)?);
         }
         let mut ahead = BTreeSet::new();
@@ -243,6 +254,7 @@ impl Inner {
             event_rows::open(entry, &self.settings.keep_personal_values_at, &mut events);
         }
         for (day, items) in &events {
+            self.keeper.grows(*day, items.len());
             self.writing.events(*day, items)?;
         }
         self.events_taken = through;
@@ -257,8 +269,11 @@ impl Inner {
         }
         // A deleted day must hold nothing that a crash would bring back from the log.
         self.seal()?;
-        let (open, wall) = (&mut self.writing.open, self.clock.wall());
-        let closing = |day| drop(open.remove(&day));
+        let (open, keeper, wall) = (&mut self.writing.open, &mut self.keeper, self.clock.wall());
+        let closing = |day| {
+            drop(open.remove(&day));
+            keeper.forget(day);
+        };
         let (folder, retention) = (&self.writing.folder, self.settings.retention);
         let gone = retention::apply(&mut self.index, &self.files, &self.levels, folder, retention, wall, closing)?;
         self.retained_at = Some(now);

@@ -8,6 +8,7 @@ mod clocks;
 mod commands;
 mod delivery;
 mod engine;
+mod events;
 mod history;
 mod ingest;
 mod ingest_model;

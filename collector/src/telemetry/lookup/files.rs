@@ -1,0 +1,150 @@
+//! The files, and what they do not cover.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use rusqlite::Connection;
+
+use crate::store::{During as _, StoreError, open_read_only};
+use crate::telemetry::day_ms;
+
+/// Idle read connections that are kept for each file, and of all files together.
+const IDLE_PER_FILE: usize = 4;
+const IDLE: usize = 160;
+/// Pages that a read connection keeps, in KiB: there may be a file for every month of many years.
+const CACHE_KIB: i64 = 512;
+/// Days in a part of a month.
+const PART_DAYS: i64 = 4;
+
+/// A part of a month: events of its days are found together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Unit {
+    /// The month, counted from year 0.
+    pub(super) month: i64,
+    /// The part of it.
+    pub(super) part: i64,
+}
+
+impl Unit {
+    pub(super) fn of(day: i64) -> Self {
+        // Corrected times lie between 2020 and tomorrow, so a day always has a date.
+        let date = jiff::Timestamp::from_millisecond(day_ms(day))
+            .map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).date())
+            .unwrap_or_default();
+        Self {
+            month: i64::from(date.year()) * 12 + i64::from(date.month()) - 1,
+            part: (i64::from(date.day()) - 1) / PART_DAYS,
+        }
+    }
+}
+
+/// Whether events of the two days are found together.
+pub(in crate::telemetry) fn same_part(a: i64, b: i64) -> bool {
+    Unit::of(a) == Unit::of(b)
+}
+
+/// Shared by the keeper of the files and those who search them.
+#[derive(Debug)]
+pub(in crate::telemetry) struct Lookup {
+    folder: PathBuf,
+    /// Days of which events after an id are not in the file. A day stands here before it gets new events, so that a
+    /// search that looks here first misses none.
+    tails: RwLock<BTreeMap<i64, i64>>,
+    idle: Mutex<HashMap<i64, Vec<Connection>>>,
+}
+
+impl Lookup {
+    /// Nothing is believed of the files until [`super::Keeper`] has compared them with the partitions of `days`.
+    pub(in crate::telemetry) fn new(folder: &Path, days: impl IntoIterator<Item = i64>) -> Self {
+        let tails = days.into_iter().map(|day| (day, 0)).collect();
+        Self { folder: folder.to_owned(), tails: RwLock::new(tails), idle: Mutex::default() }
+    }
+
+    /// The file of a month.
+    pub(super) fn path(&self, month: i64) -> PathBuf {
+        self.folder.join(format!("events-{:04}-{:02}.db", month.div_euclid(12), month.rem_euclid(12) + 1))
+    }
+
+    /// Days of the range whose events after an id are not in the file.
+    pub(super) fn tails(&self, first: i64, last: i64) -> BTreeMap<i64, i64> {
+        if first > last {
+            return BTreeMap::new();
+        }
+        let tails = self.tails.read().unwrap_or_else(PoisonError::into_inner);
+        tails.range(first..=last).map(|(day, through)| (*day, *through)).collect()
+    }
+
+    /// Events of the day after `through` are not in the file.
+    pub(super) fn set_tail(&self, day: i64, through: i64) {
+        self.tails.write().unwrap_or_else(PoisonError::into_inner).insert(day, through);
+    }
+
+    /// All events of the day are in the file.
+    pub(super) fn end_tail(&self, day: i64) {
+        self.tails.write().unwrap_or_else(PoisonError::into_inner).remove(&day);
+    }
+
+    /// Closes what was opened of a month's file for reading: it is about to be deleted.
+    pub(super) fn close(&self, month: i64) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(&month);
+    }
+
+    /// Reads one instant of a month's file; `None` if there is none.
+    pub(super) fn read<T>(
+        &self,
+        month: i64,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&month).and_then(Vec::pop);
+        let conn = match idle {
+            Some(conn) => conn,
+            None => {
+                let path = self.path(month);
+                if !path.exists() {
+                    return Ok(None);
+                }
+                let conn = open_read_only(&path)?;
+                conn.pragma_update(None, "cache_size", -CACHE_KIB).during("limit the cache of an index of events")?;
+                conn
+            }
+        };
+        let transaction = conn.unchecked_transaction().during("read an index of events at one instant")?;
+        let result = read(&transaction);
+        drop(transaction);
+        // A connection that failed may be to a file that is being made again.
+        if result.is_ok() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.values().map(Vec::len).sum::<usize>() < IDLE {
+                let of_month = idle.entry(month).or_default();
+                if of_month.len() < IDLE_PER_FILE {
+                    of_month.push(conn);
+                }
+            }
+        }
+        result.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::Timestamp;
+
+    use super::*;
+    use crate::telemetry::day_of;
+
+    #[test]
+    fn days_of_a_part_lie_in_one_month() {
+        let of = |text: &str| {
+            let time: jiff::Timestamp = text.parse().unwrap();
+            Unit::of(day_of(Timestamp(time.as_millisecond())))
+        };
+        let lookup = Lookup::new(Path::new("/x"), []);
+        let (first, fifth) = (of("2026-11-01T00:00:00Z"), of("2026-11-05T12:00:00Z"));
+        assert_eq!((first.part, fifth.part, first.month), (0, 1, fifth.month));
+        assert_eq!(of("2026-11-04T23:59:59Z"), first);
+        assert!(of("2026-10-31T00:00:00Z") < first && first < fifth && fifth < of("2026-12-01T00:00:00Z"));
+        assert_eq!(lookup.path(first.month), Path::new("/x/events-2026-11.db"));
+        assert_eq!(lookup.path(of("2026-12-31T00:00:00Z").month), Path::new("/x/events-2026-12.db"));
+    }
+}

@@ -1,0 +1,266 @@
+//! Bringing the files up to the partitions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use serde_json::Value;
+use tracing::{error, warn};
+
+use super::files::{Lookup, Unit};
+use super::keys;
+use crate::store::{During as _, File, StoreError, open_writable};
+use crate::telemetry::partition::sync_folder;
+use crate::telemetry::partitions::Partitions;
+
+/// Events that are taken into a file in one commit.
+const COMMIT: i64 = 8_192;
+/// New events of all days that wait before they are taken even while there is other work.
+const PENDING: usize = 2_048;
+/// Files that stay open for writing.
+const OPEN: usize = 4;
+/// How long one call compares or fills files while other work waits.
+const SLICE: Duration = Duration::from_millis(20);
+/// After a failure the files are left alone for so long.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// The one who writes the files. What goes wrong here is told and costs searches time; it never stops the history.
+pub(in crate::telemetry) struct Keeper {
+    lookup: Arc<Lookup>,
+    partitions: Arc<Partitions>,
+    /// Days whose file has not been compared with its partition since the start.
+    unknown: BTreeSet<i64>,
+    /// Days with events that are not in the file.
+    behind: BTreeSet<i64>,
+    pending: usize,
+    through: HashMap<i64, i64>,
+    open: HashMap<i64, Connection>,
+    paused: Option<Instant>,
+}
+
+impl Keeper {
+    pub(in crate::telemetry) fn new(lookup: Arc<Lookup>, partitions: Arc<Partitions>) -> Self {
+        let unknown = partitions.within(i64::MIN, i64::MAX).into_iter().collect();
+        Self {
+            lookup,
+            partitions,
+            unknown,
+            behind: BTreeSet::new(),
+            pending: 0,
+            through: HashMap::new(),
+            open: HashMap::new(),
+            paused: None,
+        }
+    }
+
+    /// The day is about to get events: told before they are committed.
+    pub(in crate::telemetry) fn grows(&mut self, day: i64, events: usize) {
+        self.pending += events;
+        if self.unknown.contains(&day) {
+            return;
+        }
+        if self.partitions.has(day) {
+            self.lookup.set_tail(day, self.through.get(&day).copied().unwrap_or(0));
+            self.behind.insert(day);
+        } else {
+            // A file of an earlier life may know the day.
+            self.lookup.set_tail(day, 0);
+            self.unknown.insert(day);
+        }
+    }
+
+    /// Works for a while. `idle` says that nothing else waits. Returns whether there is more to do.
+    pub(in crate::telemetry) fn step(&mut self, idle: bool) -> bool {
+        if self.paused.is_some_and(|since| since.elapsed() < PAUSE) {
+            return false;
+        }
+        self.paused = None;
+        let started = Instant::now();
+        while started.elapsed() < SLICE {
+            let take_new = idle || self.pending >= PENDING;
+            // The newest first: they are asked for most.
+            let day = self.unknown.last().copied();
+            let Some(day) = day.or_else(|| self.behind.last().copied().filter(|_| take_new)) else { return false };
+            match self.fill(day) {
+                Ok(true) => {
+                    self.unknown.remove(&day);
+                    self.behind.remove(&day);
+                    if self.behind.is_empty() {
+                        self.pending = 0;
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    self.failed(day, &error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The day's partition is about to be deleted.
+    pub(in crate::telemetry) fn forget(&mut self, day: i64) {
+        let month = Unit::of(day).month;
+        self.unknown.remove(&day);
+        self.behind.remove(&day);
+        self.through.remove(&day);
+        self.lookup.end_tail(day);
+        let others = self.partitions.within(day - 31, day + 31).into_iter();
+        let is_last = !others.into_iter().any(|other| other != day && Unit::of(other).month == month);
+        let forgotten = if is_last {
+            self.delete(month)
+        } else {
+            // A new partition of that day counts its events from one again.
+            self.writable(month).and_then(|file| {
+                file.execute("DELETE FROM days WHERE day = ?1", [day]).during("forget a day in an index of events")
+            })
+        };
+        if let Err(error) = forgotten {
+            error!(%error, day, "A deleted day stays in its index of events; searches find nothing there.");
+        }
+    }
+
+    /// Takes events of the day into its month's file. Returns whether it has them all now.
+    fn fill(&mut self, day: i64) -> Result<bool, StoreError> {
+        let unit = Unit::of(day);
+        let through = match self.through.get(&day) {
+            Some(through) => *through,
+            None => {
+                let known: Option<i64> = self
+                    .writable(unit.month)?
+                    .query_row("SELECT through FROM days WHERE day = ?1", [day], |row| row.get(0))
+                    .optional()
+                    .during("read how far an index of events is")?;
+                known.unwrap_or(-1)
+            }
+        };
+        let found = self.partitions.read(day, |partition| {
+            let newest: Option<i64> = partition
+                .query_row("SELECT max(id) FROM events", [], |row| row.get(0))
+                .during("look for new events of a day")?;
+            let newest = newest.unwrap_or(0);
+            // A file that claims more than there is belongs to a partition that is gone.
+            let from = if through > newest { 0 } else { through.max(0) };
+            Ok((newest, from, new_events(partition, from)?))
+        })?;
+        let Some((newest, from, (mut entries, last))) = found else {
+            self.lookup.end_tail(day);
+            return Ok(true);
+        };
+        let last = last.unwrap_or(from);
+        if last != through {
+            // In the order of the file: each page is touched once.
+            entries.sort_unstable();
+            let transaction = self
+                .writable(unit.month)?
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .during("begin writing an index of events")?;
+            insert(&transaction, unit.part, day, &entries, last)?;
+            transaction.commit().during("commit an index of events")?;
+        }
+        self.through.insert(day, last);
+        if last < newest {
+            self.lookup.set_tail(day, last);
+            return Ok(false);
+        }
+        self.lookup.end_tail(day);
+        Ok(true)
+    }
+
+    fn writable(&mut self, month: i64) -> Result<&mut Connection, StoreError> {
+        if !self.open.contains_key(&month) {
+            if self.open.len() >= OPEN {
+                self.open.clear();
+            }
+            let path = self.lookup.path(month);
+            let is_new = !path.exists();
+            let file = open_writable(&path, File::EventIndex)?;
+            // What a power cut takes back is taken again from the partition, which has it: `days` goes back with it.
+            file.pragma_update(None, "synchronous", "normal").during("set synchronous")?;
+            if is_new {
+                sync_folder(&path)?;
+            }
+            self.open.insert(month, file);
+        }
+        self.open.get_mut(&month).ok_or(StoreError::Closed)
+    }
+
+    fn failed(&mut self, day: i64, error: &StoreError) {
+        let month = Unit::of(day).month;
+        let is_broken = matches!(error, StoreError::Migrate { .. })
+            || matches!(error, StoreError::Sqlite { source, .. } if source.sqlite_error_code().is_some_and(|code|
+                matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)));
+        if is_broken && self.delete(month).is_ok() {
+            warn!(%error, day, "An index of events was broken; it is made again.");
+        } else {
+            warn!(%error, day, "An index of events could not be written; searches read the days themselves.");
+            self.paused = Some(Instant::now());
+        }
+    }
+
+    /// Deletes a month's file; the days that still have partitions are taken again.
+    fn delete(&mut self, month: i64) -> Result<usize, StoreError> {
+        self.open.remove(&month);
+        self.lookup.close(month);
+        for day in self.partitions.within(i64::MIN, i64::MAX).into_iter().filter(|day| Unit::of(*day).month == month) {
+            self.lookup.set_tail(day, 0);
+            self.through.remove(&day);
+            self.unknown.insert(day);
+        }
+        let path = self.lookup.path(month);
+        for ending in ["-wal", "-shm", ""] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(ending);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("delete", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// A key, and the event's time and id.
+type Entry = (i64, i64, i64);
+
+/// The keys of events after an id, and the last id that was looked at.
+fn new_events(partition: &Connection, after: i64) -> Result<(Vec<Entry>, Option<i64>), StoreError> {
+    let mut statement = partition
+        .prepare_cached(
+            "SELECT id, time_ms, agent, key, kind, details, opaque FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )
+        .during("read new events of a day")?;
+    let mut rows = statement.query([after, COMMIT]).during("read new events of a day")?;
+    let (mut entries, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next().during("read new events of a day")? {
+        let (id, time_ms, opaque): (i64, i64, bool) = (column(row, 0)?, column(row, 1)?, column(row, 6)?);
+        last = Some(id);
+        if opaque {
+            continue;
+        }
+        let (agent, key, kind): (String, String, String) = (column(row, 2)?, column(row, 3)?, column(row, 4)?);
+        let details: Value = serde_json::from_str(&column::<String>(row, 5)?).unwrap_or_default();
+        entries.extend(keys::of_event(&agent, &key, &kind, &details).into_iter().map(|hash| (hash, time_ms, id)));
+    }
+    Ok((entries, last))
+}
+
+fn column<T: rusqlite::types::FromSql>(row: &rusqlite::Row<'_>, index: usize) -> Result<T, StoreError> {
+    row.get(index).during("read new events of a day")
+}
+
+fn insert(file: &Connection, part: i64, day: i64, entries: &[Entry], through: i64) -> Result<(), StoreError> {
+    let mut statement = file
+        .prepare_cached("INSERT OR IGNORE INTO lookup (part, hash, time_ms, id) VALUES (?1, ?2, ?3, ?4)")
+        .during("write an index of events")?;
+    for (hash, time_ms, id) in entries {
+        statement.execute(params![part, hash, time_ms, id]).during("write an index of events")?;
+    }
+    file.execute("INSERT OR REPLACE INTO days (day, through) VALUES (?1, ?2)", [day, through])
+        .during("note how far an index of events is")?;
+    Ok(())
+}
