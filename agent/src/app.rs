@@ -16,6 +16,7 @@ use crate::alarms::AgentAlarms;
 use crate::buffer::{Buffer, BufferError, BufferThreads};
 use crate::commands::{Executor, Journal, JournalError};
 use crate::config::{CollectorConfig, Config};
+use crate::config_facts::ConfigFacts;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::local::{self, LocalFace};
 use crate::own::{OwnSources, disk_is_back, watch_files};
@@ -89,7 +90,7 @@ pub struct App {
     listener: Option<UnixListener>,
     socket: PathBuf,
     collector: Option<(CollectorConfig, Client)>,
-    config_hash: String,
+    facts: ConfigFacts,
     own: OwnSources,
 }
 
@@ -140,7 +141,7 @@ impl App {
             listener,
             socket: config.socket,
             collector,
-            config_hash: config.hash,
+            facts: config.facts,
             own,
         })
     }
@@ -195,6 +196,7 @@ impl App {
             alarms: alarms.clone(),
             executor: executor.clone(),
             links: supervisor.requests(),
+            config: self.facts.clone(),
             uplink: uplink_status.subscribe(),
         };
         let mut outside = tokio::task::JoinSet::new();
@@ -214,7 +216,7 @@ impl App {
                 client,
                 url: config.url,
                 incarnation: self.folder.incarnation(),
-                config_hash: self.config_hash,
+                config_hash: self.facts.hash,
                 buffer: Arc::clone(&buffer),
                 current: Arc::clone(&self.current),
                 alarms: alarms.clone(),

@@ -10,6 +10,7 @@ use kouan_settings::{Document, Problems, Section};
 use secrecy::SecretString;
 
 use crate::buffer::{BufferConfig, LaneLimit, Room};
+use crate::config_facts::{ConfigFacts, Revision, places};
 use crate::own::{SourceSlot, own_link};
 use crate::uplink::Trust;
 
@@ -34,8 +35,10 @@ pub struct Config {
     pub links: Vec<ConfiguredLink>,
     /// Where the agent's own points will come from.
     pub own: SourceSlot,
-    /// Digest of the file's text, reported to the collector.
-    pub hash: String,
+    /// Digest and revision of the file, and where its links end.
+    pub facts: ConfigFacts,
+    /// A folder of the site's own profiles.
+    pub profiles: Option<PathBuf>,
 }
 
 /// How the collector is reached.
@@ -97,28 +100,31 @@ impl Config {
         let document = Document::parse(file, text).map_err(ConfigError::Problems)?;
         let problems = Problems::new(file, text);
         let mut root = document.root(&problems);
-        let config = read_root(&mut root, Digest::of(text.as_bytes()).to_string());
+        let facts = ConfigFacts { hash: Digest::of(text.as_bytes()).to_string(), revision: None, places: places(text) };
+        let config = read_root(&mut root, facts);
         drop(root);
         let config = problems.into_result(()).map_err(ConfigError::Problems).and(config)?;
         Ok(config)
     }
 }
 
-fn read_root(root: &mut Section<'_>, hash: String) -> Result<Config, ConfigError> {
+fn read_root(root: &mut Section<'_>, mut facts: ConfigFacts) -> Result<Config, ConfigError> {
+    facts.revision = root.section("revision").and_then(|mut section| Revision::read(&mut section));
     let data = PathBuf::from(root.string("data").unwrap_or_else(|| "/var/lib/kouan-agent".to_owned()));
     let socket = root.string("socket").map_or_else(|| data.join("agent.sock"), PathBuf::from);
     let collector = root.section("collector").and_then(|mut section| read_collector(&mut section, &data));
     let buffer = read_buffer(&mut root.section_or_empty("buffer"), &data);
-    let mut profiles = ProfileStore::built_in();
-    if let Some(folder) = root.string("profiles")
-        && let Err(cause) = profiles.add_folder(Path::new(&folder))
+    let mut store = ProfileStore::built_in();
+    let profiles = root.string("profiles").map(PathBuf::from);
+    if let Some(folder) = &profiles
+        && let Err(cause) = store.add_folder(folder)
     {
-        root.problem("profiles", format!("reading the folder {folder} failed: {cause}"));
+        root.problem("profiles", format!("reading the folder {} failed: {cause}", folder.display()));
     }
-    let mut links = read_links(root, &profiles);
+    let mut links = read_links(root, &store);
     let (link, own) = own_link();
     links.push(link);
-    Ok(Config { data, socket, collector, buffer, links, own, hash })
+    Ok(Config { data, socket, collector, buffer, links, own, facts, profiles })
 }
 
 fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorConfig> {

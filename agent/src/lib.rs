@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`cli`] | the `kouan-agent` program's commands |
 //! | [`config`] | the configuration file, checked |
+//! | [`config_edit`] | changing the configuration file without losing anything |
+//! | [`config_facts`] | where links end, and which revision the file is |
 //! | [`app`] | all wiring: build, run, stop |
 //! | [`data_folder`] | the folder's lock and life |
 //! | [`supervisor`] | one task per link |
@@ -21,6 +23,8 @@ pub mod buffer;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod config_edit;
+pub mod config_facts;
 pub mod data_folder;
 pub mod local;
 pub mod own;

@@ -1,10 +1,12 @@
 //! What is asked and answered over the local socket.
 
+use kouan_drivers::link::trace::Piece;
 use kouan_protocol::{Field, Quality, QualityReason, Severity, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::buffer::{BufferCondition, LaneStatus};
 use crate::commands::JournalCondition;
+use crate::config_facts::ConfigFacts;
 use crate::uplink::UplinkStatus;
 
 /// A question to the running agent.
@@ -17,6 +19,16 @@ pub enum Question {
     Devices,
     /// Talk to a device now.
     Read {
+        /// Which device.
+        device: String,
+    },
+    /// What is known of a device; nothing is asked of it.
+    Device {
+        /// Which device.
+        device: String,
+    },
+    /// Talk to a device now and show the bytes.
+    Probe {
         /// Which device.
         device: String,
     },
@@ -46,6 +58,8 @@ pub enum Answer {
         /// In the order of the configuration.
         devices: Vec<DeviceReport>,
     },
+    /// A conversation with a device.
+    Probe(ProbeReport),
     /// What became of a command.
     Command {
         /// Its id.
@@ -88,10 +102,24 @@ pub struct StatusReport {
     /// How the command journal is kept.
     #[serde(default)]
     pub journal_kept: JournalCondition,
+    /// What it was told to do, and where its links end.
+    #[serde(default)]
+    pub config: ConfigFacts,
     /// Devices, the agent itself among them.
     pub devices: usize,
     /// Devices that work.
     pub working: usize,
+}
+
+/// A conversation with a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// The device, with what it said.
+    pub device: DeviceReport,
+    /// The bytes, with their meaning; none if the driver has no line.
+    pub pieces: Vec<Piece>,
+    /// Why there are no values.
+    pub problem: Option<String>,
 }
 
 /// An alarm of the agent itself.

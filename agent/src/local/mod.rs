@@ -9,6 +9,6 @@ mod report;
 mod server;
 
 pub use client::{LocalClient, LocalError};
-pub use message::{AlarmReport, Answer, DeviceReport, PointReport, Question, StatusReport};
+pub use message::{AlarmReport, Answer, DeviceReport, PointReport, ProbeReport, Question, StatusReport};
 pub use report::reports;
 pub use server::{LocalFace, bind, serve};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_drivers::driver::Request;
+use kouan_drivers::link::trace::Trace;
 use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, Incarnation};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -15,11 +16,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::message::{AlarmReport, Answer, DeviceReport, Question, StatusReport};
+use super::message::{AlarmReport, Answer, DeviceReport, ProbeReport, Question, StatusReport};
 use super::report::reports;
 use crate::alarms::{ActiveAlarm, AgentAlarms};
 use crate::buffer::Buffer;
 use crate::commands::{Executor, Submission};
+use crate::config_facts::ConfigFacts;
 use crate::pipeline::Current;
 use crate::uplink::UplinkStatus;
 
@@ -51,6 +53,8 @@ pub struct LocalFace {
     pub executor: Executor,
     /// Which link serves a device.
     pub links: HashMap<DeviceKey, mpsc::Sender<Request>>,
+    /// What the agent was told to do.
+    pub config: ConfigFacts,
     /// The conversation with the collector.
     pub uplink: watch::Receiver<UplinkStatus>,
 }
@@ -122,7 +126,14 @@ impl LocalFace {
         let answered = match question {
             Question::Status => self.status().await,
             Question::Devices => Ok(Answer::Devices { devices: self.devices(|_| true) }),
-            Question::Read { device } => self.read(&device).await,
+            Question::Device { device } => {
+                self.known(&device).map(|key| Answer::Devices { devices: self.devices(|spec| spec.key == key) })
+            }
+            Question::Read { device } => {
+                let read = async { self.read(&self.known(&device)?, None).await };
+                read.await.map(|devices| Answer::Devices { devices })
+            }
+            Question::Probe { device } => self.probe(&device).await,
             Question::Command { device, action, arguments, by, life_ms } => {
                 let by: String = by.chars().filter(char::is_ascii_graphic).take(32).collect();
                 self.command(&device, action, arguments, format!("{by} (uid {uid})"), life_ms).await
@@ -143,6 +154,7 @@ impl LocalFace {
             alarms: self.raised(),
             lanes,
             buffer: self.buffer.condition().borrow().clone(),
+            config: self.config.clone(),
             journal_kept: *self.executor.journal().condition().borrow(),
             devices,
             working,
@@ -173,24 +185,36 @@ impl LocalFace {
         Err(format!("there is no device named {device}; known are {}", known.join(", ")))
     }
 
-    async fn read(&self, device: &str) -> Result<Answer, String> {
+    /// One conversation of the device's own driver, in its turn like any other.
+    async fn probe(&self, device: &str) -> Result<Answer, String> {
         let key = self.known(device)?;
+        let trace = Trace::new();
+        let read = self.read(&key, Some(trace.clone())).await;
+        let (device, problem) = match read {
+            Ok(mut devices) => (devices.pop(), None),
+            Err(problem) => (self.devices(|spec| spec.key == key).pop(), Some(problem)),
+        };
+        let device = device.ok_or("the agent knows nothing of the device")?;
+        Ok(Answer::Probe(ProbeReport { device, pieces: trace.pieces(), problem }))
+    }
+
+    async fn read(&self, key: &DeviceKey, trace: Option<Trace>) -> Result<Vec<DeviceReport>, String> {
         let (reply, rows) = oneshot::channel();
-        let request = Request::Read { device: key.clone(), trace: None, reply };
-        let link = self.links.get(&key).ok_or("no driver serves the device")?;
+        let request = Request::Read { device: key.clone(), trace, reply };
+        let link = self.links.get(key).ok_or("no driver serves the device")?;
         let asked = async {
             link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
             rows.await.map_err(|_| "the driver has stopped".to_owned())?
         };
         let rows = tokio::time::timeout(READ_TIMEOUT, asked)
             .await
-            .map_err(|_| format!("{device} was not read within {} s", READ_TIMEOUT.as_secs()))??;
+            .map_err(|_| format!("{key} was not read within {} s", READ_TIMEOUT.as_secs()))??;
         // The rows also pass the pipeline, which scales them; wait until it has shown every one of them.
         let newest = rows.iter().map(|row| row.boot_time).max();
         let shown = async {
             loop {
-                let reports = self.devices(|spec| spec.key == key);
-                let fresh = self.current.device(&key).is_some_and(|now| {
+                let reports = self.devices(|spec| spec.key == *key);
+                let fresh = self.current.device(key).is_some_and(|now| {
                     let mut times = now.groups.iter().flatten().flatten().map(|cell| cell.boot_time);
                     newest.is_none_or(|newest| times.any(|time| time >= newest))
                 });
@@ -200,8 +224,7 @@ impl LocalFace {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let devices = tokio::time::timeout(READ_TIMEOUT, shown).await.map_err(|_| "the pipeline is busy".to_owned())?;
-        Ok(Answer::Devices { devices })
+        tokio::time::timeout(READ_TIMEOUT, shown).await.map_err(|_| "the pipeline is busy".to_owned())
     }
 
     async fn command(
