@@ -53,11 +53,11 @@ impl Bells {
         self.lock().waiting.contains(agent)
     }
 
-    /// The queue is about to be looked at for the agent. Unless it is said to be [`Looking::settled`] afterwards, the
-    /// next poll looks again: whoever looks may be gone before there is an answer.
+    /// The queue is about to be looked at for the agent. Unless it is said to be [`Looking::settled`] afterwards,
+    /// other polls of the agent look again: whoever looks may be gone before there is an answer.
     pub fn look<'b>(&'b self, agent: &'b AgentId) -> Looking<'b> {
         self.lock().waiting.remove(agent);
-        Looking { bells: self, agent, settled: false }
+        Looking { bells: self, agent, settled: false, stays: false }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -71,6 +71,7 @@ pub struct Looking<'b> {
     bells: &'b Bells,
     agent: &'b AgentId,
     settled: bool,
+    stays: bool,
 }
 
 impl Looking<'_> {
@@ -78,12 +79,20 @@ impl Looking<'_> {
     pub fn settled(mut self) {
         self.settled = true;
     }
+
+    /// Something may have to be asked for again, and this poll will do so.
+    pub fn stays(mut self) {
+        self.stays = true;
+    }
 }
 
 impl Drop for Looking<'_> {
     fn drop(&mut self) {
-        if !self.settled {
-            self.bells.lock().waiting.insert(self.agent.clone());
+        match (self.settled, self.stays) {
+            (true, _) => {}
+            (false, true) => drop(self.bells.lock().waiting.insert(self.agent.clone())),
+            // A poll beside this one found that somebody was looking already, and waits.
+            (false, false) => self.bells.ring(self.agent),
         }
     }
 }

@@ -216,7 +216,8 @@ pub(super) async fn poll(
             let offered = offered.await.inspect_err(|_| shared.bells.ring(&caller.id))?;
             if !offered.pending {
                 looking.settled();
-            } else {
+            } else if offered.commands.is_empty() {
+                looking.stays();
                 look_again = tokio::time::Instant::now() + Duration::from_millis(commands::REOFFER_MS);
             }
             if !offered.commands.is_empty() {

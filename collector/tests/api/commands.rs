@@ -1,11 +1,16 @@
 //! The life of a command.
 
+use std::time::Duration;
+
 use kouan_protocol::{CommandState, FieldValue, Incarnation};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::running::Running;
 use crate::scripted_agent::ScriptedAgent;
+
+/// Far less than a poll waits.
+const SOON: Duration = Duration::from_secs(10);
 
 async fn relay() -> (Running, ScriptedAgent, String) {
     let collector = Running::start().await;
@@ -61,6 +66,32 @@ async fn a_poll_that_waits_is_woken_and_says_how_long_it_was_held() {
     let (delivery, command) = tokio::join!(waiting, asking);
     assert_eq!(delivery.commands[0].id.as_str(), command);
     assert!(delivery.held_ms == 400 || delivery.held_ms == 0, "{}", delivery.held_ms);
+}
+
+/// Of two polls at the same time one gets the command. Perhaps nobody listens to that one any more.
+#[tokio::test]
+async fn a_poll_beside_the_one_that_got_a_command_gets_it_again_soon() {
+    let (collector, agent, relay) = relay().await;
+    let (first, second) = (agent.poll(30_000), agent.poll(30_000));
+    tokio::pin!(first, second);
+    let asked = ask(&collector, &relay);
+    tokio::pin!(asked);
+    let mut command = None;
+    let (delivered, other) = loop {
+        tokio::select! {
+            known = &mut asked, if command.is_none() => command = Some(known),
+            delivery = &mut first => break (delivery.unwrap(), second),
+            delivery = &mut second => break (delivery.unwrap(), first),
+        }
+    };
+    let command = match command {
+        Some(command) => command,
+        None => asked.await,
+    };
+    assert_eq!(delivered.commands[0].id.as_str(), command);
+    collector.clock.advance_ms(5_000);
+    let again = tokio::time::timeout(SOON, other).await.expect("the other poll waits for something else").unwrap();
+    assert_eq!(again.commands[0].id.as_str(), command);
 }
 
 #[tokio::test]
