@@ -18,16 +18,31 @@ pub enum Checksum {
     Crc16Modbus,
     /// Two bytes, low byte first: the sum.
     Sum16Le,
+    /// One byte: the two's complement of the sum, so that the sum of the whole frame is zero.
+    NegSum8,
+    /// Two bytes, high byte first: the sum.
+    Sum16Be,
+    /// One byte: CRC with polynomial 0x07 (CRC-8/SMBUS).
+    Crc8,
+    /// Two bytes, high byte first: CRC with polynomial 0x1021 that begins at 0 (CRC-16/XMODEM).
+    Crc16Xmodem,
+    /// Two bytes, high byte first: CRC with polynomial 0x1021 that begins at 0xFFFF (CRC-16/IBM-3740).
+    Crc16CcittFalse,
 }
 
 /// The words of profiles.
-pub(super) const WORDS: [(&str, Checksum); 6] = [
+pub(super) const WORDS: [(&str, Checksum); 11] = [
     ("none", Checksum::None),
     ("sum8", Checksum::Sum8),
     ("not-sum8", Checksum::NotSum8),
     ("xor8", Checksum::Xor8),
     ("crc16-modbus", Checksum::Crc16Modbus),
     ("sum16-le", Checksum::Sum16Le),
+    ("neg-sum8", Checksum::NegSum8),
+    ("sum16-be", Checksum::Sum16Be),
+    ("crc8", Checksum::Crc8),
+    ("crc16-xmodem", Checksum::Crc16Xmodem),
+    ("crc16-ccitt-false", Checksum::Crc16CcittFalse),
 ];
 
 impl Checksum {
@@ -36,21 +51,27 @@ impl Checksum {
     pub fn length(self) -> usize {
         match self {
             Self::None => 0,
-            Self::Sum8 | Self::NotSum8 | Self::Xor8 => 1,
-            Self::Crc16Modbus | Self::Sum16Le => 2,
+            Self::Sum8 | Self::NotSum8 | Self::Xor8 | Self::NegSum8 | Self::Crc8 => 1,
+            Self::Crc16Modbus | Self::Sum16Le | Self::Sum16Be | Self::Crc16Xmodem | Self::Crc16CcittFalse => 2,
         }
     }
 
     /// Appends the checksum of `frame` to it.
     pub fn append(self, frame: &mut Vec<u8>) {
         let sum = frame.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        let wide_sum = frame.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)));
         match self {
             Self::None => {}
             Self::Sum8 => frame.push(sum),
             Self::NotSum8 => frame.push(!sum),
             Self::Xor8 => frame.push(frame.iter().fold(0, |xor, byte| xor ^ byte)),
             Self::Crc16Modbus => frame.put_u16_le(crc16_modbus(frame)),
-            Self::Sum16Le => frame.put_u16_le(frame.iter().fold(0_u16, |sum, byte| sum.wrapping_add(u16::from(*byte)))),
+            Self::Sum16Le => frame.put_u16_le(wide_sum),
+            Self::NegSum8 => frame.push(sum.wrapping_neg()),
+            Self::Sum16Be => frame.put_u16(wide_sum),
+            Self::Crc8 => frame.push(crc8(frame)),
+            Self::Crc16Xmodem => frame.put_u16(crc16_1021(frame, 0)),
+            Self::Crc16CcittFalse => frame.put_u16(crc16_1021(frame, 0xFFFF)),
         }
     }
 
@@ -68,6 +89,20 @@ fn crc16_modbus(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         let shift = |crc: u16, _| if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
         (0..8).fold(crc ^ u16::from(*byte), shift)
+    })
+}
+
+fn crc8(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |crc, byte| {
+        let shift = |crc: u8, _| if crc & 0x80 == 0 { crc << 1 } else { (crc << 1) ^ 0x07 };
+        (0..8).fold(crc ^ byte, shift)
+    })
+}
+
+fn crc16_1021(bytes: &[u8], first: u16) -> u16 {
+    bytes.iter().fold(first, |crc, byte| {
+        let shift = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), shift)
     })
 }
 
@@ -94,6 +129,23 @@ mod tests {
             let mut wrong = frame.to_vec();
             wrong[1] ^= 0x01;
             assert!(!checksum.holds(&wrong), "{checksum:?} {frame:02X?}");
+        }
+    }
+
+    #[test]
+    fn the_catalogued_check_values_come_out() {
+        // "123456789" in the catalogue of parametrised CRC algorithms, https://reveng.sourceforge.io/crc-catalogue/
+        for (checksum, expected) in [
+            (Checksum::Crc8, &[0xF4][..]),
+            (Checksum::Crc16Modbus, &[0x37, 0x4B]),
+            (Checksum::Crc16Xmodem, &[0x31, 0xC3]),
+            (Checksum::Crc16CcittFalse, &[0x29, 0xB1]),
+            (Checksum::NegSum8, &[0x23]),
+            (Checksum::Sum16Be, &[0x01, 0xDD]),
+        ] {
+            let mut frame = b"123456789".to_vec();
+            checksum.append(&mut frame);
+            assert_eq!(&frame[9..], expected, "{checksum:?}");
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use kouan_protocol::{ActionSpec, ArgumentSpec, Field, FieldValue};
 use kouan_settings::{Problems, Section};
 
-use super::checksum::{self, Checksum};
-use super::frame::{Ending, Fixed, FrameFormat, FrameReader, LONGEST, UnitAt};
+use super::check::{Check, WRITTEN, Written};
+use super::checksum;
+use super::frame::{Ending, Fixed, FrameFormat, FrameReader, LONGEST, LengthField, UnitAt};
 use super::place::{Place, read_place};
 use super::template::{Codes, Formula, Template, check_arguments, read_codes};
 use crate::link::timing::TimingKeys;
@@ -25,10 +26,37 @@ pub(super) struct SerialModel {
     /// For how long after a request an answer to it may still come.
     pub(super) late_window: Duration,
     /// How requests are checked.
-    pub(super) checksum: Checksum,
+    pub(super) checksum: Seal,
     /// A TCP connection is closed after each poll, because the device serves one client only.
     pub(super) hang_up: bool,
     pub(super) answer: AnswerModel,
+}
+
+/// What closes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seal {
+    check: Check,
+    /// Behind the checksum.
+    end: Vec<u8>,
+}
+
+impl Seal {
+    /// Closes a request.
+    pub(super) fn append(&self, request: &mut Vec<u8>) {
+        // A request that is shorter than where the checksum begins is refused when the profile is read.
+        self.check.append(request);
+        request.extend_from_slice(&self.end);
+    }
+
+    /// How many bytes it has, and how many of them are the checksum.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        (self.check.length() + self.end.len(), self.check.length())
+    }
+
+    /// Whether a whole request is closed rightly.
+    pub(super) fn holds(&self, request: &[u8]) -> bool {
+        request.strip_suffix(&self.end[..]).is_some_and(|checked| self.check.holds(checked))
+    }
 }
 
 /// What an answer looks like.
@@ -113,7 +141,7 @@ impl Dialect for SerialDialect {
         let range = Duration::from_millis(100)..=Duration::from_secs(10);
         let late_window = profile.duration_within("late_window", range, Duration::from_secs(2));
         profile.require("request", "how requests are checked, written as [request]");
-        let checksum = profile.section("request").and_then(|mut table| read_checksum(&mut table));
+        let checksum = profile.section("request").and_then(|mut table| read_seal(&mut table));
         profile.require("answer", "what answers look like, written as [answer]");
         let answer = profile.section("answer").and_then(|mut table| read_answer(&mut table));
         let hang_up = profile.bool_or("hang_up", false);
@@ -183,6 +211,13 @@ impl Dialect for SerialDialect {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
             problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
         }
+        let from = profile.model.checksum.check.from;
+        let groups = profile.groups.iter().map(|group| (group.line, "group.request", &group.ask.request));
+        let actions = profile.actions.iter().map(|action| (action.line, "action.request", &action.speak.request));
+        for (line, place, request) in groups.chain(actions).filter(|(_, _, request)| request.length() < from) {
+            let message = format!("it has {} bytes, but its checksum begins at byte {from}", request.length());
+            problems.add(line, place, message);
+        }
         for action in &profile.actions {
             let add = |message: String| problems.add(action.line, "action.request", message);
             check_arguments(&action.speak.request, &action.speak.codes, &action.spec, add);
@@ -209,6 +244,7 @@ impl FrameFormat {
     pub(super) fn longest(&self) -> usize {
         match &self.ending {
             Ending::Length(length) => *length,
+            Ending::Field(field) => field.longest,
             Ending::Delimiter { longest, .. } => *longest,
         }
     }
@@ -275,24 +311,43 @@ fn read_template(section: &mut Section<'_>) -> Option<Template> {
     Template::read(&text).map_err(|error| section.problem("request", error)).ok()
 }
 
-fn read_checksum(section: &mut Section<'_>) -> Option<Checksum> {
-    section.require("checksum", "how it is checked, such as checksum = \"xor8\"");
-    section.choice("checksum", &checksum::WORDS)
+fn read_seal(section: &mut Section<'_>) -> Option<Seal> {
+    let check = read_check(section);
+    let end = read_bytes(section, "end").unwrap_or_default();
+    if check.is_some_and(|check| check.written == Written::HexOfHex) {
+        section.problem("checksum_as", "requests are bytes; write \"bytes\" or \"hex\"");
+    }
+    Some(Seal { check: check?, end })
 }
 
-fn read_format(section: &mut Section<'_>, alone: bool) -> Option<FrameFormat> {
+fn read_check(section: &mut Section<'_>) -> Option<Check> {
+    section.require("checksum", "how it is checked, such as checksum = \"xor8\"");
+    let checksum = section.choice("checksum", &checksum::WORDS);
+    let from = section.integer_or("checksum_from", 0..=LONGEST as i64 - 1, 0).unsigned_abs() as usize;
+    let written = section.choice("checksum_as", &WRITTEN).unwrap_or_default();
+    Some(Check { checksum: checksum?, from, written })
+}
+
+/// Reads what a frame looks like. `alone`: nothing else tells where it begins.
+pub(crate) fn read_format(section: &mut Section<'_>, alone: bool) -> Option<FrameFormat> {
     let start = read_bytes(section, "start").unwrap_or_default();
-    let checksum = read_checksum(section);
+    let checksum = read_check(section);
     let delimiter = read_bytes(section, "delimiter");
     let length = section.integer("length", 1..=LONGEST as i64).map(|length| length.unsigned_abs() as usize);
     let longest = section.integer("longest", 2..=LONGEST as i64).map(|longest| longest.unsigned_abs() as usize);
     let unit_at = section.integer("unit_at", 0..=LONGEST as i64 - 1).map(|at| at.unsigned_abs() as usize);
+    let field = section.section("length_field").and_then(|mut table| read_length_field(&mut table, longest));
     let checksum = checksum?;
-    let ending = match (length, delimiter) {
-        (Some(length), None) => Ending::Length(length),
-        (None, Some(bytes)) if !bytes.is_empty() => Ending::Delimiter { bytes, longest: longest.unwrap_or(256) },
+    let ending = match (length, field, delimiter) {
+        (Some(length), None, None) => Ending::Length(length),
+        (None, Some(field), None) => Ending::Field(field),
+        (None, None, Some(bytes)) if !bytes.is_empty() => {
+            Ending::Delimiter { bytes, longest: longest.unwrap_or(USUAL_LONGEST) }
+        }
         _ => {
-            section.problem("length", "an answer ends either after its length or with its delimiter; give one of them");
+            let message = "a frame ends after its length, after the length that it says itself (length_field), or with \
+                           its delimiter; give one of them";
+            section.problem("length", message);
             return None;
         }
     };
@@ -305,13 +360,29 @@ fn read_format(section: &mut Section<'_>, alone: bool) -> Option<FrameFormat> {
     if unit_at.is_some_and(|at| at >= format.longest()) {
         section.problem("unit_at", "this is behind the end of the answer");
     }
-    if matches!(format.ending, Ending::Length(_)) && format.start.is_empty() && checksum == Checksum::None && alone {
+    let delimited = matches!(format.ending, Ending::Delimiter { .. });
+    if !delimited && format.start.is_empty() && checksum.length() == 0 && alone {
         section.problem("start", "without start bytes, delimiter and checksum nobody can tell where an answer begins");
     }
     Some(format)
 }
 
-fn read_bytes(section: &mut Section<'_>, key: &str) -> Option<Vec<u8>> {
+/// Longest frame where a profile says nothing.
+const USUAL_LONGEST: usize = 256;
+
+/// `length_field = { at = 1, type = "u16-le", add = 4 }`
+fn read_length_field(table: &mut Section<'_>, longest: Option<usize>) -> Option<LengthField> {
+    table.require("at", "the offset of the number that says how long the frame is");
+    let at = table.integer("at", 0..=63).map(|at| at.unsigned_abs() as usize);
+    let types = [("u8", (1, true)), ("u16-be", (2, true)), ("u16-le", (2, false))];
+    let (width, big_endian) = table.choice("type", &types).unwrap_or((1, true));
+    table.require("add", "how many bytes the whole frame has more than that number says");
+    let add = table.integer("add", -64..=64);
+    Some(LengthField { at: at?, width, big_endian, add: add?, longest: longest.unwrap_or(USUAL_LONGEST) })
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn read_bytes(section: &mut Section<'_>, key: &str) -> Option<Vec<u8>> {
     let text = section.string(key)?;
     let bytes: Option<Vec<u8>> = text
         .split_whitespace()

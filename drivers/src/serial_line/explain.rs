@@ -2,18 +2,22 @@
 
 use bytes::BytesMut;
 
-use super::checksum::Checksum;
-use super::frame::{Ending, FrameFormat, FrameReader};
+use super::dialect::Seal;
+use super::frame::{FrameFormat, FrameReader};
 use super::place::Place;
 use crate::link::trace::Meaning;
 use crate::profile::PointProfile;
 
 /// The fields of a request.
-pub(super) fn request(checksum: Checksum, bytes: &[u8]) -> Vec<Meaning> {
-    let data = bytes.len().saturating_sub(checksum.length());
+pub(super) fn request(seal: &Seal, bytes: &[u8]) -> Vec<Meaning> {
+    let (closing, checksum) = seal.lengths();
+    let data = bytes.len().saturating_sub(closing);
     let mut fields = vec![Meaning::new(0, data, "command", String::new())];
-    if data < bytes.len() {
-        fields.push(Meaning::new(data, bytes.len() - data, "checksum", right(checksum.holds(bytes))));
+    if checksum > 0 {
+        fields.push(Meaning::new(data, checksum, "checksum", right(seal.holds(bytes))));
+    }
+    if closing > checksum {
+        fields.push(Meaning::new(data + checksum, closing - checksum, "end", String::new()));
     }
     fields
 }
@@ -50,10 +54,7 @@ pub(super) fn answer(
     for (place, point) in points.iter().filter(|(place, _)| place.at >= skip && place.end() <= skip + frame.len()) {
         fields.push(Meaning::point(start + place.at - skip, place.width, point, &place.read(&shifted)));
     }
-    let ending = match &format.ending {
-        Ending::Length(_) => 0,
-        Ending::Delimiter { bytes, .. } => bytes.len(),
-    };
+    let ending = format.delimiter().len();
     let end = start + frame.len();
     let checksum = format.checksum.length();
     if checksum > 0 {
@@ -75,7 +76,8 @@ fn right(right: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::UnitAt;
+    use super::super::checksum::Checksum;
+    use super::super::frame::{Ending, UnitAt};
     use super::*;
 
     #[test]
@@ -83,7 +85,7 @@ mod tests {
         let format = FrameFormat {
             start: vec![0x7F],
             ending: Ending::Length(5),
-            checksum: Checksum::Xor8,
+            checksum: Checksum::Xor8.into(),
             unit_at: Some(UnitAt::byte(1)),
         };
         let mut frame = vec![0x7F, 0x03, 0x11, 0x22];

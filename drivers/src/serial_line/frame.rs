@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::checksum::Checksum;
+use super::check::Check;
 
 /// What an answer looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct FrameFormat {
     /// Where it ends.
     pub ending: Ending,
     /// How it is checked. With a delimiter, the checksum stands before the delimiter.
-    pub checksum: Checksum,
+    pub checksum: Check,
     /// Where it says whose answer it is.
     pub unit_at: Option<UnitAt>,
 }
@@ -50,6 +50,8 @@ pub struct Fixed {
 pub enum Ending {
     /// After so many bytes, start and checksum included.
     Length(usize),
+    /// After as many bytes as the frame says itself.
+    Field(LengthField),
     /// With these bytes, at most `longest` bytes after the beginning.
     Delimiter {
         /// The last bytes.
@@ -57,6 +59,46 @@ pub enum Ending {
         /// Longest answer, delimiter included.
         longest: usize,
     },
+}
+
+/// A number in the frame that says how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LengthField {
+    /// Offset.
+    pub at: usize,
+    /// How many bytes it has, 1 or 2.
+    pub width: usize,
+    /// Whether the high byte stands first.
+    pub big_endian: bool,
+    /// How many bytes the frame has more than the number says, start, checksum and the number itself included.
+    pub add: i64,
+    /// Longest frame; a number that says more is none.
+    pub longest: usize,
+}
+
+impl LengthField {
+    /// The length of the frame that begins here. `None`: too short to tell; zero: no frame begins here.
+    fn length(self, bytes: &[u8]) -> Option<usize> {
+        let field = bytes.get(self.at..self.at + self.width)?;
+        let push = |number: i64, byte: &u8| (number << 8) | i64::from(*byte);
+        let said = if self.big_endian { field.iter().fold(0, push) } else { field.iter().rev().fold(0, push) };
+        let length = usize::try_from(said + self.add).unwrap_or(0);
+        Some(if length > self.longest || length < self.at + self.width { 0 } else { length })
+    }
+
+    /// Writes the number for a frame of that length; false where it does not fit.
+    fn write(self, frame: &mut [u8], length: usize) -> bool {
+        let said = length as i64 - self.add;
+        let Some(field) = frame.get_mut(self.at..self.at + self.width) else { return false };
+        if said < 0 || said >= 1 << (8 * self.width) || length > self.longest {
+            return false;
+        }
+        for (at, byte) in field.iter_mut().enumerate() {
+            let place = if self.big_endian { self.width - 1 - at } else { at };
+            *byte = (said >> (8 * place)) as u8;
+        }
+        true
+    }
 }
 
 /// Why bytes were thrown away.
@@ -103,6 +145,42 @@ enum Found {
     NeedMore,
     /// No frame begins here.
     Nothing,
+}
+
+impl FrameFormat {
+    /// The bytes that end a frame, if it ends with such.
+    #[must_use]
+    pub fn delimiter(&self) -> &[u8] {
+        match &self.ending {
+            Ending::Delimiter { bytes, .. } => bytes,
+            Ending::Length(_) | Ending::Field(_) => &[],
+        }
+    }
+
+    /// What stands between start and checksum of a whole frame.
+    #[must_use]
+    pub fn payload<'b>(&self, frame: &'b [u8]) -> &'b [u8] {
+        let end = frame.len().saturating_sub(self.delimiter().len() + self.checksum.length());
+        frame.get(self.start.len()..end).unwrap_or_default()
+    }
+
+    /// A whole frame around `payload`, in which a length of its own is still to be filled in. `None` where there is no
+    /// such frame.
+    #[must_use]
+    pub fn wrap(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut frame = [&self.start[..], payload].concat();
+        let length = frame.len() + self.checksum.length() + self.delimiter().len();
+        let fits = match &self.ending {
+            Ending::Length(expected) => length == *expected,
+            Ending::Field(field) => field.write(&mut frame, length),
+            Ending::Delimiter { bytes, longest } => {
+                length <= *longest && !payload.windows(bytes.len()).any(|window| window == bytes)
+            }
+        };
+        let checked = fits && self.checksum.append(&mut frame);
+        frame.extend_from_slice(self.delimiter());
+        checked.then_some(frame)
+    }
 }
 
 impl<'f> FrameReader<'f> {
@@ -157,6 +235,25 @@ impl<'f> FrameReader<'f> {
         self.rejected
     }
 
+    /// What to do when the line has been silent for so long that nothing more belongs to what waits: the frames that lie
+    /// behind a beginning that came to nothing.
+    pub fn after_silence(&mut self, buffer: &mut BytesMut) -> Vec<Bytes> {
+        let mut frames = Vec::new();
+        while !buffer.is_empty() {
+            buffer.advance(1);
+            self.rejected = self.rejected.or(Some(Rejected::NotUnderstood));
+            while let Some(frame) = self.next(buffer) {
+                frames.push(frame);
+            }
+        }
+        frames
+    }
+
+    /// Why bytes were thrown away since this was last asked.
+    pub fn take_rejected(&mut self) -> Option<Rejected> {
+        self.rejected.take()
+    }
+
     fn unit_of(&self, frame: &[u8]) -> Option<u8> {
         let UnitAt { at, mask } = self.format.unit_at?;
         frame.get(at).map(|byte| (byte & mask) >> mask.trailing_zeros())
@@ -184,6 +281,12 @@ impl<'f> FrameReader<'f> {
         match &self.format.ending {
             Ending::Length(length) if buffer.len() >= *length => Found::Frame(*length),
             Ending::Length(_) => Found::NeedMore,
+            Ending::Field(field) => match field.length(buffer) {
+                None => Found::NeedMore,
+                Some(0) => Found::Nothing,
+                Some(length) if buffer.len() >= length => Found::Frame(length),
+                Some(_) => Found::NeedMore,
+            },
             Ending::Delimiter { bytes, longest } => {
                 let within = &buffer[..buffer.len().min(*longest)];
                 let from = self.format.start.len().min(within.len());
@@ -197,16 +300,14 @@ impl<'f> FrameReader<'f> {
     }
 
     fn is_right(&self, frame: &[u8]) -> bool {
-        let checked = match &self.format.ending {
-            Ending::Length(_) => frame,
-            Ending::Delimiter { bytes, .. } => &frame[..frame.len() - bytes.len()],
-        };
-        self.format.checksum.holds(checked)
+        self.format.checksum.holds(&frame[..frame.len() - self.format.delimiter().len()])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::check::Written;
+    use super::super::checksum::Checksum;
     use super::*;
     use proptest::prelude::*;
 
@@ -214,7 +315,7 @@ mod tests {
         FrameFormat {
             start: vec![0x7F],
             ending: Ending::Length(18),
-            checksum: Checksum::NotSum8,
+            checksum: Checksum::NotSum8.into(),
             unit_at: Some(UnitAt::byte(2)),
         }
     }
@@ -223,7 +324,7 @@ mod tests {
         FrameFormat {
             start: vec![0x7E],
             ending: Ending::Delimiter { bytes: vec![0x0D], longest: 32 },
-            checksum: Checksum::None,
+            checksum: Checksum::None.into(),
             unit_at: None,
         }
     }
@@ -279,11 +380,49 @@ mod tests {
         assert_eq!(rejected, Some(Rejected::NotUnderstood));
     }
 
+    fn counted() -> FrameFormat {
+        let field = LengthField { at: 1, width: 2, big_endian: false, add: 4, longest: 64 };
+        let checksum = Check { checksum: Checksum::Crc16Xmodem, from: 1, written: Written::Bytes };
+        FrameFormat { start: vec![0xA5], ending: Ending::Field(field), checksum, unit_at: None }
+    }
+
+    #[test]
+    fn a_frame_may_say_its_own_length() {
+        let frame = counted().wrap(&[0, 0, 9, 8, 7]).unwrap();
+        assert_eq!(frame[..6], [0xA5, 4, 0, 9, 8, 7]);
+        let (frames, rejected) = all(&counted(), 0, &[&frame[..2], &frame[2..]]);
+        assert_eq!((frames, rejected), (vec![Bytes::from(frame)], None));
+        assert_eq!(counted().wrap(&[0; 100]), None, "longer than any frame");
+        assert_eq!(line().wrap(b"a\rb"), None, "the delimiter stands in it");
+    }
+
+    #[test]
+    fn a_beginning_that_comes_to_nothing_hides_no_frame() {
+        let right = counted().wrap(&[0, 0, 1]).unwrap();
+        // It promises 44 bytes, and the line falls silent.
+        let mut buffer = BytesMut::from(&[&[0xA5, 40, 0, 1][..], &right].concat()[..]);
+        let format = counted();
+        let mut reader = FrameReader::new(&format, 0);
+        assert_eq!(reader.next(&mut buffer), None);
+        assert_eq!(reader.after_silence(&mut buffer), [Bytes::from(right)]);
+        assert_eq!((buffer.len(), reader.take_rejected()), (0, Some(Rejected::NotUnderstood)));
+    }
+
     proptest! {
+        #[test]
+        fn what_is_wrapped_is_found(payload in proptest::collection::vec(0x20_u8..0x7F, 0..24), at in 0_usize..40) {
+            for format in [line(), counted()] {
+                let Some(frame) = format.wrap(&payload) else { continue };
+                let at = at.min(frame.len());
+                let (frames, _) = all(&format, 0, &[&frame[..at], &frame[at..]]);
+                prop_assert_eq!(frames, vec![Bytes::from(frame)]);
+            }
+        }
+
         #[test]
         fn any_bytes_in_any_pieces_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0_usize..300) {
             let at = at.min(bytes.len());
-            for format in [gate(), line()] {
+            for format in [gate(), line(), counted()] {
                 let whole = all(&format, 1, &[&bytes]);
                 let pieces = all(&format, 1, &[&bytes[..at], &bytes[at..]]);
                 prop_assert_eq!(whole.0, pieces.0);

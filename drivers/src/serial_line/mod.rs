@@ -7,8 +7,9 @@
 //! answer can no longer be expected, and an action is not sent before that either: a late answer to a poll must not
 //! pass for the confirmation of an action.
 
+mod check;
 mod checksum;
-mod dialect;
+pub(crate) mod dialect;
 mod explain;
 mod frame;
 pub(crate) mod place;
@@ -16,6 +17,7 @@ mod session;
 mod settings;
 pub(crate) mod template;
 
+pub use check::{Check, Written};
 pub use checksum::Checksum;
-pub use frame::{Ending, Fixed, FrameFormat, FrameReader, Rejected, UnitAt};
+pub use frame::{Ending, Fixed, FrameFormat, FrameReader, LengthField, Rejected, UnitAt};
 pub use settings::SerialLineKind;

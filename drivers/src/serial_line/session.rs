@@ -159,7 +159,7 @@ impl Talker for Session {
         // The answers to one request each stand one behind the other.
         let mut before = 0;
         for (sent, received) in trace::exchanges(pieces) {
-            pieces[sent].fields = explain::request(profile.model.checksum, &pieces[sent].bytes);
+            pieces[sent].fields = explain::request(&profile.model.checksum, &pieces[sent].bytes);
             if let Some(received) = received {
                 let bytes = &pieces[received].bytes;
                 let fields = explain::answer(&ask.answer.format, *unit, bytes, before, &points);

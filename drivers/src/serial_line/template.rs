@@ -129,6 +129,12 @@ impl Template {
         })
     }
 
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> usize {
+        let width = |part: &Part| if let Part::Argument { width, .. } = part { *width } else { 1 };
+        self.parts.iter().map(width).sum()
+    }
+
     /// Whether the unit stands in it.
     pub(crate) fn names_unit(&self) -> bool {
         self.parts.iter().any(|part| match part {
