@@ -16,6 +16,7 @@
 //! | [`mqtt`] | devices that publish to a broker |
 //! | [`search`] | finding out what hangs on a line |
 //! | [`osdp`] | card readers and door panels on RS-485 |
+//! | [`rfid`] | UHF readers of tags, and stock-taking with them |
 //! | [`serial_line`] | frames of a maker's own on serial lines |
 //! | [`ydt`] | YD/T 1363 power and cooling equipment |
 //! | `simulator` | simulated devices (feature `simulators`) |
@@ -29,6 +30,7 @@ pub mod mqtt;
 pub mod osdp;
 pub mod profile;
 pub mod registry;
+pub mod rfid;
 pub mod search;
 pub mod serial_line;
 #[cfg(feature = "simulators")]

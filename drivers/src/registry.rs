@@ -29,6 +29,7 @@ pub static KINDS: &[&dyn DriverKind] = &[
     &crate::modbus::Modbus,
     &crate::mqtt::MqttKind,
     &crate::osdp::OsdpKind,
+    &crate::rfid::RfidKind,
     &crate::serial_line::SerialLineKind,
     &crate::ydt::YdtKind,
 ];

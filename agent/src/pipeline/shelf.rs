@@ -83,7 +83,11 @@ impl Shelf {
         for (epc, Told { antenna, is_carried }) in gone {
             self.tags.remove(&epc);
             let missing = event(device, at, "tag-missing", &epc, antenna, None);
-            if is_carried { changed.carried.push(missing) } else { changed.events.push(missing) }
+            if is_carried {
+                changed.carried.push(missing)
+            } else {
+                changed.events.push(missing)
+            }
             changed.baselines.extend(name_of(&epc).map(|point| kept(point, None)));
         }
         changed
@@ -95,14 +99,7 @@ fn name_of(epc: &str) -> Option<PointName> {
 }
 
 /// The EPC of a document leads to the person whose document it is.
-fn event(
-    device: &DeviceKey,
-    at: BootTime,
-    kind: &str,
-    epc: &str,
-    antenna: i64,
-    rssi_dbm: Option<i16>,
-) -> NewRecord {
+fn event(device: &DeviceKey, at: BootTime, kind: &str, epc: &str, antenna: i64, rssi_dbm: Option<i16>) -> NewRecord {
     let epc = FieldValue::Text(epc.to_owned());
     let mut fields = vec![Field { privacy: Privacy::Personal, ..Field::new("epc", epc) }];
     if antenna != NO_ANTENNA {

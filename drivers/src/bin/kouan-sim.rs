@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kouan_drivers::modbus::simulator::{Model, Simulator};
-use kouan_drivers::simulator::{Cabinet, Controlled, Gate, Kiosk, KioskSettings, serve_on_pseudo_terminal};
+use kouan_drivers::simulator::{
+    Cabinet, Controlled, Gate, Kiosk, KioskSettings, ReaderModel, TagReader, serve_on_pseudo_terminal,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
@@ -64,6 +66,21 @@ enum Device {
         #[arg(long)]
         pty: PathBuf,
         /// The board's number on the line.
+        #[arg(long, default_value_t = 0)]
+        unit: u8,
+    },
+    /// A UHF reader of tags, on TCP or on a pseudo-terminal.
+    TagReader {
+        /// What it speaks: llrp, m100, chafon-18, chafon-288m.
+        #[arg(long)]
+        model: ReaderModel,
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0", conflicts_with = "pty")]
+        listen: String,
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: Option<PathBuf>,
+        /// Its address, where it has one.
         #[arg(long, default_value_t = 0)]
         unit: u8,
     },
@@ -153,6 +170,29 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
                 Ok(running.run(&pty, || ready(&address), stop).await?)
             });
             (cabinet, task)
+        }
+        Device::TagReader { model, listen, pty, unit } => {
+            let reader = TagReader::new(model, unit);
+            let running = Arc::clone(&reader);
+            let task = match pty {
+                Some(pty) => tokio::spawn(async move {
+                    let address = pty.display().to_string();
+                    Ok(running.run(&pty, || ready(&address), stop).await?)
+                }),
+                None => {
+                    let listener =
+                        TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+                    let address = listener.local_addr()?.to_string();
+                    tokio::spawn(async move {
+                        ready(&address);
+                        stop.run_until_cancelled(running.serve_tcp(listener))
+                            .await
+                            .unwrap_or(Ok(()))
+                            .map_err(Into::into)
+                    })
+                }
+            };
+            (reader, task)
         }
         Device::Kiosk { broker, topic } => {
             let (host, port) = broker.rsplit_once(':').context("the broker must be written as HOST:PORT")?;

@@ -5,20 +5,24 @@
 //! codecs are also tested against published frames and programs of others.
 
 mod cabinet;
+mod card_reader;
 mod faults;
 mod gate;
 mod kiosk;
 mod modbus;
 mod paced;
 mod pseudo_terminal;
+mod tag_reader;
 
 pub use cabinet::{Cabinet, CabinetState};
+pub use card_reader::{CardReader, CardReaderState};
 pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};
 pub use modbus::serve_on_pseudo_terminal;
 pub use paced::{Pace, paced};
 pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
+pub use tag_reader::{ReaderModel, TagReader, TagReaderState};
 
 use serde_json::Value;
 

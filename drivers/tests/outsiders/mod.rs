@@ -1,6 +1,8 @@
 //! Programs that the project did not write: pymodbus, mbpoll, socat.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod script;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};

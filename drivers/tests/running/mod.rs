@@ -155,7 +155,10 @@ impl Running {
     pub async fn read(&self) -> Result<Vec<RawRow>, String> {
         let (reply, rows) = oneshot::channel();
         let device = self.link.devices[0].identity.key.clone();
-        assert!(self.requests.send(Request::Read { device, trace: None, reply }).await.is_ok(), "the driver has stopped");
+        assert!(
+            self.requests.send(Request::Read { device, trace: None, reply }).await.is_ok(),
+            "the driver has stopped"
+        );
         tokio::time::timeout(PATIENCE, rows).await.unwrap().unwrap()
     }
 
