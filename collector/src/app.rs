@@ -22,7 +22,7 @@ use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
 use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
-use crate::store::log::{FUTURE_MS, SqliteLog};
+use crate::store::log::{Catalogues, FUTURE_MS, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
 use crate::telemetry::HistoryReader;
 use crate::tls::{Certificate, Front, TlsError};
@@ -85,11 +85,13 @@ impl App {
         let folder = DataFolder::new(&config.data);
         folder.create()?;
         let lock = folder.lock()?;
+        let catalogues = Catalogues::default();
         let setup = folder.lock_setup()?;
         let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
         let mut state = open_writable(&folder.state(), File::State)?;
         let history_reader =
-            HistoryReader::open(&folder.ingest(), &folder.history(), config.history(), Arc::clone(&clock))?;
+            HistoryReader::open(&folder.ingest(), &folder.history(), config.history(), Arc::clone(&clock))?
+                .sharing(&catalogues)?;
         let certificate = config.tls().map(|tls| Certificate::open(&tls, &folder)).transpose()?;
         drop(setup);
         if let Some(restored) = restore::notice(&mut log, &mut state, history_reader.last_seen()?, clock.wall())? {
@@ -104,7 +106,8 @@ impl App {
         let (state, state_thread) =
             Writer::spawn("state", state).map_err(StoreError::io("start the writer of", &folder.state()))?;
         let first_key = make_first_key(&state, &*clock).await?;
-        let (state_reader, latest_reader) = open_readers(&folder.ingest(), &folder.state(), &state, &clock)?;
+        let (state_reader, latest_reader) =
+            open_readers(&folder.ingest(), &folder.state(), &state, &clock, &catalogues)?;
         let outage_reader = OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
         let state_readers = Readers::new(&folder.state());
         let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);
@@ -116,7 +119,7 @@ impl App {
         let front = Front::new(listener, certificate.as_ref().map(Certificate::server).transpose()?);
         let shared = Arc::new(Shared {
             head: ingest.head(),
-            snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet())?,
+            snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
             fleet: state_reader.fleet(),
             history: history_reader.history()?,
             bells: Arc::new(bells),

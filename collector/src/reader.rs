@@ -21,6 +21,9 @@ const IDLE: Duration = Duration::from_secs(1);
 pub trait Reader: Send + 'static {
     /// Its name in the log and in metrics.
     const NAME: &'static str;
+    /// How long it lets entries gather after a step that left none: they share the next one. One that comes after a
+    /// pause is taken at once.
+    const PACE: Duration = Duration::ZERO;
 
     /// Takes the next entries. Returns whether there were any.
     fn step(&mut self) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -82,6 +85,9 @@ pub async fn follow<R: Reader>(
             Ok(found) => {
                 progress.publish(&reader);
                 if found {
+                    if !R::PACE.is_zero() && reader.caught_up_to() >= *head.borrow() {
+                        let _ = shutdown.run_until_cancelled(tokio::time::sleep(R::PACE)).await;
+                    }
                     continue;
                 }
                 tokio::select! {

@@ -1,16 +1,16 @@
 //! What an entry of the log, or a snapshot, changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_protocol::{
-    AgentId, AlarmChange, AlarmState, Batch, Catalogue, CatalogueHash, CommandProgress, DeviceHealth, DeviceKey, Gap,
-    PointName, RecordBody, RecordKind, Timestamp,
+    AgentId, AlarmChange, AlarmState, Batch, CatalogueHash, CommandProgress, DeviceHealth, DeviceKey, Gap, RecordBody,
+    RecordKind, Timestamp,
 };
 
-use super::{Moment, PointState};
+use super::Moment;
+use super::latest::LatestReadings;
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found};
+use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found, OpenCatalogue};
 
 /// Where changes come from.
 #[derive(Debug, Clone)]
@@ -33,11 +33,11 @@ pub struct Origin {
 #[derive(Debug)]
 pub enum Change {
     /// The agent's devices are described by this catalogue.
-    Catalogue(CatalogueHash, Arc<Catalogue>),
+    Catalogue(CatalogueHash, Arc<OpenCatalogue>),
     /// A catalogue arrived; it counts if it is the agent's first, because a backlog also brings old ones.
-    Arrived(CatalogueHash, Arc<Catalogue>),
-    /// Latest readings of a device.
-    Readings(DeviceKey, Vec<(PointName, PointState)>),
+    Arrived(CatalogueHash, Arc<OpenCatalogue>),
+    /// Latest readings of devices.
+    Readings(LatestReadings),
     /// An edge alarm.
     Alarm(AlarmChange, Moment),
     /// These are all alarms that stand at the agent, by device and condition.
@@ -74,7 +74,7 @@ pub enum Change {
 pub(super) fn of_entry(
     entry: &Entry,
     log: &mut dyn FollowLog,
-    catalogues: &mut Catalogues,
+    catalogues: &Catalogues,
 ) -> Result<Vec<Change>, StoreError> {
     let whole = |reason: String| {
         vec![Change::Quarantine {
@@ -116,7 +116,7 @@ pub(super) fn of_batch(
     correction: &Correction,
     from_seq: u64,
     log: &mut dyn FollowLog,
-    catalogues: &mut Catalogues,
+    catalogues: &Catalogues,
 ) -> Result<Result<Vec<Change>, String>, StoreError> {
     let mut changes = Vec::new();
     if let Some(hash) = batch.catalogue.filter(|_| batch.first_seq == 0 || !batch.groups.is_empty()) {
@@ -135,43 +135,17 @@ pub(super) fn of_batch(
 fn readings(
     batch: &Batch,
     hash: CatalogueHash,
-    catalogue: &Arc<Catalogue>,
+    catalogue: &Arc<OpenCatalogue>,
     correction: &Correction,
     from_seq: u64,
     changes: &mut Vec<Change>,
 ) -> Result<(), kouan_protocol::DecodeError> {
-    let mut newest = Timestamp(i64::MIN);
-    for open in batch.open_rows(catalogue)? {
-        let mut latest: HashMap<u16, PointState> = HashMap::new();
-        for row in open.rows.into_iter().filter(|row| row.seq == 0 || row.seq >= from_seq) {
-            let time = correction.time_of(&batch.anchor, row.boot_time);
-            newest = newest.max(time);
-            for (column, cell) in row.cells {
-                let state = PointState {
-                    value: cell.value,
-                    quality: cell.quality,
-                    reason: cell.reason,
-                    time,
-                    time_status: correction.status,
-                    received: correction.received,
-                    boot: batch.anchor.boot,
-                    boot_time: row.boot_time,
-                };
-                let known = latest.entry(column).or_insert_with(|| state.clone());
-                if !known.is_after(&state) {
-                    *known = state;
-                }
-            }
-        }
-        let named = latest
-            .into_iter()
-            .filter_map(|(column, state)| Some((open.group.points.get(usize::from(column))?.name.clone(), state)));
-        changes.push(Change::Readings(open.device.key.clone(), named.collect()));
-    }
+    let latest = LatestReadings::of(batch, hash, catalogue, correction, from_seq)?;
     // An old batch in a backlog must not bring back an old description.
-    if !correction.is_late(newest) || batch.first_seq == 0 {
-        changes.insert(0, Change::Catalogue(hash, Arc::clone(catalogue)));
+    if !correction.is_late(latest.newest) || batch.first_seq == 0 {
+        changes.push(Change::Catalogue(hash, Arc::clone(catalogue)));
     }
+    changes.push(Change::Readings(latest));
     Ok(())
 }
 

@@ -1,12 +1,11 @@
 //! Latest values on disk, and the way back into memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kouan_protocol::{AgentId, BootTime, DeviceKey, DeviceSpec, HealthLevel, PointName, Timestamp};
+use kouan_protocol::{AgentId, BootTime, DeviceKey, DeviceSpec, HealthLevel, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{Device, DeviceId, Fleet, Health, Known, PointState};
+use super::{Device, DeviceId, Fleet, Health, Known, Points};
 use crate::store::{During as _, StoreError};
 
 /// The name of the cursor of everything but readings.
@@ -33,7 +32,7 @@ pub(super) fn set_cursor(transaction: &Transaction<'_>, reader: &str, log_id: i6
 /// Writes the latest values of `devices` as they were at `log_id`.
 pub(super) fn write(
     transaction: &Transaction<'_>,
-    devices: &[(DeviceId, String, BTreeMap<PointName, PointState>)],
+    devices: &[(DeviceId, String, Points)],
     log_id: i64,
 ) -> Result<(), StoreError> {
     let mut statement = transaction
@@ -103,7 +102,7 @@ fn read_device(row: &rusqlite::Row<'_>) -> Result<Device, StoreError> {
     };
     let points: Option<String> = column(row, 13)?;
     let points = match points {
-        None => BTreeMap::new(),
+        None => Points::default(),
         Some(points) => serde_json::from_str(&points).map_err(StoreError::damaged("latest values"))?,
     };
     Ok(Device {

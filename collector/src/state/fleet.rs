@@ -1,16 +1,18 @@
 //! Devices, their latest values and their health, in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use kouan_protocol::{
-    AgentId, BootId, BootTime, CatalogueHash, DeviceKey, DeviceSpec, HealthLevel, PointName, Quality, QualityReason,
-    Timestamp, Value,
+    AgentId, BootId, BootTime, CatalogueHash, DeviceKey, DeviceSpec, HealthLevel, Quality, QualityReason, Timestamp,
+    Value,
 };
 use serde::{Deserialize, Serialize};
 
 use super::Known;
+use super::latest::LatestReadings;
+use super::points::{ABSENT, Points};
 use crate::store::log::TimeStatus;
 
 /// Names a device for ever, whatever agent speaks to it.
@@ -73,12 +75,7 @@ pub struct PointState {
 }
 
 impl PointState {
-    /// Whether it was read after `other`, in the same boot.
-    pub(super) fn is_after(&self, other: &Self) -> bool {
-        self.boot_time > other.boot_time
-    }
-
-    fn moment(&self) -> Known {
+    pub(super) fn moment(&self) -> Known {
         Known { boot: Some(self.boot), boot_time: self.boot_time, time: self.time }
     }
 }
@@ -122,7 +119,7 @@ pub struct Device {
     /// Its health, once known.
     pub health: Option<Health>,
     /// Latest readings.
-    pub points: BTreeMap<PointName, PointState>,
+    pub points: Points,
     /// Changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -143,27 +140,33 @@ impl Device {
     pub fn area(&self) -> &str {
         self.own_area.as_deref().unwrap_or(&self.spec.area)
     }
-
-    /// Takes a reading, unless a newer one is known. `current` is the boot that the agent is in.
-    fn take(&mut self, name: &PointName, state: PointState, current: Option<BootId>) {
-        match self.points.get_mut(name) {
-            Some(known) if !state.moment().follows(&known.moment(), current) => return,
-            Some(known) => *known = state,
-            None => {
-                self.points.insert(name.clone(), state);
-            }
-        }
-        self.dirty = true;
-    }
 }
+
+/// Which column of a group goes to which place of a device's latest readings.
+#[derive(Debug, Clone)]
+struct Route {
+    device: usize,
+    version: u32,
+    columns: Box<[usize]>,
+}
+
+/// The routes of a catalogue's groups, found as they are needed.
+type Routes = Vec<Option<Route>>;
+
+/// Catalogues of one agent whose routes are kept.
+const CATALOGUES: usize = 4;
 
 /// All devices.
 #[derive(Debug, Default)]
 pub struct Fleet {
-    devices: BTreeMap<DeviceId, Device>,
+    devices: Vec<Device>,
+    by_id: BTreeMap<DeviceId, usize>,
     bound: HashMap<(AgentId, DeviceKey), DeviceId>,
     catalogues: HashMap<AgentId, CatalogueHash>,
     boots: HashMap<AgentId, BootId>,
+    of_agent: HashMap<AgentId, BTreeSet<usize>>,
+    /// Forgotten when devices of the agent come, go elsewhere, or are called otherwise.
+    routes: HashMap<AgentId, HashMap<CatalogueHash, Routes>>,
 }
 
 /// The fleet as readers, handlers and the state's writer share it. Only the thread that writes `state.db` changes
@@ -173,26 +176,31 @@ pub type SharedFleet = Arc<RwLock<Fleet>>;
 impl Fleet {
     /// All devices by id.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.values()
+        self.by_id.values().map(|at| &self.devices[*at])
     }
 
     /// Devices with ids after `id`.
     pub fn devices_after(&self, id: &DeviceId) -> impl Iterator<Item = &Device> {
         use std::ops::Bound;
-        self.devices.range((Bound::Excluded(id.clone()), Bound::Unbounded)).map(|(_, device)| device)
+        self.by_id.range((Bound::Excluded(id.clone()), Bound::Unbounded)).map(|(_, at)| &self.devices[*at])
     }
 
     /// The device of that id.
     #[must_use]
     pub fn get(&self, id: &DeviceId) -> Option<&Device> {
-        self.devices.get(id)
+        Some(&self.devices[*self.by_id.get(id)?])
     }
 
     /// The device that the agent calls `key` now.
     #[must_use]
     pub fn bound(&self, agent: &AgentId, key: &DeviceKey) -> Option<&Device> {
         // The pair is cheap to clone: names are shared.
-        self.devices.get(self.bound.get(&(agent.clone(), key.clone()))?)
+        self.get(self.bound.get(&(agent.clone(), key.clone()))?)
+    }
+
+    /// The devices that the agent speaks, or last spoke, to.
+    pub fn of_agent(&self, agent: &AgentId) -> impl Iterator<Item = &Device> {
+        self.of_agent.get(agent).into_iter().flatten().map(|at| &self.devices[*at])
     }
 
     /// The catalogue by which the agent's devices were last described.
@@ -208,16 +216,33 @@ impl Fleet {
 
     /// Adds a device or replaces what is known of it.
     pub fn put(&mut self, device: Device) {
-        if let Some(old) = self.devices.get(&device.id) {
-            let old = (old.agent.clone(), old.key.clone());
-            if self.bound.get(&old) == Some(&device.id) {
-                self.bound.remove(&old);
+        let at = self.by_id.get(&device.id).copied().unwrap_or(self.devices.len());
+        let place = |device: &Device| (device.agent.clone(), device.key.clone(), device.binding);
+        let (old, new) = (self.devices.get(at).map(place), place(&device));
+        if old.as_ref() != Some(&new) {
+            if let Some((agent, key, _)) = old {
+                self.routes.remove(&agent);
+                if let Some(others) = self.of_agent.get_mut(&agent) {
+                    others.remove(&at);
+                }
+                if self.bound.get(&(agent.clone(), key.clone())) == Some(&device.id) {
+                    self.bound.remove(&(agent, key));
+                }
+            }
+            let (agent, key, binding) = new;
+            self.routes.remove(&agent);
+            self.of_agent.entry(agent.clone()).or_default().insert(at);
+            if binding.is_some() {
+                self.bound.insert((agent, key), device.id.clone());
             }
         }
-        if device.binding.is_some() {
-            self.bound.insert((device.agent.clone(), device.key.clone()), device.id.clone());
+        match self.devices.get_mut(at) {
+            Some(place) => *place = device,
+            None => {
+                self.by_id.insert(device.id.clone(), at);
+                self.devices.push(device);
+            }
         }
-        self.devices.insert(device.id.clone(), device);
     }
 
     /// Remembers which boot the agent named in its latest hello.
@@ -225,18 +250,65 @@ impl Fleet {
         self.boots.insert(agent.clone(), boot);
     }
 
-    /// Takes readings of a device, unless newer ones are known.
-    pub fn take(&mut self, id: &DeviceId, points: Vec<(PointName, PointState)>) {
-        let Some(device) = self.devices.get_mut(id) else { return };
-        let current = self.boots.get(&device.agent).copied();
-        for (name, state) in points {
-            device.take(&name, state, current);
+    /// Whether every group of these readings has a device.
+    pub(super) fn knows(&self, agent: &AgentId, readings: &LatestReadings) -> bool {
+        let known = self.routes.get(agent).and_then(|routes| routes.get(&readings.hash));
+        let routed = |index: usize| known.is_some_and(|routes| routes.get(index).is_some_and(Option::is_some));
+        readings.groups.iter().all(|(index, _)| {
+            routed(index.0 as usize)
+                || readings.catalogue.at(*index).is_none_or(|(device, _)| self.bound(agent, &device.key).is_some())
+        })
+    }
+
+    /// Takes readings, each unless a newer one is known.
+    pub(super) fn take(&mut self, agent: &AgentId, readings: &LatestReadings) {
+        let current = self.boots.get(agent).copied();
+        let (by_id, bound) = (&self.by_id, &self.bound);
+        let catalogues = self.routes.entry(agent.clone()).or_default();
+        if catalogues.len() >= CATALOGUES && !catalogues.contains_key(&readings.hash) {
+            catalogues.clear();
+        }
+        let routes = catalogues.entry(readings.hash).or_default();
+        routes.resize(readings.catalogue.group_count(), None);
+        let mut from = 0;
+        for (index, to) in &readings.groups {
+            let cells = &readings.cells[from..*to];
+            from = *to;
+            let (Some(route), Some((spec, group))) = (routes.get_mut(index.0 as usize), readings.catalogue.at(*index))
+            else {
+                continue;
+            };
+            if route.is_none() {
+                let at = bound.get(&(agent.clone(), spec.key.clone())).and_then(|id| by_id.get(id));
+                // No version of any device: the columns are looked for below.
+                *route = at.map(|device| Route { device: *device, version: 0, columns: Box::default() });
+            }
+            let Some(route) = route else { continue };
+            let Some(device) = self.devices.get_mut(route.device) else { continue };
+            let mut changed = false;
+            for cell in cells {
+                if route.version != device.points.version {
+                    (route.columns, route.version) = (device.points.columns(group), device.points.version);
+                }
+                let place = route.columns.get(usize::from(cell.column)).copied().unwrap_or(ABSENT);
+                changed |= match device.points.entries.get_mut(place) {
+                    Some((_, known)) => readings.update(known, cell, group, current),
+                    None => match group.points.get(usize::from(cell.column)) {
+                        Some(point) => {
+                            device.points.insert(point.name.clone(), readings.state(cell, group));
+                            true
+                        }
+                        None => false,
+                    },
+                };
+            }
+            device.dirty |= changed;
         }
     }
 
     /// Takes the devices that changed since the last call, as (device, site, points).
-    pub fn take_dirty(&mut self) -> Vec<(DeviceId, String, BTreeMap<PointName, PointState>)> {
-        let dirty = self.devices.values_mut().filter(|device| device.dirty);
+    pub fn take_dirty(&mut self) -> Vec<(DeviceId, String, Points)> {
+        let dirty = self.devices.iter_mut().filter(|device| device.dirty);
         dirty
             .map(|device| {
                 device.dirty = false;

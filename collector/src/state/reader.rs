@@ -68,9 +68,10 @@ pub fn open_readers(
     state: &Path,
     writer: &Writer,
     clock: &Arc<dyn Clock>,
+    catalogues: &Catalogues,
 ) -> Result<(StateReader, LatestReader), StoreError> {
     let conn = open_read_only(state)?;
-    let mut source = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
+    let mut source = Source { log: SqliteFollower::open(ingest)?, catalogues: catalogues.clone() };
     let state_cursor = checkpoint::cursor(&conn, STATE_CURSOR)?;
     let readings_cursor = checkpoint::cursor(&conn, READINGS_CURSOR)?;
     let checkpoint_cursor = checkpoint::cursor(&conn, LATEST_CURSOR)?;
@@ -87,7 +88,7 @@ pub fn open_readers(
         durable: cursor,
         written_at: Instant::now(),
     };
-    let own = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
+    let own = Source { log: SqliteFollower::open(ingest)?, catalogues: catalogues.clone() };
     let state = StateReader { follower: follower(own, Wanted::AllButReadings, STATE_CURSOR, state_cursor) };
     let latest = LatestReader {
         follower: follower(source, Wanted::Readings, READINGS_CURSOR, readings_cursor),
@@ -146,6 +147,7 @@ impl StateReader {
 
 impl Reader for StateReader {
     const NAME: &'static str = "state";
+    const PACE: Duration = Duration::from_millis(5);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         self.follower.step().await
@@ -181,6 +183,7 @@ impl LatestReader {
 
 impl Reader for LatestReader {
     const NAME: &'static str = "latest";
+    const PACE: Duration = Duration::from_millis(50);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         let found = self.follower.step().await?;
@@ -227,10 +230,9 @@ fn replay(source: &mut Source, fleet: &mut Fleet, mut from: i64, to: i64) -> Res
             break;
         }
         for entry in page.entries.iter().filter(|entry| entry.id <= to) {
-            for change in change::of_entry(entry, &mut source.log, &mut source.catalogues)? {
-                let Change::Readings(key, points) = change else { continue };
-                let Some(id) = fleet.bound(&entry.agent, &key).map(|device| device.id.clone()) else { continue };
-                fleet.take(&id, points);
+            for change in change::of_entry(entry, &mut source.log, &source.catalogues)? {
+                let Change::Readings(readings) = change else { continue };
+                fleet.take(&entry.agent, &readings);
             }
         }
         from = page.through;
@@ -275,11 +277,7 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
             working.describe(origin, hash, &catalogue)
         }
         Change::Arrived(..) => Ok(()),
-        Change::Readings(key, points) => {
-            let id = working.ensure(origin, &key)?;
-            working.take_readings(id, points);
-            Ok(())
-        }
+        Change::Readings(readings) => working.take_readings(origin, readings),
         Change::Alarm(alarm, moment) => {
             let device = working.ensure(origin, &alarm.device)?;
             let current = working.current_boot(&origin.agent)?;

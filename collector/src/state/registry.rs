@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Device, DeviceId, Fleet, Health, Known, Moment, Origin, PointState};
+use super::{Device, DeviceId, Fleet, Health, Known, LatestReadings, Moment, Origin, Points};
 use crate::store::{During as _, StoreError};
 
 /// The fleet as a transaction sees it: what is in memory, and what the transaction changes.
@@ -28,7 +28,7 @@ pub(super) struct Working<'t> {
 pub(super) struct Staged {
     devices: BTreeMap<DeviceId, Device>,
     catalogues: HashMap<AgentId, CatalogueHash>,
-    readings: Vec<(DeviceId, Vec<(PointName, PointState)>)>,
+    readings: Vec<(AgentId, LatestReadings)>,
 }
 
 impl Staged {
@@ -40,8 +40,8 @@ impl Staged {
         for (agent, hash) in self.catalogues {
             fleet.set_catalogue(&agent, hash);
         }
-        for (id, points) in self.readings {
-            fleet.take(&id, points);
+        for (agent, readings) in &self.readings {
+            fleet.take(agent, readings);
         }
     }
 }
@@ -89,8 +89,16 @@ impl<'t> Working<'t> {
         Ok(boot.and_then(|boot| boot.parse().ok()))
     }
 
-    pub(super) fn take_readings(&mut self, id: DeviceId, points: Vec<(PointName, PointState)>) {
-        self.changed.readings.push((id, points));
+    /// Takes readings; devices that are new are made.
+    pub(super) fn take_readings(&mut self, origin: &Origin, readings: LatestReadings) -> Result<(), StoreError> {
+        if !self.read(|fleet| fleet.knows(&origin.agent, &readings)) {
+            let devices = readings.groups.iter().filter_map(|(index, _)| Some(readings.catalogue.at(*index)?.0));
+            for device in devices {
+                self.ensure(origin, &device.key)?;
+            }
+        }
+        self.changed.readings.push((origin.agent.clone(), readings));
+        Ok(())
     }
 
     pub(super) fn take_health(
@@ -155,8 +163,8 @@ impl<'t> Working<'t> {
             self.update_spec(&id, spec)?;
         }
         let others: Vec<DeviceId> = self.read(|fleet| {
-            let of_agent = fleet.devices().filter(|device| device.agent == origin.agent && device.configured);
-            of_agent.filter(|device| !named.contains(&device.key)).map(|device| device.id.clone()).collect()
+            let configured = fleet.of_agent(&origin.agent).filter(|device| device.configured);
+            configured.filter(|device| !named.contains(&device.key)).map(|device| device.id.clone()).collect()
         });
         for id in others {
             self.transaction
@@ -193,7 +201,7 @@ impl<'t> Working<'t> {
         device.configured = true;
         let kept: HashSet<&PointName> =
             spec.groups.iter().flat_map(|group| &group.points).map(|point| &point.name).collect();
-        device.points.retain(|name, _| kept.contains(name));
+        device.points.retain(&kept);
         device.dirty = true;
         self.transaction
             .execute("UPDATE devices SET spec = ?2, configured = 1 WHERE id = ?1", params![id.as_str(), json(spec)?])
@@ -223,7 +231,7 @@ impl<'t> Working<'t> {
             own_label: None,
             own_area: None,
             health: None,
-            points: BTreeMap::new(),
+            points: Points::default(),
             dirty: false,
         };
         self.bound.insert((device.agent.clone(), device.key.clone()), id.clone());

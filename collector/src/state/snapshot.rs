@@ -40,8 +40,13 @@ impl Snapshots {
     ///
     /// # Errors
     /// When the log cannot be opened.
-    pub fn open(ingest: &Path, writer: Writer, fleet: SharedFleet) -> Result<Self, StoreError> {
-        let source = Source { log: SqliteFollower::open(ingest)?, catalogues: Catalogues::default() };
+    pub fn open(
+        ingest: &Path,
+        writer: Writer,
+        fleet: SharedFleet,
+        catalogues: &Catalogues,
+    ) -> Result<Self, StoreError> {
+        let source = Source { log: SqliteFollower::open(ingest)?, catalogues: catalogues.clone() };
         Ok(Self { source: Arc::new(Mutex::new(source)), writer, fleet })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kouan_protocol::{BootTime, Clock, Lane};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -18,7 +19,7 @@ use super::seal::{seal_day, sealed_through};
 use super::take::Taker;
 use super::{History, HistoryFiles};
 use crate::reader::Reader;
-use crate::store::log::{Entry, EntryKind, FollowLog, Page, SqliteFollower, Wanted};
+use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, File, StoreError, open_writable};
 
 /// Bytes of batches that one step takes: events first, so that they do not wait behind a backlog of readings.
@@ -121,6 +122,15 @@ impl HistoryReader {
         }))))
     }
 
+    /// Shares opened catalogues with other readers of the log.
+    ///
+    /// # Errors
+    /// When the reader has failed.
+    pub fn sharing(mut self, catalogues: &Catalogues) -> Result<Self, StoreError> {
+        self.0.as_mut().ok_or(StoreError::Closed)?.taker = Taker::new(catalogues.clone());
+        Ok(self)
+    }
+
     /// The newest entry that any file of the history may hold something of.
     ///
     /// # Errors
@@ -175,6 +185,7 @@ fn last_seen(index: &Connection) -> Result<i64, StoreError> {
 
 impl Reader for HistoryReader {
     const NAME: &'static str = "history";
+    const PACE: Duration = Duration::from_millis(50);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         self.work(Inner::step).await
@@ -282,7 +293,7 @@ impl Inner {
 
     /// An entry may have been taken by half: what is not sealed is forgotten and read again.
     fn forget(&mut self) {
-        self.taker = Taker::default();
+        self.taker = self.taker.anew();
         self.taken = self.head.forget_open().unwrap_or(self.cursor);
         self.filling_since = None;
     }

@@ -12,7 +12,7 @@ use super::day_of;
 use super::head::{Arrived, Group, GroupNumber, Head, HeadGroup, Unopened};
 use super::rows::{Column, Origin, Rows};
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Entry, FollowLog, Found};
+use crate::store::log::{Catalogues, Entry, FollowLog, Found, OpenCatalogue};
 
 /// What a row costs in memory beside its values.
 const ROW_BYTES: usize = 40;
@@ -36,6 +36,15 @@ pub(super) struct Taker {
 }
 
 impl Taker {
+    pub(super) fn new(catalogues: Catalogues) -> Self {
+        Self { catalogues, ..Self::default() }
+    }
+
+    /// One that knows nothing but the catalogues.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.catalogues.clone())
+    }
+
     /// Takes the rows of an entry. `wanted` says whether the day's partition lacks the entry: after a crash some
     /// partitions are ahead of the cursor.
     pub(super) fn take(
@@ -55,15 +64,16 @@ impl Taker {
             Found::Open(catalogue) => catalogue,
         };
         let resolved = self.resolve(entry, hash, &catalogue);
-        let specs: Vec<_> = catalogue.groups().map(|(_, _, spec)| spec).collect();
         // All of it must open before any of it is taken: half a row would be worse than none.
-        if let Err(error) = check(&batch, &specs) {
+        if let Err(error) = check(&batch, &catalogue) {
             return unopened(head, entry, error.to_string(), wanted);
         }
         let mut counts = HashMap::new();
         for rows in &batch.groups {
             let at = rows.group().0 as usize;
-            let (Some(spec), Some((number, group))) = (specs.get(at), resolved.get(at)) else { continue };
+            let (Some((_, spec)), Some((number, group))) = (catalogue.at(rows.group()), resolved.get(at)) else {
+                continue;
+            };
             self.take_rows(head, entry, &batch, rows, spec, (*number, group), &mut wanted, &mut counts)?;
         }
         for (day, rows) in counts {
@@ -205,9 +215,9 @@ fn origins<'e>(
     times.map(|(boot_time, time)| Origin::new(&entry.correction, &batch.anchor, boot_time, *time))
 }
 
-fn check(batch: &Batch, specs: &[&kouan_protocol::GroupSpec]) -> Result<(), DecodeError> {
+fn check(batch: &Batch, catalogue: &OpenCatalogue) -> Result<(), DecodeError> {
     for rows in &batch.groups {
-        let spec = specs.get(rows.group().0 as usize).ok_or_else(|| DecodeError::Inconsistent {
+        let (_, spec) = catalogue.at(rows.group()).ok_or_else(|| DecodeError::Inconsistent {
             what: "batch",
             problem: format!("group {} is not in the catalogue", rows.group().0),
         })?;

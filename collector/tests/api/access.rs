@@ -48,6 +48,7 @@ async fn every_route_asks_for_its_permission() {
         assert_eq!(status(Some("kc_wrong")).await, StatusCode::UNAUTHORIZED, "{method} {path} with a wrong token");
         let wrong = match route.permission {
             Permission::Agent => vec![collector.key.as_str()],
+            Permission::Points => vec![agent_token.as_str(), commander.as_str()],
             Permission::Metrics => vec![agent_token.as_str(), commander.as_str()],
             Permission::Key(kouan_collector::auth::KeyScope::Read) => vec![agent_token.as_str(), commander.as_str()],
             _ => vec![agent_token.as_str(), reader.as_str()],
@@ -135,7 +136,11 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
     ];
     for list in lists.into_iter().chain(["commands", "outages"]) {
         let path = format!("/api/v1/{list}");
-        let wait = async || (collector.items(&path).await.len() >= 2).then_some(());
+        let of = |row: &serde_json::Value| row.get("site").unwrap_or(&row["id"]).clone();
+        let wait = async || {
+            let sites: std::collections::HashSet<_> = collector.items(&path).await.iter().map(of).collect();
+            (sites.len() >= 2).then_some(())
+        };
         crate::running::eventually(&path, wait).await;
         let (status, body) = collector.request(Method::GET, &path, Some(&key), None).await;
         assert_eq!(status, StatusCode::OK);

@@ -81,8 +81,10 @@ impl Ours {
     pub(crate) async fn ask(&self, spans: &Spans, times: usize) -> anyhow::Result<Times> {
         let api = self.collector.api()?;
         let latest = "/api/v1/latest/columns?site=site".to_owned();
-        let devices = api.get("/api/v1/devices?site=month").await?;
-        let device = devices["items"][0]["id"].as_str().context("the device of the month is not known")?.to_owned();
+        let devices = api.get("/api/v1/devices?site=month&limit=1000").await?;
+        let device = devices["items"].as_array().and_then(|all| all.iter().find(|device| device["key"] == "device-0"));
+        let device = device.and_then(|device| device["id"].as_str());
+        let device = device.context("the device of the month is not known")?.to_owned();
         let series = |(from, to): (i64, i64), resolution: &str| {
             format!("/api/v1/devices/{device}/series?points=measurement.4&from={from}&to={to}&resolution={resolution}")
         };

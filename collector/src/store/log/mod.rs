@@ -9,7 +9,7 @@ mod settle;
 mod sqlite;
 
 pub use append::{Placement, place};
-pub use catalogues::{Catalogues, Found};
+pub use catalogues::{Catalogues, Found, OpenCatalogue};
 pub use follow::SqliteFollower;
 pub use reconcile::{Decision, Known, reconcile};
 pub use sqlite::SqliteLog;

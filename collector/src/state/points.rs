@@ -1,0 +1,108 @@
+//! The latest readings of a device, by the names of its points.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kouan_protocol::{GroupSpec, PointName};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::PointState;
+
+/// The place of a point that has no reading.
+pub(super) const ABSENT: usize = usize::MAX;
+
+/// Versions are given out once in the life of the program; 0 is none.
+static NEXT_VERSION: AtomicU32 = AtomicU32::new(1);
+
+/// Latest readings by name. Places stay as they are until a point is added or removed, which makes another version.
+#[derive(Debug, Clone)]
+pub struct Points {
+    pub(super) entries: Vec<(PointName, PointState)>,
+    pub(super) version: u32,
+}
+
+impl Default for Points {
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
+}
+
+impl Points {
+    fn of(entries: Vec<(PointName, PointState)>) -> Self {
+        Self { entries, version: new_version() }
+    }
+
+    /// Names and readings, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&PointName, &PointState)> {
+        self.entries.iter().map(|(name, state)| (name, state))
+    }
+
+    /// How many points have a reading.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The latest reading of a point.
+    #[must_use]
+    pub fn get(&self, name: &PointName) -> Option<&PointState> {
+        self.find(name).ok().map(|at| &self.entries[at].1)
+    }
+
+    fn find(&self, name: &PointName) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(own, _)| own.cmp(name))
+    }
+
+    /// The places of a group's columns.
+    pub(super) fn columns(&self, group: &GroupSpec) -> Box<[usize]> {
+        group.points.iter().map(|point| self.find(&point.name).unwrap_or(ABSENT)).collect()
+    }
+
+    pub(super) fn insert(&mut self, name: PointName, state: PointState) {
+        match self.find(&name) {
+            Ok(at) => self.entries[at].1 = state,
+            Err(at) => {
+                self.entries.insert(at, (name, state));
+                self.version = new_version();
+            }
+        }
+    }
+
+    /// Forgets the points that are not among `kept`.
+    pub(super) fn retain(&mut self, kept: &HashSet<&PointName>) {
+        let before = self.entries.len();
+        self.entries.retain(|(name, _)| kept.contains(name));
+        if self.entries.len() != before {
+            self.version = new_version();
+        }
+    }
+}
+
+fn new_version() -> u32 {
+    // Only equality counts, and between the versions of one device: after a wrap they differ all the same.
+    NEXT_VERSION.fetch_add(1, Ordering::Relaxed).max(1)
+}
+
+impl Serialize for Points {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (name, state) in self.iter() {
+            map.serialize_entry(name, state)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Points {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let by_name = BTreeMap::<PointName, PointState>::deserialize(deserializer)?;
+        Ok(Self::of(by_name.into_iter().collect()))
+    }
+}
