@@ -1,12 +1,13 @@
 //! Settings: from TOML, checked as a whole, with a default for everything.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kouan_settings::{Document, Problems, Section};
 
-use crate::telemetry::{HistorySettings, Retention};
+use crate::telemetry::{HistorySettings, KeepClass, Retention};
 
 /// The commented default configuration, which `print-config` prints.
 pub const TEMPLATE: &str = include_str!("../../configs/collector.toml");
@@ -24,6 +25,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// `/metrics` needs no key.
     pub metrics_open: bool,
+    /// Most series of device points in one answer of `/metrics/points`.
+    pub points_series: usize,
     /// How long uploads stay in the ingest log after every reader has passed them.
     pub log_retention: Duration,
     /// Sites that keep personal values of events.
@@ -44,6 +47,7 @@ impl Default for Config {
             plain_http: false,
             tls: None,
             metrics_open: false,
+            points_series: 50_000,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
             history_memory: 256 << 20,
@@ -91,6 +95,32 @@ fn read_tls(section: &mut Section<'_>) -> Option<Tls> {
     }
 }
 
+fn read_retention(history: &mut Section<'_>) -> Retention {
+    let days = |section: &mut Section<'_>, key: &str| section.integer(key, 1..=36_600);
+    let mut classes = BTreeMap::new();
+    for mut section in history.sections("class") {
+        let Some(name) = section.string_required("name", "the class of devices, as the API shows it") else { continue };
+        let keep = KeepClass {
+            days: days(&mut section, "keep_days"),
+            minutes: days(&mut section, "keep_minutes_days"),
+            hours: days(&mut section, "keep_hours_days"),
+        };
+        if keep == KeepClass::default() {
+            section.problem("name", "say how long it is kept: keep_days, keep_minutes_days or keep_hours_days");
+        }
+        if classes.insert(name, keep).is_some() {
+            section.problem("name", "the class has a section already");
+        }
+    }
+    Retention {
+        days: days(history, "keep_days"),
+        events: days(history, "keep_events_days"),
+        minutes: days(history, "keep_minutes_days"),
+        hours: days(history, "keep_hours_days"),
+        classes,
+    }
+}
+
 impl Config {
     /// Reads settings from TOML.
     ///
@@ -106,6 +136,8 @@ impl Config {
         let plain_http = root.bool_or("plain_http", default.plain_http);
         let tls = root.section("tls").and_then(|mut section| read_tls(&mut section));
         let metrics_open = root.bool_or("metrics_open", default.metrics_open);
+        let points_series = root.integer("points_series", 1..=10_000_000);
+        let points_series = points_series.and_then(|most| usize::try_from(most).ok()).unwrap_or(default.points_series);
         let hour = Duration::from_secs(3600);
         let log_retention = root.duration_within("log_retention", hour..=hour * 24 * 31, default.log_retention);
         let keep_personal_values_at = root.strings("keep_personal_values_at");
@@ -118,9 +150,7 @@ impl Config {
         let history_memory = history.bytes_or("memory", default.history_memory);
         let minute = Duration::from_secs(60);
         let history_seal_every = history.duration_within("seal_every", minute..=hour * 24, default.history_seal_every);
-        let mut days = |key: &str| history.integer(key, 1..=36_600);
-        let history_retention =
-            Retention { days: days("keep_days"), minutes: days("keep_minutes_days"), hours: days("keep_hours_days") };
+        let history_retention = read_retention(&mut history);
         drop(history);
         drop(root);
         problems.into_result(Self {
@@ -129,6 +159,7 @@ impl Config {
             plain_http,
             tls,
             metrics_open,
+            points_series,
             log_retention,
             keep_personal_values_at,
             history_memory,
@@ -153,7 +184,7 @@ impl Config {
         HistorySettings {
             keep_personal_values_at: self.keep_personal_values_at.clone(),
             memory_bytes: usize::try_from(self.history_memory).unwrap_or(usize::MAX),
-            retention: self.history_retention,
+            retention: self.history_retention.clone(),
             seal_every_ms: u64::try_from(self.history_seal_every.as_millis()).unwrap_or(u64::MAX),
         }
     }
@@ -191,6 +222,26 @@ mod tests {
         for part in ["collector.toml:1", "collector.toml:2", "collector.toml:3", "listen_on"] {
             assert!(problems.contains(part), "{part} in {problems}");
         }
+    }
+
+    #[test]
+    fn how_long_is_said_for_all_and_for_classes() {
+        let text = "[history]\nkeep_days = 400\nkeep_events_days = 1100\n\n[[history.class]]\nname = \"camera\"\n\
+                    keep_days = 30\n";
+        let keep = Config::parse("collector.toml", text).unwrap().history_retention;
+        let camera = KeepClass { days: Some(30), ..KeepClass::default() };
+        assert_eq!((keep.days, keep.events, keep.minutes), (Some(400), Some(1100), None));
+        assert_eq!(keep.classes, [("camera".to_owned(), camera)].into());
+        for (wrong, said) in [
+            ("[[history.class]]\nname = \"camera\"\n", "say how long"),
+            ("[[history.class]]\nkeep_days = 3\n", "name"),
+            ("[history]\nkeep_days = 0\n", "keep_days"),
+        ] {
+            let problems = Config::parse("collector.toml", wrong).unwrap_err().to_string();
+            assert!(problems.contains(said), "{said} in {problems}");
+        }
+        let twice = format!("{text}[[history.class]]\nname = \"camera\"\nkeep_hours_days = 9\n");
+        assert!(Config::parse("collector.toml", &twice).unwrap_err().to_string().contains("already"));
     }
 
     #[test]

@@ -14,6 +14,10 @@ CREATE TABLE groups (
     name  TEXT NOT NULL,
     site  TEXT NOT NULL,
     class TEXT NOT NULL,
+    -- What the group has in this file: its chunks, their rows, and the bytes of their bodies.
+    chunks INTEGER NOT NULL DEFAULT 0,
+    rows   INTEGER NOT NULL DEFAULT 0,
+    bytes  INTEGER NOT NULL DEFAULT 0,
     UNIQUE (agent, key, name, site, class)
 );
 
@@ -34,9 +38,19 @@ CREATE TABLE chunks (
     rows        INTEGER NOT NULL,
     -- CRC-32 of the body.
     checksum    INTEGER NOT NULL,
+    -- Before the body, so that it is known without reading it.
+    bytes       INTEGER GENERATED ALWAYS AS (length(body)) STORED,
     body        BLOB NOT NULL
 );
 CREATE INDEX chunks_group ON chunks (group_id, t_max);
+CREATE TRIGGER chunk_added AFTER INSERT ON chunks BEGIN
+    UPDATE groups SET chunks = chunks + 1, rows = rows + new.rows, bytes = bytes + new.bytes
+    WHERE id = new.group_id;
+END;
+CREATE TRIGGER chunk_removed AFTER DELETE ON chunks BEGIN
+    UPDATE groups SET chunks = chunks - 1, rows = rows - old.rows, bytes = bytes - old.bytes
+    WHERE id = old.group_id;
+END;
 
 -- Numbers that this file accounts for, by epoch: its rows, those left out because they repeat another, and those
 -- that did not open.
@@ -55,6 +69,14 @@ CREATE TABLE unopened (
     rows     INTEGER NOT NULL,
     problem  TEXT NOT NULL,
     PRIMARY KEY (agent, epoch, from_seq)
+) WITHOUT ROWID;
+
+-- Events that were deleted before the rest of the day.
+CREATE TABLE removed_events (
+    agent TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    rows  INTEGER NOT NULL,
+    PRIMARY KEY (agent, epoch)
 ) WITHOUT ROWID;
 
 DROP TABLE blocks;

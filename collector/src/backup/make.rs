@@ -43,8 +43,11 @@ pub fn make(data: &DataFolder, target: &Path) -> Result<Made, BackupError> {
     if data.path().join(index).exists() {
         made.database(index)?;
     }
-    for name in names(&data.history(), "db")?.into_iter().filter(|name| name != "index.db") {
-        made.part_of_history(&Path::new("history").join(name))?;
+    for name in names(&data.history(), "db")? {
+        // What finds events is made again from the days; a copy of it could know more than those of the copy.
+        if name != "index.db" && !name.starts_with("events-") {
+            made.part_of_history(&Path::new("history").join(name))?;
+        }
     }
     if data.tls().exists() {
         copied.create_below("tls")?;

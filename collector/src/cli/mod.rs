@@ -24,6 +24,7 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::CheckConfig => show::check_config(&place),
         Action::PrintConfig => show::print_config(),
         Action::Verify { json } => show::verify(&place, json),
+        Action::Sizes { json } => show::sizes(&place, json),
         Action::Check { json } => show::check(&place, json),
         Action::Fingerprint => provision::fingerprint(&place),
         Action::Backup { folder, json } => backup::backup(&place, &folder, json),

@@ -50,6 +50,12 @@ pub(super) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Tell what the history takes on disk, by level and by class of device; also beside a running collector
+    Sizes {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Prove that nothing was lost or doubled; also beside a running collector
     Verify {
         /// Print JSON

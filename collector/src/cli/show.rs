@@ -7,6 +7,7 @@ use anyhow::Result;
 use comfy_table::{Table, presets};
 
 use super::options::Place;
+use crate::auth::Scope;
 use crate::config::{self, Tls};
 use crate::telemetry;
 use crate::tls::Certificate;
@@ -62,6 +63,31 @@ pub(super) fn check(place: &Place, json: bool) -> Result<ExitCode> {
         writeln!(out, "{}", if report.problems.is_empty() { "Every chunk opens." } else { "Something is broken." })?;
     }
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub(super) fn sizes(place: &Place, json: bool) -> Result<ExitCode> {
+    let sizes = telemetry::sizes(&place.folder()?.history(), &Scope::All)?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&sizes)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["files", "number", "bytes", "first", "last"]);
+    for level in sizes.files {
+        let (files, bytes) = (level.files.to_string(), level.bytes.to_string());
+        table.add_row([level.level, files, bytes, level.first.unwrap_or_default(), level.last.unwrap_or_default()]);
+    }
+    writeln!(out, "{table}\n")?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["class", "rows", "chunks", "bytes of readings", "of minutes", "of hours"]);
+    for class in sizes.classes {
+        let figures = [class.rows, class.chunks, class.readings, class.minutes, class.hours];
+        table.add_row([class.class].into_iter().chain(figures.map(|figure| figure.to_string())));
+    }
+    writeln!(out, "{table}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {

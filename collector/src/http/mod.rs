@@ -9,6 +9,7 @@ mod events;
 mod export;
 mod extract;
 mod guard;
+mod history;
 mod keys;
 mod latest;
 mod losses;

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, alarms, commands, devices, events, export, keys, latest, losses, readings,
-    series, service,
+    AppState, Problem, agent, agents, alarms, commands, devices, events, export, history, keys, latest, losses,
+    readings, series, service,
 };
 use crate::auth::{KeyScope, Permission};
 
@@ -54,6 +54,7 @@ pub fn table() -> Vec<Route> {
         read => readings::list,
         read => series::columns,
         read => export::csv,
+        read => history::of_files,
         read => series::time_in_state,
         read => events::list,
         read => events::detail,

@@ -53,6 +53,10 @@ const BUSY: Duration = Duration::from_secs(5);
 pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> {
     let mut conn = Connection::open(path).during("open a database file")?;
     conn.busy_timeout(BUSY).during("set the busy timeout")?;
+    if matches!(file, File::Partition | File::Rollup) {
+        // What is deleted from them gives its pages back. It must be said before there is a page.
+        conn.pragma_update(None, "auto_vacuum", "incremental").during("set auto_vacuum")?;
+    }
     conn.pragma_update(None, "journal_mode", "wal").during("switch a database to WAL")?;
     // FULL fsyncs every commit: an acknowledgement may leave only after it (SQLite documentation, PRAGMA synchronous).
     conn.pragma_update(None, "synchronous", "full").during("set synchronous")?;

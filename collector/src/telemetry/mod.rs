@@ -24,6 +24,7 @@ mod rows;
 mod samples;
 mod seal;
 mod series;
+mod sizes;
 mod span;
 mod take;
 
@@ -33,9 +34,10 @@ pub use files::HistoryFiles;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
-pub use retention::Retention;
+pub use retention::{KeepClass, Retention};
 pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
 pub use series::{ReadingRow, SeriesColumns, SeriesFlaw, SeriesPlace, SeriesQuery};
+pub use sizes::{ClassSizes, HistorySizes, LevelSizes, sizes};
 pub use span::Span;
 
 use crate::auth::Scope;

@@ -13,22 +13,20 @@ use super::head::Head;
 use super::lookup::{Keeper, Lookup};
 use super::partition::open_file;
 use super::partitions::Partitions;
-use super::retention::{self, Retention};
+use super::retention::{self, Files, Pass, Retention};
 use super::rollup::{Levels, Maker};
 use super::seal::{seal_day, sealed_through};
 use super::take::Taker;
 use super::{History, HistoryFiles};
 use crate::reader::Reader;
 use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Page, SqliteFollower, Wanted};
-use crate::store::{During as _, File, StoreError, open_writable};
+use crate::store::{DataFolder, During as _, File, StoreError, open_writable};
 
 /// Bytes of batches that one step takes: events first, so that they do not wait behind a backlog of readings.
 const EVENT_BYTES: usize = 1 << 20;
 const READING_BYTES: usize = 256 << 10;
 /// Partitions that stay open for writing: today, and a few more while a backlog arrives.
 const OPEN_PARTITIONS: usize = 8;
-/// How often old files are looked for.
-const RETAIN_MS: u64 = 3_600_000;
 /// The name under which the cursor is kept.
 pub const HISTORY_CURSOR: &str = "history";
 
@@ -65,6 +63,8 @@ struct Inner {
     maker: Maker,
     keeper: Keeper,
     index: Connection,
+    /// For leave to delete.
+    folder: DataFolder,
     writing: Writing,
     settings: HistorySettings,
     clock: Arc<dyn Clock>,
@@ -75,8 +75,7 @@ struct Inner {
     /// Events up to here are written. Never behind the readings; after a crash they are written again, under the same
     /// keys.
     events_taken: i64,
-    /// When old files were looked for.
-    retained_at: Option<BootTime>,
+    pass: Pass,
     /// When the head began to fill.
     filling_since: Option<BootTime>,
 }
@@ -98,6 +97,7 @@ impl HistoryReader {
             .optional()
             .during("read the history's cursor")?;
         retention::finish(&mut index, folder)?;
+        let pass = Pass::open(&index, clock.boot_time())?;
         let files = Arc::new(Partitions::open(folder)?);
         let levels = Arc::new(Levels::open(folder, &index)?);
         let lookup = Arc::new(Lookup::new(folder, files.within(i64::MIN, i64::MAX)));
@@ -106,18 +106,19 @@ impl HistoryReader {
             taker: Taker::default(),
             head: Arc::default(),
             writing: Writing { files: Arc::clone(&files), folder: folder.to_owned(), open: HashMap::new() },
-            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files)),
+            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files), settings.retention.clone(), clock.wall().0),
             keeper: Keeper::new(Arc::clone(&lookup), Arc::clone(&files)),
             lookup,
             files,
             levels,
             index,
+            folder: DataFolder::new(folder.parent().unwrap_or(folder)),
             settings,
             clock,
             cursor: cursor.unwrap_or(0),
             taken: cursor.unwrap_or(0),
             events_taken: cursor.unwrap_or(0),
-            retained_at: None,
+            pass,
             filling_since: None,
         }))))
     }
@@ -266,29 +267,33 @@ impl Inner {
         }
         for (day, items) in &events {
             self.keeper.grows(*day, items.len());
+            self.pass.touched(&self.files.path(*day));
             self.writing.events(*day, items)?;
         }
         self.events_taken = through;
         Ok(!entries.is_empty())
     }
 
-    /// Deletes old files, once in a while. Returns whether any went.
+    /// Deletes what is kept no longer, once in a while. Returns whether there is more to do at once.
     fn retain(&mut self, now: BootTime) -> Result<bool, StoreError> {
-        let is_due = self.retained_at.is_none_or(|at| now.since_ms(at) >= RETAIN_MS);
-        if !is_due || self.settings.retention == Retention::default() {
+        if !self.pass.is_due(&self.settings.retention, now) {
             return Ok(false);
         }
+        let Some(_leave) = self.folder.may_delete()? else { return Ok(false) };
         // A deleted day must hold nothing that a crash would bring back from the log.
         self.seal()?;
-        let (open, keeper, wall) = (&mut self.writing.open, &mut self.keeper, self.clock.wall());
+        let (open, keeper) = (&mut self.writing.open, &mut self.keeper);
         let closing = |day| {
             drop(open.remove(&day));
             keeper.forget(day);
         };
-        let (folder, retention) = (&self.writing.folder, self.settings.retention);
-        let gone = retention::apply(&mut self.index, &self.files, &self.levels, folder, retention, wall, closing)?;
-        self.retained_at = Some(now);
-        Ok(gone > 0)
+        let files = Files {
+            index: &mut self.index,
+            partitions: &self.files,
+            levels: &self.levels,
+            folder: &self.writing.folder,
+        };
+        self.pass.step(files, &self.settings.retention, &self.clock.anchor(), closing)
     }
 
     /// An entry may have been taken by half: what is not sealed is forgotten and read again.
@@ -306,6 +311,7 @@ impl Inner {
             self.set_cursor(SEALING_CURSOR, generation.through)?;
             self.maker.before_seal(&mut self.index, &generation)?;
             for (day, rows) in &generation.days {
+                self.pass.touched(&self.files.path(*day));
                 seal_day(self.writing.partition(*day)?, rows, generation.through)?;
             }
             self.set_cursor(HISTORY_CURSOR, generation.through)?;

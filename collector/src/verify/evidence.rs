@@ -184,7 +184,8 @@ impl History {
         for day in partition_days(&folder.history())?.into_iter().filter(|day| !gone.days.contains(day)) {
             let partition = open_read_only(&partition_path(&folder.history(), day))?;
             let readings = "SELECT agent, epoch, rows FROM counts";
-            let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch";
+            let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch
+                          UNION ALL SELECT agent, epoch, rows FROM removed_events";
             for (sql, lane) in [(readings, Lane::Readings), (events, Lane::Events)] {
                 let counted = collect(&partition, sql, "count the history", |row| {
                     Ok(((row.get(0)?, lane.number(), row.get(1)?), unsigned(row, 2)?))

@@ -200,7 +200,7 @@ async fn old_days_go_as_files_and_stay_accounted_for() {
     agent.upload(vec![batch]).await;
     let device = collector.device("ups-1").await;
     they_stand(&collector, &device, &[(NOW - 4 * DAY as i64, 1.0), (NOW - 3 * DAY as i64, 2.0), (NOW - 10, 3.0)]).await;
-    let collector = collector.restart_keeping(3).await;
+    let collector = collector.restart_with(|settings| settings.history_retention.days = Some(3)).await;
     they_stand(&collector, &device, &[(NOW - 3 * DAY as i64, 2.0), (NOW - 10, 3.0)]).await;
     let folder = collector.stop().await;
     assert!(!folder.path().join("history/2026-11-18.db").exists());

@@ -13,6 +13,7 @@ mod history;
 mod ingest;
 mod ingest_model;
 mod outages;
+mod retention;
 mod running;
 mod scripted_agent;
 mod slots;

@@ -79,9 +79,9 @@ impl Running {
         Self { folder, clock, base, key, http, stop, task, settings }
     }
 
-    /// Stops and starts again, and keeps the history's days only so long.
-    pub(crate) async fn restart_keeping(mut self, days: i64) -> Self {
-        self.settings.history_retention.days = Some(days);
+    /// Stops and starts again with other settings.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.settings);
         self.restart().await
     }
 

@@ -152,7 +152,7 @@ impl Levels {
     }
 
     /// Reads one instant of a file; `None` if there is no such file.
-    pub(super) fn read<T>(
+    pub(in crate::telemetry) fn read<T>(
         &self,
         path: &Path,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,

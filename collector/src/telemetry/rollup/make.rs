@@ -1,6 +1,6 @@
 //! Making the sums, in small steps, so that the log never waits long.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use super::levels::{LevelFile, Levels};
 use super::window::Windows;
 use crate::store::{During as _, File, StoreError};
 use crate::telemetry::chunk::Chunk;
-use crate::telemetry::head::{Generation, Group};
+use crate::telemetry::head::{Generation, Group, HeadDay};
 use crate::telemetry::partition::open_file;
 use crate::telemetry::partitions::Partitions;
+use crate::telemetry::retention::{Level, Retention};
 use crate::telemetry::rows::{Column, Rows};
-use crate::telemetry::{day_ms, samples, seal};
+use crate::telemetry::{day_ms, day_of, samples, seal};
 
 /// Devices of one step: some tens of milliseconds of work.
 const DEVICES: usize = 16;
@@ -40,11 +41,30 @@ pub(in crate::telemetry) struct Maker {
     partitions: Arc<Partitions>,
     open: HashMap<PathBuf, Connection>,
     job: Option<Job>,
+    kept: Kept,
+}
+
+/// Which readings are still there, so that sums are never made again of what is left of them.
+struct Kept {
+    retention: Retention,
+    today: i64,
+}
+
+impl Kept {
+    fn has(&self, day: i64, class: &str) -> bool {
+        self.retention.of_class(Level::Readings, class).is_none_or(|kept| self.today - day <= kept)
+    }
 }
 
 impl Maker {
-    pub(in crate::telemetry) fn new(levels: Arc<Levels>, partitions: Arc<Partitions>) -> Self {
-        Self { levels, partitions, open: HashMap::new(), job: None }
+    pub(in crate::telemetry) fn new(
+        levels: Arc<Levels>,
+        partitions: Arc<Partitions>,
+        retention: Retention,
+        now_ms: i64,
+    ) -> Self {
+        let kept = Kept { retention, today: day_of(kouan_protocol::Timestamp(now_ms)) };
+        Self { levels, partitions, open: HashMap::new(), job: None, kept }
     }
 
     /// Says that the rows of a generation are about to be sealed. It is on disk before they are: a crash in between
@@ -56,24 +76,30 @@ impl Maker {
     ) -> Result<(), StoreError> {
         let is_touched =
             |day: &i64| self.levels.is_made(*day) || self.job.as_ref().is_some_and(|job| job.whole && job.day == *day);
-        let touched: Vec<_> = generation.days.iter().filter(|(day, _)| is_touched(day)).collect();
+        // Sums of readings that were deleted are all that is left of them.
+        let devices = |(day, rows): (&i64, &HeadDay)| {
+            let groups = rows.groups.values().map(|group| &group.group);
+            let kept = groups.filter(|group| self.kept.has(*day, &group.class));
+            let devices: HashSet<_> = kept.map(|group| (group.agent.clone(), group.key.clone())).collect();
+            (*day, devices)
+        };
+        let touched: Vec<_> = generation.days.iter().filter(|(day, _)| is_touched(day)).map(devices).collect();
         if touched.is_empty() {
             return Ok(());
         }
         let transaction =
             index.transaction_with_behavior(TransactionBehavior::Immediate).during("begin marking late readings")?;
-        for (day, rows) in &touched {
-            for group in rows.groups.values() {
+        for (day, devices) in &touched {
+            for (agent, key) in devices {
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO dirty (day, agent, key) VALUES (?1, ?2, ?3)")
-                    .and_then(|mut statement| statement.execute(params![day, group.group.agent, group.group.key]))
+                    .and_then(|mut statement| statement.execute(params![day, agent, key]))
                     .during("mark late readings")?;
             }
         }
         transaction.commit().during("commit marks of late readings")?;
-        for (day, rows) in touched {
-            let devices = rows.groups.values().map(|group| (group.group.agent.clone(), group.group.key.clone()));
-            self.levels.add_dirty(*day, devices);
+        for (day, devices) in touched {
+            self.levels.add_dirty(day, devices);
         }
         Ok(())
     }
@@ -89,6 +115,7 @@ impl Maker {
 
     /// Does some work, if there is any. `now_ms` is wall time. Returns whether there was.
     pub(in crate::telemetry) fn step(&mut self, index: &Connection, now_ms: i64) -> Result<bool, StoreError> {
+        self.kept.today = day_of(kouan_protocol::Timestamp(now_ms));
         if self.job.is_none() {
             self.job = self.next_job(now_ms)?;
         }
@@ -98,6 +125,7 @@ impl Maker {
         let made = self.make(day, &devices);
         if made.is_err() {
             self.job = None;
+            self.open.clear();
         }
         made?;
         if !whole {
@@ -172,8 +200,8 @@ impl Maker {
             let layout_id = seal::layout_id(&transaction, &mut layouts, &group.layout)?;
             transaction
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO windows (group_id, layout_id, day, checksum, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO windows (group_id, layout_id, day, checksum, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET checksum = excluded.checksum, body = excluded.body",
                 )
                 .and_then(|mut statement| {
                     statement.execute(params![group_id, layout_id, day, crc32fast::hash(body), body])
