@@ -18,10 +18,12 @@
 //! | [`osdp`] | card readers and door panels on RS-485 |
 //! | [`rfid`] | UHF readers of tags, and stock-taking with them |
 //! | [`serial_line`] | frames of a maker's own on serial lines |
+//! | [`uhppote`] | UHPPOTE door controllers |
 //! | [`ydt`] | YD/T 1363 power and cooling equipment |
 //! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
+mod device_clock;
 pub mod driver;
 pub mod host;
 pub mod link;
@@ -35,4 +37,5 @@ pub mod search;
 pub mod serial_line;
 #[cfg(feature = "simulators")]
 pub mod simulator;
+pub mod uhppote;
 pub mod ydt;

@@ -31,6 +31,7 @@ pub static KINDS: &[&dyn DriverKind] = &[
     &crate::osdp::OsdpKind,
     &crate::rfid::RfidKind,
     &crate::serial_line::SerialLineKind,
+    &crate::uhppote::UhppoteKind,
     &crate::ydt::YdtKind,
 ];
 

@@ -5,8 +5,8 @@
     osdp_peer.py cp --address 5 --connect 127.0.0.1:4000 [--key 32HEX]
 
 Both print "LIBRARY <JSON>" for each command (pd) or event (cp). Lines on standard input: a reader takes
-"event <JSON>" (bytes as hexadecimal text) and "tamper 0|1", a control panel takes "command <JSON>". A control panel
-prints "ONLINE <secure: 0|1>" once it talks to the reader. Ends when standard input ends.
+"event <JSON>" (bytes as {"hex": "…"}), a control panel takes "command <JSON>". A control panel prints
+"ONLINE <secure: 0|1>" once it talks to the reader. Ends when standard input ends.
 """
 
 import argparse
@@ -75,14 +75,10 @@ def reader(arguments, key):
     """Plays a reader."""
     connection = Connection()
     listener = socket.create_server(("127.0.0.1", 0))
-    state = {"tamper": 0}
 
     def commanded(command):
-        if command["command"] == Command.Status:
-            local = bytes([state["tamper"], 0])
-            report = {2: local}.get(command["type"], bytes([0, 1]))
-            return 0, dict(command, report=report)
-        say("LIBRARY", command)
+        if command["command"] != Command.Status:
+            say("LIBRARY", command)
         return 0, None
 
     flags = [LibFlag.EnforceSecure] if key else []
@@ -100,8 +96,6 @@ def reader(arguments, key):
         word, _, rest = line.strip().partition(" ")
         if word == "event":
             device.submit_event(from_json(rest))
-        elif word == "tamper":
-            state["tamper"] = int(rest)
 
 
 def panel(arguments, key):

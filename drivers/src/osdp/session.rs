@@ -185,7 +185,9 @@ impl Session {
             let reply = self.ask(device, command::POLL, &[], turn).await?;
             match event(&reply) {
                 Some(event) => events.push(event),
-                // Nothing, or a status that is asked for anyway.
+                // It tells by itself what would be asked.
+                None if reply.code == ask.reply => return Ok(Some(reply)),
+                // Nothing, or a status that another group asks for.
                 None => break,
             }
         }

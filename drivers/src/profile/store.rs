@@ -60,6 +60,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "sht30-humidity-first",
     "socomec-jbus",
     "th-temperature-first",
+    "uhppote-4door",
     "waveshare-relay-8ch",
     "waveshare-relay-8ch-plain",
     "wb-mwac",

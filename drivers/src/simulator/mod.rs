@@ -6,6 +6,7 @@
 
 mod cabinet;
 mod card_reader;
+mod door_controller;
 mod faults;
 mod gate;
 mod kiosk;
@@ -16,6 +17,7 @@ mod tag_reader;
 
 pub use cabinet::{Cabinet, CabinetState};
 pub use card_reader::{CardReader, CardReaderState};
+pub use door_controller::{DoorController, DoorControllerState};
 pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};
