@@ -25,13 +25,16 @@ bench: test-setup
 	@target/release/kouan-bench $(BENCH)
 
 # Breaks programs, line, disk and clocks by schedules drawn from seeds, and compares what devices, agent and collector have
-# (docs/proof.md). `make prove ROUNDS=1000 SEED=5000` takes hours. After the rounds: the scenarios of other gateways.
+# (docs/proof.md). `make prove ROUNDS=1000 SEED=5000` takes hours. After the rounds: power
+# cuts, and the scenarios of other gateways.
 ROUNDS ?= 12
 SEED ?= 1
+CUTS ?= 500
 
 prove: test-setup
 	$(CARGO) build --release $(PROGRAMS)
 	@target/release/kouan-prove rounds --rounds $(ROUNDS) --seed $(SEED)
+	@target/release/kouan-prove power-loss --cuts $(CUTS) --seed $(SEED)
 	@target/release/kouan-prove peers
 
 # Installs what the tests need: packages when run as root, Python packages into target/venv, cargo-nextest.

@@ -42,6 +42,18 @@ impl Api {
         Ok(Self { http, base: base.to_owned(), key: key.to_owned() })
     }
 
+    /// A client of the collector at `base` that accepts this certificate (PEM).
+    ///
+    /// # Errors
+    /// When the certificate is none or the client cannot be built.
+    pub fn with_certificate(base: &str, key: &str, certificate: &[u8]) -> anyhow::Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let certificate = reqwest::Certificate::from_pem(certificate).context("reading a certificate failed")?;
+        let client = Client::builder().no_proxy().timeout(TIMEOUT).tls_certs_only([certificate]);
+        let http = client.build().context("building an HTTP client failed")?;
+        Ok(Self { http, base: base.to_owned(), key: key.to_owned() })
+    }
+
     /// The collector's address.
     #[must_use]
     pub fn base(&self) -> &str {

@@ -24,6 +24,7 @@ pub struct Collector {
     folder: PathBuf,
     process: Option<Process>,
     address: SocketAddr,
+    fingerprint: Option<String>,
     key: String,
     environment: Vec<(OsString, OsString)>,
 }
@@ -44,16 +45,19 @@ impl Collector {
     /// When it does not come up.
     pub async fn start_with(folder: &Path, environment: Vec<(OsString, OsString)>) -> anyhow::Result<Self> {
         let mut process = spawn(folder, SocketAddr::from(([127, 0, 0, 1], 0)), &environment)?;
-        let (mut address, mut key) = (None, None);
-        while address.is_none() || key.is_none() {
+        let (mut address, mut key, mut fingerprint) = (None, None, None);
+        let mut encrypted = false;
+        while address.is_none() || key.is_none() || (encrypted && fingerprint.is_none()) {
             let line = process.line(START).await?;
+            encrypted |= line.starts_with("Listening on https://");
+            fingerprint = fingerprint.or_else(|| line.strip_prefix("Certificate fingerprint: ").map(str::to_owned));
             address = address.or_else(|| listening(&line));
             key = key.or_else(|| {
                 line.strip_prefix("First key").and_then(|rest| rest.split(' ').next_back()).map(str::to_owned)
             });
         }
         let (address, key) = (address.context("no address")?, key.context("no key")?);
-        Ok(Self { folder: folder.to_owned(), process: Some(process), address, key, environment })
+        Ok(Self { folder: folder.to_owned(), process: Some(process), address, fingerprint, key, environment })
     }
 
     /// Starts it again, on the same folder and port.
@@ -97,6 +101,12 @@ impl Collector {
         self.address
     }
 
+    /// The fingerprint of its certificate, where its settings ask for TLS.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
+    }
+
     /// The key it made at its first start.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -108,7 +118,12 @@ impl Collector {
     /// # Errors
     /// When it cannot be built.
     pub fn api(&self) -> anyhow::Result<Api> {
-        Api::new(&format!("http://{}", self.address), &self.key)
+        if self.fingerprint.is_none() {
+            return Api::new(&format!("http://{}", self.address), &self.key);
+        }
+        let file = self.data().join("tls/certificate.pem");
+        let certificate = std::fs::read(&file).with_context(|| format!("reading {} failed", file.display()))?;
+        Api::with_certificate(&format!("https://localhost:{}", self.address.port()), &self.key, &certificate)
     }
 
     /// Runs a subcommand on its data folder: exit status, standard output, standard error.
@@ -175,5 +190,6 @@ fn spawn(folder: &Path, listen: SocketAddr, environment: &[(OsString, OsString)]
 }
 
 fn listening(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("Listening on http://")?.trim().parse().ok()
+    let address = line.strip_prefix("Listening on http://").or_else(|| line.strip_prefix("Listening on https://"))?;
+    address.trim().parse().ok()
 }

@@ -70,7 +70,7 @@ impl Scenario {
     /// When the site does not come up, or the line is not found again.
     pub async fn play(self) -> anyhow::Result<Outcome> {
         let profile: &'static str = Box::leak(profile().into_boxed_str());
-        let shape = Shape { devices: 50, profile, commit_every: self.commit_every, breakable: false };
+        let shape = Shape { devices: 50, profile, commit_every: self.commit_every, breakable: false, encrypted: false };
         let mut site = Site::start(0, shape).await.context("starting the site failed")?;
         let usage = watch(&mut site).await?;
         let outages = self.cut(&mut site).await?;

@@ -22,8 +22,15 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const STOP: Duration = Duration::from_secs(10);
 
 /// Few devices that are asked often: faults are to meet as much as they can.
-const SHAPE: Shape =
-    Shape { devices: 4, profile: device::PROFILE, commit_every: Duration::from_millis(100), breakable: true };
+const SHAPE: Shape = Shape {
+    devices: 4,
+    profile: device::PROFILE,
+    commit_every: Duration::from_millis(100),
+    breakable: true,
+    encrypted: false,
+};
+/// Agent and collector speak TLS in every fourth round.
+const ENCRYPTED_EVERY: u64 = 4;
 
 /// What came of a round.
 #[derive(Debug)]
@@ -43,8 +50,9 @@ impl Round {
     /// When the site does not come up in the first place.
     pub async fn run(seed: u64, length: Duration) -> anyhow::Result<Self> {
         let schedule = Schedule::draw(seed, length);
+        let shape = Shape { encrypted: seed.is_multiple_of(ENCRYPTED_EVERY), ..SHAPE };
         let mut site =
-            Site::start(seed, SHAPE).await.with_context(|| format!("starting the site of seed {seed} failed"))?;
+            Site::start(seed, shape).await.with_context(|| format!("starting the site of seed {seed} failed"))?;
         let tally = match play(&mut site, &schedule, seed, length).await {
             Ok(tally) => tally,
             Err(error) => Tally { broken: vec![format!("{error:#}")], ..Tally::default() },
@@ -98,7 +106,8 @@ pub(super) async fn conclude(
         // The history follows the log at its own pace.
         history.push(wait_until("the history", SHORT, look, |numbers| numbers.len() >= wanted).await?);
     }
-    let evidence = Evidence { site, outages, asked, stored: &stored, commands: &commands, history: &history, disk_broke };
+    let evidence =
+        Evidence { site, outages, asked, stored: &stored, commands: &commands, history: &history, disk_broke };
     tally.add(evidence.compare());
     if let Some(problem) = verify(&site.collector).await? {
         tally.broken(problem);

@@ -33,6 +33,8 @@ pub struct Shape {
     pub commit_every: Duration,
     /// Whether the agent's disk and the wall clocks can be broken; what stands between costs a little time.
     pub breakable: bool,
+    /// Whether they speak TLS, with the collector's certificate pinned.
+    pub encrypted: bool,
 }
 
 /// One agent, one collector, a line between them, and devices.
@@ -83,11 +85,13 @@ impl Site {
         std::fs::create_dir(&data).with_context(|| format!("making {} failed", data.display()))?;
         let (disk, agent_clock, collector_clock) = (DiskFaults::new(&data)?, ClockFaults::new()?, ClockFaults::new()?);
         let settings = path.join("collector.toml");
-        std::fs::write(&settings, COLLECTOR_SETTINGS)
+        let tls = if shape.encrypted { "[tls]\n" } else { "" };
+        std::fs::write(&settings, format!("{COLLECTOR_SETTINGS}{tls}"))
             .with_context(|| format!("writing {} failed", settings.display()))?;
         let broken = |faults: Vec<Vec<_>>| if shape.breakable { together(faults) } else { Vec::new() };
         let collector = Collector::start_with(path, broken(vec![collector_clock.environment()])).await?;
-        let line = DamagedLine::start(collector.address(), seed, REQUEST_TIMEOUT + REQUEST_TIMEOUT / 2).await?;
+        let late = REQUEST_TIMEOUT + REQUEST_TIMEOUT / 2;
+        let line = DamagedLine::start(collector.address(), seed, late, shape.encrypted).await?;
         let mut devices = Vec::new();
         for _ in 0..shape.devices {
             devices.push(NumberedDevice::start().await?);
@@ -96,7 +100,7 @@ impl Site {
         let configuration = configuration(path, &token, &line, &devices, shape)?;
         let mut agent = Agent::new(configuration.clone())?;
         // The configuration of the proof has more in it than that of a test.
-        write_settings(&configuration, &line, shape)?;
+        write_settings(&configuration, &line, shape, collector.fingerprint())?;
         agent.set_environment(broken(vec![disk.environment(), agent_clock.environment()]));
         let api = collector.api()?;
         agent.start()?;
@@ -199,11 +203,18 @@ fn configuration(
     })
 }
 
-fn write_settings(configuration: &AgentConfiguration, line: &DamagedLine, shape: Shape) -> anyhow::Result<()> {
+fn write_settings(
+    configuration: &AgentConfiguration,
+    line: &DamagedLine,
+    shape: Shape,
+    fingerprint: Option<&str>,
+) -> anyhow::Result<()> {
     let folder = configuration.folder.display();
+    let pin = fingerprint.map(|fingerprint| format!("pin = \"{fingerprint}\"\n")).unwrap_or_default();
+    let scheme = if shape.encrypted { "https" } else { "http" };
     let text = format!(
-        "data = \"{folder}/agent\"\nprofiles = \"{folder}/profiles\"\n\n[collector]\nurl = \"http://{}\"\n\
-         token_file = \"{folder}/agent.token\"\nrequest_timeout = \"{}ms\"\n\n[buffer]\ncommit_every = \"{}ms\"\n\n{}",
+        "data = \"{folder}/agent\"\nprofiles = \"{folder}/profiles\"\n\n[collector]\nurl = \"{scheme}://{}\"\n\
+         token_file = \"{folder}/agent.token\"\n{pin}request_timeout = \"{}ms\"\n\n[buffer]\ncommit_every = \"{}ms\"\n\n{}",
         line.address(),
         REQUEST_TIMEOUT.as_millis(),
         shape.commit_every.as_millis(),

@@ -1,7 +1,8 @@
-//! Proves the delivery with the real programs: rounds of faults drawn from a seed, then one table; and the two
-//! scenarios in which other gateways were measured.
+//! Proves the delivery with the real programs: rounds of faults drawn from a seed, then one table; the two
+//! scenarios in which other gateways were measured; and power cuts.
 
 mod peers;
+mod power_loss;
 mod rounds;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum What {
     Rounds(rounds::Options),
     /// 50 devices of 20 registers each second: an outage of the line, and a kill in the middle of it
     Peers(peers::Options),
+    /// Power cuts: what is on the disks then, opened with the real code
+    PowerLoss(power_loss::Options),
 }
 
 #[tokio::main]
@@ -33,6 +36,7 @@ async fn main() -> Result<ExitCode> {
         match options.what {
             What::Rounds(options) => rounds::run(options).await,
             What::Peers(options) => peers::run(options).await,
+            What::PowerLoss(options) => power_loss::run(options).await,
         }
     };
     LocalSet::new().run_until(run).await

@@ -1,5 +1,7 @@
-//! The line between agent and collector: it understands the requests that it passes on, and damages them on request.
+//! The line between agent and collector: it damages on request what it passes on. It understands the requests, unless
+//! they are encrypted.
 
+mod bytes;
 mod http;
 mod pass;
 mod promises;

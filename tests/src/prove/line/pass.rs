@@ -85,10 +85,12 @@ pub struct DamagedLine {
 }
 
 #[derive(Debug)]
-struct Shared {
-    server: SocketAddr,
+pub(super) struct Shared {
+    pub(super) server: SocketAddr,
     /// Longer than the agent waits for an answer.
-    late: Duration,
+    pub(super) late: Duration,
+    /// What passes is encrypted.
+    encrypted: bool,
     damage: watch::Sender<Damage>,
     random: Mutex<StdRng>,
     requests: Mutex<VecDeque<Message>>,
@@ -97,16 +99,18 @@ struct Shared {
 }
 
 impl DamagedLine {
-    /// Listens on any free port. `late` is longer than the agent waits for an answer.
+    /// Listens on any free port. `late` is longer than the agent waits for an answer. Where what passes is
+    /// `encrypted`, nothing is sent twice and nothing is known of what the collector confirms.
     ///
     /// # Errors
     /// When there is no port.
-    pub async fn start(server: SocketAddr, seed: u64, late: Duration) -> anyhow::Result<Self> {
+    pub async fn start(server: SocketAddr, seed: u64, late: Duration, encrypted: bool) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("opening a line's port failed")?;
         let address = listener.local_addr().context("opening a line's port failed")?;
         let shared = Arc::new(Shared {
             server,
             late,
+            encrypted,
             damage: watch::Sender::new(Damage::None),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             requests: Mutex::default(),
@@ -144,7 +148,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationTo
             let mut damage = shared.damage.subscribe();
             tokio::select! {
                 // A broken connection is what is wanted here, whoever broke it.
-                _ = shared.converse(client) => {}
+                _ = shared.serve(client) => {}
                 _ = damage.wait_for(|damage| *damage == Damage::Cut) => {}
             }
         }));
@@ -164,13 +168,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    async fn serve(self: &Arc<Self>, client: TcpStream) -> std::io::Result<()> {
+        if self.encrypted { self.pass_bytes(client).await } else { self.converse(client).await }
+    }
+
     /// Whether this damage is done, and meets this message.
-    fn meets(&self, damage: Damage) -> bool {
+    pub(super) fn meets(&self, damage: Damage) -> bool {
         *self.damage.borrow() == damage && lock(&self.random).random_bool(0.5)
     }
 
     /// A random number below `end`.
-    fn below(&self, end: usize) -> usize {
+    pub(super) fn below(&self, end: usize) -> usize {
         lock(&self.random).random_range(0..end.max(1))
     }
 
@@ -206,7 +214,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn wait_not_silent(&self) {
+    pub(super) async fn wait_not_silent(&self) {
         // The sender lives as long as this.
         let _ = self.damage.subscribe().wait_for(|damage| *damage != Damage::Silent).await;
     }
