@@ -50,8 +50,8 @@ pub struct LinkPlace {
 impl Revision {
     /// Reads `[revision]`.
     pub(crate) fn read(section: &mut Section<'_>) -> Option<Self> {
-        let number = section.integer("number", 1..=i64::from(u32::MAX));
         section.require("number", "how often the file was written by a tool, such as number = 1");
+        let number = section.integer("number", 1..=i64::from(u32::MAX));
         let [origin, at, replaces] = ["origin", "at", "replaces"].map(|key| section.string(key).unwrap_or_default());
         let number = u32::try_from(number?).ok()?;
         Some(Self { number, origin, at, replaces })

@@ -7,7 +7,9 @@ use anyhow::{anyhow, bail};
 use kouan_drivers::configure::catalogue;
 use kouan_protocol::{ArgumentKind, DeviceKey, DeviceSpec, Field, FieldValue};
 
-use super::{WrongUsage, show, standalone};
+use super::entry::WrongUsage;
+use super::words::Words;
+use super::{show, standalone};
 use crate::config::Config;
 use crate::local::{Answer, DeviceReport, LocalClient, LocalError, Question};
 
@@ -19,52 +21,56 @@ pub(super) struct Wanted {
     pub(super) yes: bool,
 }
 
-pub(super) async fn devices(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn devices(config: &Config, json: bool, words: Words) -> anyhow::Result<()> {
     let devices = match LocalClient::connect(&config.socket).await {
-        Ok(mut client) => devices_of(client.ask(&Question::Devices).await?)?,
-        Err(LocalError::NotRunning { .. }) => configured(config),
+        Ok(mut client) => devices_of(client.ask(&Question::Devices).await?, words)?,
+        Err(LocalError::NotRunning { .. }) => configured(config, words),
         Err(error) => return Err(error.into()),
     };
     if json {
         return show::json(&devices);
     }
-    show::devices(&devices);
+    show::devices(&devices, words);
     Ok(())
 }
 
-pub(super) async fn read(config: Config, device: String, json: bool) -> anyhow::Result<()> {
+pub(super) async fn read(config: Config, device: &str, json: bool, words: Words) -> anyhow::Result<()> {
     let devices = match LocalClient::connect(&config.socket).await {
-        Ok(mut client) => devices_of(client.ask(&Question::Read { device }).await?)?,
-        Err(LocalError::NotRunning { .. }) => standalone::read(config, &device).await?,
+        Ok(mut client) => {
+            let question = Question::Read { device: device.to_owned() };
+            devices_of(client.ask(&question).await?, words)?
+        }
+        Err(LocalError::NotRunning { .. }) => standalone::read(config, device, words).await?,
         Err(error) => return Err(error.into()),
     };
     if json {
         return show::json(&devices);
     }
-    devices.iter().for_each(show::points);
+    devices.iter().for_each(|device| show::points(device, words));
     Ok(())
 }
 
-pub(super) async fn status(config: &Config, json: bool) -> anyhow::Result<()> {
+pub(super) async fn status(config: &Config, json: bool, words: Words) -> anyhow::Result<()> {
     let mut client = LocalClient::connect(&config.socket).await?;
     match client.ask(&Question::Status).await? {
         Answer::Status(status) if json => show::json(&status),
         Answer::Status(status) => {
-            show::status(&status);
+            show::status(&status, words);
             Ok(())
         }
-        other => Err(unexpected(other)),
+        other => Err(unexpected(other, words)),
     }
 }
 
-pub(super) async fn command(config: &Config, wanted: Wanted, json: bool) -> anyhow::Result<()> {
+pub(super) async fn command(config: &Config, wanted: Wanted, json: bool, words: Words) -> anyhow::Result<()> {
     let catalogue = catalogue(&config.links);
     let key: DeviceKey = wanted.device.parse().map_err(|error| WrongUsage(format!("{error}")))?;
-    let device = catalogue.device(&key).ok_or_else(|| WrongUsage(format!("there is no device named {key}")))?;
-    let arguments = typed_arguments(device, &wanted)?;
+    let known = || catalogue.devices.iter().map(|device| device.key.as_str()).collect::<Vec<_>>().join(", ");
+    let device = catalogue.device(&key).ok_or_else(|| WrongUsage(words.no_device(&key, known())))?;
+    let arguments = typed_arguments(device, &wanted, words)?;
     let moves = device.action(&wanted.action).is_some_and(|action| action.moves);
-    if moves && !wanted.yes && !confirmed(&wanted)? {
-        bail!("nothing was done");
+    if moves && !wanted.yes && !confirmed(&wanted, words)? {
+        bail!(words.nothing_done());
     }
     let mut client = LocalClient::connect(&config.socket).await?;
     let question = Question::Command {
@@ -80,24 +86,25 @@ pub(super) async fn command(config: &Config, wanted: Wanted, json: bool) -> anyh
                 show::json(&serde_json::json!({ "id": id, "state": state, "reason": reason, "results": results }))?;
             } else {
                 let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-                show::text(&format!("{state}{reason}\n"));
+                show::text(&format!("{}{reason}\n", words.term(&state)));
+                if state == "unknown" {
+                    show::text(&format!("{}\n", words.nobody_knows()));
+                }
             }
-            if state == "succeeded" { Ok(()) } else { Err(anyhow!("the command ended as {state}")) }
+            if state == "succeeded" { Ok(()) } else { Err(anyhow!(words.command_ended(words.term(&state)))) }
         }
-        other => Err(unexpected(other)),
+        other => Err(unexpected(other, words)),
     }
 }
 
 /// Gives each `name=value` the type that the action's argument has.
-fn typed_arguments(device: &DeviceSpec, wanted: &Wanted) -> Result<Vec<Field>, WrongUsage> {
+fn typed_arguments(device: &DeviceSpec, wanted: &Wanted, words: Words) -> Result<Vec<Field>, WrongUsage> {
     let action = device.action(&wanted.action).ok_or_else(|| {
         let known: Vec<_> = device.actions.iter().map(|action| action.name.as_str()).collect();
-        WrongUsage(format!("{} has no action \"{}\"; it has: {}", device.key, wanted.action, known.join(", ")))
+        WrongUsage(words.no_action(&device.key, &wanted.action, known.join(", ")))
     })?;
     let typed = |argument: &String| {
-        let (name, value) = argument
-            .split_once('=')
-            .ok_or_else(|| WrongUsage(format!("\"{argument}\" is not an argument; write name=value")))?;
+        let (name, value) = argument.split_once('=').ok_or_else(|| WrongUsage(words.no_argument(argument)))?;
         let kind = action.arguments.iter().find(|spec| spec.name == name).map(|spec| spec.kind);
         let value = match kind {
             Some(ArgumentKind::Flag) => value.parse().map(FieldValue::Flag).ok(),
@@ -114,33 +121,33 @@ fn typed_arguments(device: &DeviceSpec, wanted: &Wanted) -> Result<Vec<Field>, W
     Ok(arguments)
 }
 
-fn confirmed(wanted: &Wanted) -> anyhow::Result<bool> {
+fn confirmed(wanted: &Wanted, words: Words) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(WrongUsage("this moves something; add --yes to say that the place is clear".to_owned()).into());
+        return Err(WrongUsage(words.needs_yes()).into());
     }
-    eprint!("This moves something at {}. Is the place clear? [y/N] ", wanted.device);
+    eprint!("{}", words.place_clear(&wanted.device));
     std::io::stderr().flush()?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn devices_of(answer: Answer) -> anyhow::Result<Vec<DeviceReport>> {
+fn devices_of(answer: Answer, words: Words) -> anyhow::Result<Vec<DeviceReport>> {
     match answer {
         Answer::Devices { devices } => Ok(devices),
-        other => Err(unexpected(other)),
+        other => Err(unexpected(other, words)),
     }
 }
 
-fn unexpected(answer: Answer) -> anyhow::Error {
+pub(super) fn unexpected(answer: Answer, words: Words) -> anyhow::Error {
     match answer {
         Answer::Problem { text } => anyhow!(text),
-        _ => anyhow!("the agent answered another question; it may be of another version"),
+        _ => anyhow!(words.other_version()),
     }
 }
 
 /// The devices as configured, for when no agent is running.
-pub(super) fn configured(config: &Config) -> Vec<DeviceReport> {
+pub(super) fn configured(config: &Config, words: Words) -> Vec<DeviceReport> {
     let device = |device: &DeviceSpec| DeviceReport {
         device: device.key.to_string(),
         label: device.label.clone(),
@@ -148,7 +155,7 @@ pub(super) fn configured(config: &Config) -> Vec<DeviceReport> {
         link: device.link.clone(),
         health: "unknown".to_owned(),
         reason: "agent-not-running".to_owned(),
-        text: "no agent is running".to_owned(),
+        text: words.agent_not_running(),
         points: Vec::new(),
         actions: device.actions.iter().map(|action| action.name.clone()).collect(),
     };

@@ -6,7 +6,8 @@ use clap::Subcommand;
 use kouan_drivers::profile::{Description, ProfileSource, ProfileStore, check};
 use serde_json::{Value, json};
 
-use super::{WrongUsage, show};
+use super::entry::WrongUsage;
+use super::show;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
@@ -33,7 +34,7 @@ pub(super) enum ProfileCommand {
 
 pub(super) fn run(command: ProfileCommand, json: bool) -> anyhow::Result<()> {
     match command {
-        ProfileCommand::Check { files } => check_files(&files),
+        ProfileCommand::Check { files } => check_files(&files, json),
         ProfileCommand::Show { profile: None, .. } => list(json),
         ProfileCommand::Show { profile: Some(profile), text } => {
             let (name, source) = find(&profile)?;
@@ -48,11 +49,12 @@ pub(super) fn run(command: ProfileCommand, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn check_files(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
-    let mut said = Vec::new();
+fn check_files(files: &[std::path::PathBuf], json: bool) -> anyhow::Result<()> {
+    let (mut said, mut right) = (Vec::new(), Vec::new());
     for file in files {
         let (name, source) = read(file)?;
         match check(&name, &source) {
+            Ok(profile) if json => right.push(head(&profile)),
             Ok(profile) => {
                 let (points, actions) = (profile.points.len(), profile.actions.len());
                 let evidence = profile.about.evidence.as_str();
@@ -63,6 +65,9 @@ fn check_files(files: &[std::path::PathBuf]) -> anyhow::Result<()> {
             }
             Err(problems) => said.push(problems.to_string()),
         }
+    }
+    if json {
+        show::json(&right)?;
     }
     if said.is_empty() { Ok(()) } else { Err(WrongUsage(said.join("\n")).into()) }
 }
@@ -181,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("meter.toml");
         std::fs::write(&file, "kind = \"modbus\"\n").unwrap();
-        let said = check_files(std::slice::from_ref(&file)).unwrap_err().to_string();
+        let said = check_files(std::slice::from_ref(&file), false).unwrap_err().to_string();
         for expected in ["class: this is missing", "evidence: this is missing", "at least one [[group]]"] {
             assert!(said.contains(expected), "{expected}\n{said}");
         }

@@ -1,76 +1,121 @@
-//! Talking to a device while no agent is running, for a field engineer at the cabinet.
+//! Talking to devices while no agent is running, for a field engineer at the cabinet.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
 use kouan_drivers::driver::{Observation, Request};
+use kouan_drivers::link::trace::Trace;
 use kouan_protocol::{Clock, DeviceKey, SystemClock};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::WrongUsage;
+use super::entry::{WrongUsage, folder_error};
+use super::words::Words;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::local::{DeviceReport, reports};
-use crate::pipeline::{Current, show_rows};
+use crate::pipeline::{Current, show_health, show_rows};
 use crate::supervisor::Supervisor;
 
 /// How long the link may take to open and the device to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// For so long a device that does not answer is asked again: its link may still be opening.
+const OPENING_MS: u64 = 3000;
 
-/// Runs the device's link just long enough to read it once. The data folder's lock keeps an agent from starting
-/// meanwhile, so that the bus never has two masters.
-pub(super) async fn read(mut config: Config, device: &str) -> anyhow::Result<Vec<DeviceReport>> {
-    let key: DeviceKey = device.parse().map_err(|error| WrongUsage(format!("{error}")))?;
-    let _folder = DataFolder::open(&config.data)?;
-    config.links.retain(|link| link.devices.iter().any(|device| device.identity.key == key));
-    if config.links.is_empty() {
-        return Err(WrongUsage(format!("there is no device named {key} in the configuration")).into());
+/// A device's link, run by this tool alone. The data folder's lock keeps an agent from starting meanwhile.
+pub(super) struct Alone {
+    key: DeviceKey,
+    clock: Arc<dyn Clock>,
+    current: Arc<Current>,
+    link: mpsc::Sender<Request>,
+    stop: CancellationToken,
+    supervisor: Supervisor,
+    listener: JoinHandle<()>,
+    words: Words,
+    _folder: DataFolder,
+}
+
+impl Alone {
+    /// Starts the link that has the device.
+    pub(super) fn start(mut config: Config, device: &str, words: Words) -> anyhow::Result<Self> {
+        let key: DeviceKey = device.parse().map_err(|error| WrongUsage(format!("{error}")))?;
+        let known = config.links.iter().flat_map(|link| &link.devices).map(|device| &device.identity.key);
+        let known = known.map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let _folder = DataFolder::open(&config.data).map_err(|error| folder_error(error, words))?;
+        config.links.retain(|link| link.devices.iter().any(|device| device.identity.key == key));
+        if config.links.is_empty() {
+            return Err(WrongUsage(words.no_device(&key, known)).into());
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the machine's clocks failed")?);
+        let current = Arc::new(Current::new(catalogue(&config.links)));
+        let links: Arc<Vec<ConfiguredLink>> = Arc::new(config.links);
+        let (observations, observed) = mpsc::channel(64);
+        let stop = CancellationToken::new();
+        let supervisor = Supervisor::start(&links, &observations, &clock, &stop);
+        drop(observations);
+        let link = supervisor.requests().remove(&key).context("no driver serves the device")?;
+        let listener = tokio::spawn(listen(observed, links, Arc::clone(&current)));
+        Ok(Self { key, clock, current, link, stop, supervisor, listener, words, _folder })
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the machine's clocks failed")?);
-    let current = Arc::new(Current::new(catalogue(&config.links)));
-    let links: Arc<Vec<ConfiguredLink>> = Arc::new(config.links);
-    let (observations, mut observed) = mpsc::channel(64);
-    let stop = CancellationToken::new();
-    let supervisor = Supervisor::start(&links, &observations, &clock, &stop);
-    drop(observations);
-    let link = supervisor.requests().remove(&key).context("no driver serves the device")?;
-    // Polls of the link's other devices go on meanwhile; nobody needs them here.
-    let drain = tokio::spawn(async move {
-        let mut health = None;
-        while let Some(observation) = observed.recv().await {
-            if let Observation::Health(said) = observation {
-                health = Some(said);
+
+    /// Talks to the device once. The link may still be opening, so a failure is tried again for a while.
+    pub(super) async fn read(&self, trace: Option<&Trace>) -> Result<(), String> {
+        let started = self.clock.boot_time();
+        loop {
+            let (reply, rows) = oneshot::channel();
+            let request = Request::Read { device: self.key.clone(), trace: trace.cloned(), reply };
+            self.link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
+            let waited = || self.clock.boot_time().since_ms(started);
+            match tokio::time::timeout(PATIENCE, rows).await {
+                Ok(Ok(Ok(_))) => return Ok(()),
+                // One conversation is enough where the bytes are wanted.
+                Ok(Ok(Err(problem))) if waited() > OPENING_MS || trace.is_some_and(|trace| trace.len() > 1) => {
+                    return Err(problem);
+                }
+                Ok(Ok(Err(_)) | Err(_)) if Duration::from_millis(waited()) < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                _ => return Err(self.words.not_read(&self.key, PATIENCE.as_secs())),
             }
         }
-        health
-    });
-    let started = clock.boot_time();
-    let patience_ms = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
-    let rows = loop {
-        let (reply, rows) = oneshot::channel();
-        link.send(Request::Read { device: key.clone(), trace: None, reply }).await.map_err(|_| anyhow!("the driver has stopped"))?;
-        match tokio::time::timeout(PATIENCE, rows).await {
-            Ok(Ok(Ok(rows))) => break Ok(rows),
-            Ok(Ok(Err(problem))) if clock.boot_time().since_ms(started) > 3000 => break Err(problem),
-            // The link may still be opening.
-            Ok(Ok(Err(_)) | Err(_)) if clock.boot_time().since_ms(started) < patience_ms => {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            _ => break Err(format!("{key} was not read within {} s", PATIENCE.as_secs())),
-        }
-    };
-    drop(link);
-    stop.cancel();
-    supervisor.join().await;
-    drain.await.context("listening to the driver failed")?;
-    match rows {
-        Ok(rows) => {
-            show_rows(&links, &current, rows);
-            Ok(reports(&current, clock.as_ref(), |device| device.key == key))
-        }
-        Err(problem) => bail!("{problem}"),
     }
+
+    /// What is known of the device.
+    pub(super) fn report(&self) -> Option<DeviceReport> {
+        reports(&self.current, self.clock.as_ref(), |device| device.key == self.key).pop()
+    }
+
+    /// Stops the link and closes its port; what the device said last is then known.
+    pub(super) async fn stop(self) -> Option<DeviceReport> {
+        drop(self.link);
+        self.stop.cancel();
+        self.supervisor.join().await;
+        // It ends with the last driver.
+        let _ = self.listener.await;
+        reports(&self.current, self.clock.as_ref(), |device| device.key == self.key).pop()
+    }
+}
+
+/// Keeps what the drivers say, for `current`.
+async fn listen(mut observed: mpsc::Receiver<Observation>, links: Arc<Vec<ConfiguredLink>>, current: Arc<Current>) {
+    while let Some(observation) = observed.recv().await {
+        match observation {
+            Observation::Row(row) => show_rows(&links, &current, vec![row]),
+            Observation::Health(health) => show_health(&current, health),
+            // A device that waits for a confirmation keeps the event for the agent.
+            Observation::Event { .. } | Observation::Stock(_) => {}
+        }
+    }
+}
+
+/// Reads a device once.
+pub(super) async fn read(config: Config, device: &str, words: Words) -> anyhow::Result<Vec<DeviceReport>> {
+    let alone = Alone::start(config, device, words)?;
+    let read = alone.read(None).await;
+    let report = alone.stop().await;
+    read.map_err(|problem| anyhow!(problem))?;
+    Ok(report.into_iter().collect())
 }

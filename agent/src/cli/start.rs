@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use super::WrongUsage;
+use super::entry::WrongUsage;
 use crate::app::{App, Ended};
 use crate::config::Config;
 

@@ -6,6 +6,7 @@
 //! | `point.rs` | one value: raw to reading, and whether it is worth sending |
 //! | `counter.rs` | steps of a counter, through wraps and resets |
 //! | `device.rs` | one device: rows, events, health |
+//! | `state.rs` | what the changes of a state mean: events and alarms |
 //! | `shelf.rs` | which tags lie before a reader: what came and what went |
 //! | `current.rs` | what is known now, for the snapshot and the local face |
 //! | `run.rs` | the task that takes observations and fills the buffer |
@@ -16,6 +17,7 @@ mod device;
 mod point;
 mod run;
 mod shelf;
+mod state;
 
 pub use current::{Current, CurrentCell, DeviceNow, Snapshots, Version};
-pub use run::{PipelineError, PipelineSettings, run, show_rows};
+pub use run::{PipelineError, PipelineSettings, run, show_health, show_rows};

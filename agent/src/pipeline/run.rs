@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_drivers::configure::ConfiguredLink;
-use kouan_drivers::driver::{Observation, RawRow};
-use kouan_protocol::{DeviceKey, Lane};
+use kouan_drivers::driver::{Observation, RawHealth, RawRow};
+use kouan_protocol::{DeviceHealth, DeviceKey, Lane};
 use tokio::sync::mpsc;
 use tracing::error;
 
 use super::current::Current;
 use super::device::DevicePipeline;
+use crate::alarms::AgentAlarms;
 use crate::buffer::{Baseline, Buffer, BufferError, Counted};
 
 /// Observations that are judged together, so that their urgent records share an fsync.
@@ -30,6 +31,8 @@ pub struct PipelineSettings {
     pub buffer: Arc<Buffer>,
     /// What is known now.
     pub current: Arc<Current>,
+    /// The alarms that hold.
+    pub alarms: AgentAlarms,
 }
 
 /// Takes observations until every driver is gone. All of them have then been handed to the buffer.
@@ -41,7 +44,7 @@ pub async fn run(
     links: &[ConfiguredLink],
     mut observations: mpsc::Receiver<Observation>,
 ) -> Result<(), PipelineError> {
-    let PipelineSettings { buffer, current } = settings;
+    let PipelineSettings { buffer, current, alarms } = settings;
     let mut counters_life = buffer.counters_life();
     let mut life = *counters_life.borrow_and_update();
     let mut devices = pipelines(links, &buffer.baselines().await?);
@@ -74,6 +77,9 @@ pub async fn run(
                     counted.steps.extend(judged.events);
                     counted.carried.extend(judged.carried);
                     counted.baselines.extend(judged.baselines);
+                    for (change, holds) in judged.alarms {
+                        if holds { alarms.raise_of(change) } else { alarms.clear_of(&change.device, &change.condition) }
+                    }
                     if let Some((group, row)) = judged.row {
                         buffer.push(group, row).await?;
                     }
@@ -117,6 +123,12 @@ pub fn show_rows(links: &[ConfiguredLink], current: &Current, rows: Vec<RawRow>)
             device.row(row, current, false);
         }
     }
+}
+
+/// Takes health that was found outside a running agent, so that `current` shows it; nothing is kept.
+pub fn show_health(current: &Current, health: RawHealth) {
+    let RawHealth { device, boot_time, level, reason, text } = health;
+    current.set_health(&DeviceHealth { device, level, reason: reason.to_owned(), text }, boot_time);
 }
 
 fn pipelines(links: &[ConfiguredLink], baselines: &[Baseline]) -> HashMap<DeviceKey, DevicePipeline> {

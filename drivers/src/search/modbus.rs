@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
-use tokio_serial::{Parity, StopBits};
+pub use tokio_serial::Parity;
+use tokio_serial::StopBits;
 
 use crate::link::trace::{Direction, Trace};
 use crate::link::{Endpoint, Line, LineError, SerialSettings};
