@@ -1,6 +1,7 @@
 //! Records of one lane with consecutive numbers, and the snapshot, which has none.
 
 use prost::Message as _;
+use prost::bytes::Bytes;
 
 use crate::catalogue::{Catalogue, DeviceSpec, GroupSpec};
 use crate::clock::Anchor;
@@ -70,7 +71,7 @@ impl Batch {
             count: self.count,
             anchor: Some(anchor_to_wire(&self.anchor)),
             catalogue: self.catalogue.map_or(0, |hash| hash.0),
-            groups: self.groups.iter().map(|group| group.0.clone()).collect(),
+            groups: self.groups.iter().map(GroupRows::bytes).collect(),
             records: self.records.iter().map(|record| record.to_wire(&self.anchor)).collect(),
             volatile: self.volatile,
             all_alarms: self.all_alarms,
@@ -84,7 +85,8 @@ impl Batch {
     /// When it is too large, not readable, or its numbers do not add up.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         DecodeError::check_size("batch bytes", bytes.len(), limits::BATCH_BYTES)?;
-        let wire = wire::Batch::decode(bytes).map_err(DecodeError::malformed("batch"))?;
+        // One copy; the groups are parts of it.
+        let wire = wire::Batch::decode(Bytes::copy_from_slice(bytes)).map_err(DecodeError::malformed("batch"))?;
         let anchor = anchor_from_wire(wire.anchor, "batch")?;
         let records =
             wire.records.into_iter().map(|record| Record::from_wire(record, &anchor)).collect::<Result<Vec<_>, _>>()?;
@@ -93,7 +95,7 @@ impl Batch {
             count: wire.count,
             anchor,
             catalogue: (wire.catalogue != 0).then_some(CatalogueHash(wire.catalogue)),
-            groups: wire.groups.into_iter().map(GroupRows).collect(),
+            groups: wire.groups.into_iter().map(GroupRows::open).collect::<Result<_, _>>()?,
             records,
             volatile: wire.volatile,
             all_alarms: wire.all_alarms,
@@ -109,7 +111,7 @@ impl Batch {
             return Err(DecodeError::inconsistent("batch", "it has rows but names no catalogue"));
         }
         if self.first_seq == 0 {
-            let numbered = self.count > 0 || self.groups.iter().any(|group| !group.0.seq_steps.is_empty());
+            let numbered = self.count > 0 || self.groups.iter().any(GroupRows::is_numbered);
             return if numbered { Err(DecodeError::inconsistent("snapshot", "it has numbers")) } else { Ok(()) };
         }
         if self.all_alarms {
@@ -134,7 +136,8 @@ impl Batch {
     fn check_row_numbers(&self, rows: usize) -> Result<(), DecodeError> {
         let mut seen = vec![false; rows];
         for group in &self.groups {
-            for seq in group.seqs(self.first_seq)? {
+            for seq in group.each_seq(self.first_seq)? {
+                let seq = seq?;
                 let place = usize::try_from(seq - self.first_seq).ok().and_then(|at| seen.get_mut(at));
                 match place {
                     Some(place) if !*place => *place = true,
@@ -154,8 +157,8 @@ impl Batch {
         self.groups
             .iter()
             .map(|rows| {
-                let (_, device, group) = groups.get(rows.0.group as usize).ok_or_else(|| {
-                    DecodeError::inconsistent("batch", format!("group {} is not in the catalogue", rows.0.group))
+                let (_, device, group) = groups.get(rows.group().0 as usize).ok_or_else(|| {
+                    DecodeError::inconsistent("batch", format!("group {} is not in the catalogue", rows.group().0))
                 })?;
                 let index = rows.group();
                 Ok(OpenGroup { index, device, group, rows: rows.rows(group, self.first_seq, &self.anchor)? })

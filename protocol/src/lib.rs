@@ -29,6 +29,7 @@ pub mod gap;
 pub mod health;
 pub mod ids;
 pub mod limits;
+mod packed;
 pub mod record;
 pub mod rows;
 pub mod session;

@@ -7,10 +7,12 @@ use crate::catalogue::{GroupSpec, PointSpec};
 use crate::clock::{Anchor, BootTime};
 use crate::error::DecodeError;
 use crate::limits;
+use crate::packed::{self, Parts, Span};
 use crate::record::{apply_time_step, time_step};
 use crate::value::{PointKind, Quality, QualityReason, Value};
 use crate::wire;
 use prost::Message as _;
+use prost::bytes::Bytes;
 
 /// The number of a read group within a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,8 +61,17 @@ pub struct Row {
 }
 
 /// Rows of one group as they travel; [`GroupRows::rows`] opens them with the group's description.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GroupRows(pub(crate) wire::GroupRows);
+#[derive(Debug, Clone)]
+pub struct GroupRows {
+    bytes: Bytes,
+    parts: Parts,
+}
+
+impl PartialEq for GroupRows {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
 
 // Encodings of a column, `docs/wire.md`. 0 to 9 are decimal places of a scaled integer.
 const MAX_DECIMALS: u32 = 9;
@@ -103,13 +114,35 @@ impl GroupRows {
             let values: Vec<&Value> = cells.iter().filter_map(|cell| cell.value.as_ref()).collect();
             encode_column(&mut wire, column, point, &values);
         }
-        Self(wire)
+        let bytes = Bytes::from(wire.encode_to_vec());
+        let parts = Parts::find(&bytes).expect("what was encoded here has its usual form");
+        Self { bytes, parts }
+    }
+
+    /// Finds the parts of an encoded message.
+    ///
+    /// # Errors
+    /// When it is not readable.
+    pub(crate) fn open(bytes: Bytes) -> Result<Self, DecodeError> {
+        if let Some(parts) = Parts::find(&bytes) {
+            return Ok(Self { bytes, parts });
+        }
+        // Another order of fields, fields that are not known here, or damage: protobuf decides, and what it reads is
+        // brought into the usual form.
+        let wire = wire::GroupRows::decode(bytes).map_err(DecodeError::malformed("rows"))?;
+        let bytes = Bytes::from(wire.encode_to_vec());
+        let parts = Parts::find(&bytes).ok_or_else(|| DecodeError::inconsistent("rows", "a number is too long"))?;
+        Ok(Self { bytes, parts })
+    }
+
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.bytes.clone()
     }
 
     /// The rows as they stand in an encoded batch, for keeping them apart from it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.encode_to_vec()
+        self.bytes.to_vec()
     }
 
     /// Reads what [`GroupRows::to_bytes`] wrote.
@@ -118,34 +151,35 @@ impl GroupRows {
     /// When the bytes are too many or not readable.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         DecodeError::check_size("rows bytes", bytes.len(), limits::BATCH_BYTES)?;
-        wire::GroupRows::decode(bytes).map(Self).map_err(DecodeError::malformed("rows"))
+        Self::open(Bytes::copy_from_slice(bytes))
     }
 
     /// The group that the rows belong to.
     #[must_use]
     pub fn group(&self) -> GroupIndex {
-        GroupIndex(self.0.group)
+        GroupIndex(self.parts.group)
     }
 
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.time_steps.len()
+        self.parts.rows as usize
     }
 
     /// Whether there are no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.time_steps.is_empty()
+        self.parts.rows == 0
     }
 
     /// How many cells the rows hold, bad ones included; a count, not a check.
     #[must_use]
     pub fn cell_count(&self, columns: usize) -> usize {
-        if self.0.presence.is_empty() {
+        let presence = self.parts.presence.of(&self.bytes);
+        if presence.is_empty() {
             self.len() * columns
         } else {
-            self.0.presence.iter().map(|byte| byte.count_ones() as usize).sum()
+            presence.iter().map(|byte| byte.count_ones() as usize).sum()
         }
     }
 
@@ -154,27 +188,40 @@ impl GroupRows {
     /// # Errors
     /// When the steps do not ascend or overflow.
     pub fn seqs(&self, first_seq: u64) -> Result<Vec<u64>, DecodeError> {
-        let rows = self.len();
-        if first_seq == 0 {
-            return Ok(vec![0; rows]);
-        }
-        if self.0.seq_steps.is_empty() {
-            return (0..rows as u64).map(|at| first_seq.checked_add(at).ok_or_else(overflow)).collect();
-        }
-        if self.0.seq_steps.len() != rows {
-            let problem = format!("{} number steps for {rows} rows", self.0.seq_steps.len());
+        self.each_seq(first_seq)?.collect()
+    }
+
+    /// The same, one after the other.
+    pub(crate) fn each_seq(
+        &self,
+        first_seq: u64,
+    ) -> Result<impl Iterator<Item = Result<u64, DecodeError>>, DecodeError> {
+        let (rows, mut steps) = (self.len(), self.parts.seq_steps.of(&self.bytes));
+        let counted = packed::count(steps);
+        if first_seq > 0 && counted > 0 && counted != rows {
+            let problem = format!("{counted} number steps for {rows} rows");
             return Err(DecodeError::inconsistent("rows", problem));
         }
         let mut seq = first_seq;
-        let mut seqs = Vec::with_capacity(rows);
-        for (at, step) in self.0.seq_steps.iter().enumerate() {
-            if at > 0 && *step == 0 {
+        Ok((0..rows).map(move |at| {
+            if first_seq == 0 {
+                return Ok(0);
+            }
+            if counted == 0 {
+                return first_seq.checked_add(at as u64).ok_or_else(overflow);
+            }
+            let step = packed::small(&mut steps)?;
+            if at > 0 && step == 0 {
                 return Err(DecodeError::inconsistent("rows", "two rows have the same number"));
             }
-            seq = seq.checked_add(u64::from(*step)).ok_or_else(overflow)?;
-            seqs.push(seq);
-        }
-        Ok(seqs)
+            seq = seq.checked_add(u64::from(step)).ok_or_else(overflow)?;
+            Ok(seq)
+        }))
+    }
+
+    /// Whether the rows carry steps of their numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        !self.parts.seq_steps.of(&self.bytes).is_empty()
     }
 
     /// Opens the rows. A number that is not finite comes back as a bad reading.
@@ -182,12 +229,9 @@ impl GroupRows {
     /// # Errors
     /// When the columns do not fit the group or each other.
     pub fn rows(&self, group: &GroupSpec, first_seq: u64, anchor: &Anchor) -> Result<Vec<Row>, DecodeError> {
-        let seqs = self.seqs(first_seq)?;
-        let mut boot_time = anchor.boot_time;
-        let mut rows: Vec<Row> = Vec::with_capacity(seqs.len());
-        for (seq, step) in seqs.into_iter().zip(&self.0.time_steps) {
-            boot_time = apply_time_step(boot_time, *step);
-            rows.push(Row { seq, boot_time, cells: Vec::new() });
+        let mut rows: Vec<Row> = Vec::with_capacity(self.len());
+        for (seq, boot_time) in self.each_seq(first_seq)?.zip(self.boot_times(anchor)) {
+            rows.push(Row { seq: seq?, boot_time, cells: Vec::new() });
         }
         self.visit(group, &mut RowCells(&mut rows))?;
         Ok(rows)
@@ -195,9 +239,12 @@ impl GroupRows {
 
     /// The times of the rows on the agent's boot clock, in order.
     pub fn boot_times(&self, anchor: &Anchor) -> impl Iterator<Item = BootTime> {
-        self.0.time_steps.iter().scan(anchor.boot_time, |boot_time, step| {
-            *boot_time = apply_time_step(*boot_time, *step);
-            Some(*boot_time)
+        let mut steps = self.parts.time_steps.of(&self.bytes);
+        let mut boot_time = anchor.boot_time;
+        (0..self.len()).map(move |_| {
+            // They were checked as the parts were found.
+            boot_time = apply_time_step(boot_time, packed::signed(&mut steps).unwrap_or(0));
+            boot_time
         })
     }
 
@@ -208,24 +255,28 @@ impl GroupRows {
     pub fn visit(&self, group: &GroupSpec, sink: &mut impl CellSink) -> Result<(), DecodeError> {
         let count = self.len();
         let bits = group.points.len() * count;
-        let presence = &self.0.presence;
+        let presence = self.parts.presence.of(&self.bytes);
         if !presence.is_empty() && presence.len() != bits.div_ceil(8) {
             let problem = format!("{} presence bytes for {bits} cells", presence.len());
             return Err(DecodeError::inconsistent("rows", problem));
         }
-        let mut exceptions = PairReader::new(&self.0.encodings, "encodings")?;
-        let mut qualities = QualityReader::new(&self.0.qualities)?;
-        let mut cells =
-            CellReader { integers: self.0.integers.iter(), doubles: self.0.doubles.iter(), texts: self.0.texts.iter() };
+        let part = |part: Span| part.of(&self.bytes);
+        let mut exceptions = PairReader::new(part(self.parts.encodings), "encodings")?;
+        let mut qualities = QualityReader::new(part(self.parts.qualities))?;
+        let mut cells = CellReader {
+            integers: part(self.parts.integers),
+            doubles: part(self.parts.doubles),
+            texts: part(self.parts.texts),
+        };
         for (column, point) in group.points.iter().enumerate() {
-            let encoding = exceptions.take(column as u32).unwrap_or_else(|| default_encoding(point));
+            let encoding = exceptions.take(column as u32)?.unwrap_or_else(|| default_encoding(point));
             let mut previous = 0_i64;
             for row in 0..count {
                 let bit = column * count + row;
                 if !presence.is_empty() && presence[bit / 8] >> (bit % 8) & 1 == 0 {
                     continue;
                 }
-                let (code, reason) = qualities.next_cell();
+                let (code, reason) = qualities.next_cell()?;
                 if code == QUALITY_BAD {
                     sink.cell(column, row, None, Quality::Bad, reason);
                     continue;
@@ -406,9 +457,9 @@ fn scaled_integer(point: &PointSpec, value: &Value, decimals: u32) -> Option<i64
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
 struct CellReader<'a> {
-    integers: std::slice::Iter<'a, i64>,
-    doubles: std::slice::Iter<'a, f64>,
-    texts: std::slice::Iter<'a, String>,
+    integers: &'a [u8],
+    doubles: &'a [u8],
+    texts: &'a [u8],
 }
 
 impl<'a> CellReader<'a> {
@@ -422,16 +473,24 @@ impl<'a> CellReader<'a> {
         let short = || DecodeError::inconsistent("rows", format!("values of point \"{}\" are missing", point.name));
         Ok(match encoding {
             ENCODING_DOUBLE => {
-                let number = *self.doubles.next().ok_or_else(short)?;
+                let (number, rest) = self.doubles.split_first_chunk().ok_or_else(short)?;
+                self.doubles = rest;
+                let number = f64::from_le_bytes(*number);
                 number.is_finite().then_some(RawValue::Double(number))
             }
             ENCODING_TEXT => {
-                let text = self.texts.next().ok_or_else(short)?;
+                if self.texts.is_empty() {
+                    return Err(short());
+                }
+                let text = packed::text(&mut self.texts)?;
                 DecodeError::check_size("text value bytes", text.len(), limits::TEXT_BYTES)?;
                 Some(RawValue::Text(text))
             }
             _ => {
-                let integer = previous.wrapping_add(*self.integers.next().ok_or_else(short)?);
+                if self.integers.is_empty() {
+                    return Err(short());
+                }
+                let integer = previous.wrapping_add(packed::signed(&mut self.integers)?);
                 *previous = integer;
                 match (encoding, point.kind) {
                     (ENCODING_STATE, _) => usize::try_from(integer)
@@ -449,34 +508,39 @@ impl<'a> CellReader<'a> {
     }
 
     fn is_done(&self) -> bool {
-        self.integers.len() == 0 && self.doubles.len() == 0 && self.texts.len() == 0
+        self.integers.is_empty() && self.doubles.is_empty() && self.texts.is_empty()
     }
 }
 
 /// Reads `[column, code]` pairs with ascending columns.
 struct PairReader<'a> {
-    pairs: std::slice::ChunksExact<'a, u32>,
+    pairs: &'a [u8],
     next: Option<(u32, u32)>,
 }
 
 impl<'a> PairReader<'a> {
-    fn new(numbers: &'a [u32], what: &str) -> Result<Self, DecodeError> {
-        if !numbers.len().is_multiple_of(2) {
+    fn new(pairs: &'a [u8], what: &str) -> Result<Self, DecodeError> {
+        if !packed::count(pairs).is_multiple_of(2) {
             return Err(DecodeError::inconsistent("rows", format!("{what} are not pairs")));
         }
-        let mut reader = Self { pairs: numbers.chunks_exact(2), next: None };
-        reader.advance();
+        let mut reader = Self { pairs, next: None };
+        reader.advance()?;
         Ok(reader)
     }
 
-    fn advance(&mut self) {
-        self.next = self.pairs.next().map(|pair| (pair[0], pair[1]));
+    fn advance(&mut self) -> Result<(), DecodeError> {
+        self.next = if self.pairs.is_empty() {
+            None
+        } else {
+            Some((packed::small(&mut self.pairs)?, packed::small(&mut self.pairs)?))
+        };
+        Ok(())
     }
 
-    fn take(&mut self, column: u32) -> Option<u32> {
-        let (_, code) = self.next.filter(|(at, _)| *at == column)?;
-        self.advance();
-        Some(code)
+    fn take(&mut self, column: u32) -> Result<Option<u32>, DecodeError> {
+        let Some((_, code)) = self.next.filter(|(at, _)| *at == column) else { return Ok(None) };
+        self.advance()?;
+        Ok(Some(code))
     }
 
     fn is_done(&self) -> bool {
@@ -492,19 +556,22 @@ struct QualityReader<'a> {
 }
 
 impl<'a> QualityReader<'a> {
-    fn new(numbers: &'a [u32]) -> Result<Self, DecodeError> {
-        Ok(Self { pairs: PairReader::new(numbers, "qualities")?, at: 0, base: 0 })
+    fn new(pairs: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(Self { pairs: PairReader::new(pairs, "qualities")?, at: 0, base: 0 })
     }
 
-    fn next_cell(&mut self) -> (u32, QualityReason) {
+    fn next_cell(&mut self) -> Result<(u32, QualityReason), DecodeError> {
+        if self.pairs.is_done() {
+            return Ok((0, QualityReason::None));
+        }
         let distance = self.at - self.base;
-        let code = self.pairs.take(distance);
+        let code = self.pairs.take(distance)?;
         if code.is_some() {
             self.base = self.at;
         }
         self.at += 1;
         let code = code.unwrap_or(0);
-        (code & 3, QualityReason::from_number(code >> 2))
+        Ok((code & 3, QualityReason::from_number(code >> 2)))
     }
 
     fn is_done(&self) -> bool {

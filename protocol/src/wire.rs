@@ -22,8 +22,9 @@ pub(crate) struct Batch {
     pub(crate) anchor: Option<Anchor>,
     #[prost(fixed64, tag = "4")]
     pub(crate) catalogue: u64,
-    #[prost(message, repeated, tag = "5")]
-    pub(crate) groups: Vec<GroupRows>,
+    /// [`GroupRows`], which are opened where they lie.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub(crate) groups: Vec<prost::bytes::Bytes>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) records: Vec<Record>,
     #[prost(bool, tag = "7")]
