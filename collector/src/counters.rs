@@ -38,6 +38,8 @@ pub struct Counters {
     pub commit_micros: Counter,
     /// Times that a reader or writer failed and went on later.
     pub store_failures: Counter,
+    /// Series of device points that a scrape lacked because there were too many.
+    pub points_left_out: Counter,
     /// Answers by first digit of the status code, 1 to 5.
     pub answers: [Counter; 5],
 }

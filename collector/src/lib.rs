@@ -9,7 +9,10 @@
 //! | [`telemetry`] | the history: a reader of the log, one file for each day |
 //! | [`state`] | latest values, health and devices: a reader of the log, and memory |
 //! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
+//! | [`parquet`] | files in the format of Apache Parquet |
 //! | [`outages`] | what came and went while an agent could not be heard |
+//! | [`availability`] | for how much of a time devices could be used, and windows of maintenance |
+//! | [`monitoring`] | device points for Prometheus |
 //! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
 //! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
 //! | [`restore`] | the life of a data folder that was put back from a backup |
@@ -18,6 +21,7 @@
 pub mod alarms;
 pub mod app;
 pub mod auth;
+pub mod availability;
 pub mod backup;
 pub mod cli;
 pub mod commands;
@@ -25,7 +29,9 @@ pub mod config;
 pub mod counters;
 pub mod http;
 pub mod ingest;
+pub mod monitoring;
 pub mod outages;
+pub mod parquet;
 pub mod reader;
 pub mod restore;
 pub mod state;

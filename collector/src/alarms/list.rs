@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use kouan_protocol::Timestamp;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,54 +43,101 @@ pub struct AlarmRow {
     pub late: bool,
 }
 
-/// Standing alarms, or the log of all changes, newest first, below the id `before`.
+/// Which alarms.
+#[derive(Debug, Clone)]
+pub struct AlarmFilter {
+    /// All changes instead of what stands now.
+    pub log: bool,
+    /// Of this device.
+    pub device: Option<String>,
+    /// Of one of these devices.
+    pub devices: Option<Vec<String>>,
+    /// Of this agent.
+    pub agent: Option<String>,
+    /// With this condition.
+    pub condition: Option<String>,
+    /// Of this severity.
+    pub severity: Option<String>,
+    /// In this state.
+    pub state: Option<String>,
+    /// From this time on.
+    pub from: Timestamp,
+    /// Before this time.
+    pub to: Timestamp,
+    /// The newest first, or the oldest.
+    pub newest_first: bool,
+    /// Behind this time and id.
+    pub after: Option<(i64, i64)>,
+}
+
+impl AlarmFilter {
+    fn sql(&self) -> String {
+        let (columns, time) = if self.log {
+            ("time_ms, late, agent_time_ms, time_status FROM alarm_log WHERE", "time_ms")
+        } else {
+            ("raised_ms, 0, NULL, NULL FROM alarms WHERE state = 'raised' AND", "raised_ms")
+        };
+        let (comparison, order) = if self.newest_first { ("<", "DESC") } else { (">", "ASC") };
+        // One that is not asked for is left out, so that an index serves the others.
+        let device = if self.device.is_some() { "device = ?6" } else { "?6 IS NULL" };
+        format!(
+            "SELECT id, site, agent, device, condition, state, severity, text, point, {columns}
+                 ({time}, id) {comparison} (?1, ?2) AND {time} >= ?3 AND {time} < ?4
+                 AND (?5 IS NULL OR site IN (SELECT value FROM json_each(?5))) AND {device}
+                 AND (?7 IS NULL OR device IN (SELECT value FROM json_each(?7)))
+                 AND (?8 IS NULL OR agent = ?8) AND (?9 IS NULL OR condition = ?9)
+                 AND (?10 IS NULL OR severity = ?10) AND (?11 IS NULL OR state = ?11)
+             ORDER BY {time} {order}, id {order} LIMIT ?12"
+        )
+    }
+}
+
+/// Standing alarms, or the log of all changes, by time.
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn list(
-    conn: &Connection,
-    scope: &Scope,
-    log: bool,
-    device: Option<&str>,
-    before: i64,
-    limit: usize,
-) -> Result<Vec<AlarmRow>, StoreError> {
-    let sql = if log {
-        "SELECT id, site, agent, device, condition, state, severity, text, point, time_ms, late, agent_time_ms, time_status
-         FROM alarm_log
-         WHERE id < ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR device = ?3)
-         ORDER BY id DESC LIMIT ?4"
-    } else {
-        "SELECT id, site, agent, device, condition, state, severity, text, point, raised_ms, 0, NULL, NULL FROM alarms
-         WHERE state = 'raised' AND id < ?1 AND (?2 IS NULL OR site IN (SELECT value FROM json_each(?2)))
-           AND (?3 IS NULL OR device = ?3)
-         ORDER BY id DESC LIMIT ?4"
-    };
-    conn.prepare_cached(sql)
-        .and_then(|mut statement| {
-            let read = |row: &rusqlite::Row<'_>| {
-                let device: String = row.get(3)?;
-                let time_ms = row.get(9)?;
-                Ok(AlarmRow {
-                    id: row.get(0)?,
-                    site: row.get(1)?,
-                    agent: row.get(2)?,
-                    device: (!device.is_empty()).then_some(device),
-                    condition: row.get(4)?,
-                    state: row.get(5)?,
-                    severity: row.get(6)?,
-                    text: row.get(7)?,
-                    point: row.get(8)?,
-                    time: crate::http::rfc3339(time_ms),
-                    time_ms,
-                    late: row.get(10)?,
-                    agent_time_ms: row.get(11)?,
-                    time_status: row.get(12)?,
-                })
-            };
-            statement.query_map(params![before, scope.to_sql(), device, limit as i64], read)?.collect()
-        })
+pub fn list(conn: &Connection, scope: &Scope, filter: &AlarmFilter, limit: usize) -> Result<Vec<AlarmRow>, StoreError> {
+    let begin = if filter.newest_first { (i64::MAX, i64::MAX) } else { (i64::MIN, 0) };
+    let (time_ms, id) = filter.after.unwrap_or(begin);
+    let devices = filter.devices.as_ref().map(|devices| serde_json::json!(devices).to_string());
+    let values = params![
+        time_ms,
+        id,
+        filter.from.0,
+        filter.to.0,
+        scope.to_sql(),
+        filter.device,
+        devices,
+        filter.agent,
+        filter.condition,
+        filter.severity,
+        filter.state,
+        limit as i64
+    ];
+    conn.prepare_cached(&filter.sql())
+        .and_then(|mut statement| statement.query_map(values, read)?.collect())
         .during("read alarms")
+}
+
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<AlarmRow> {
+    let device: String = row.get(3)?;
+    let time_ms = row.get(9)?;
+    Ok(AlarmRow {
+        id: row.get(0)?,
+        site: row.get(1)?,
+        agent: row.get(2)?,
+        device: (!device.is_empty()).then_some(device),
+        condition: row.get(4)?,
+        state: row.get(5)?,
+        severity: row.get(6)?,
+        text: row.get(7)?,
+        point: row.get(8)?,
+        time: crate::http::rfc3339(time_ms),
+        time_ms,
+        late: row.get(10)?,
+        agent_time_ms: row.get(11)?,
+        time_status: row.get(12)?,
+    })
 }
 
 /// How many alarms stand on each device.

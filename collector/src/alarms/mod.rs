@@ -3,5 +3,5 @@
 mod list;
 mod take;
 
-pub use list::{AlarmRow, count_by_device, list};
+pub use list::{AlarmFilter, AlarmRow, count_by_device, list};
 pub use take::{COLLECTOR_RESTORED, DUPLICATE_IDENTITY, clear_quiet, clear_unnamed, raise_on_agent, take};

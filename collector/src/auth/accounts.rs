@@ -31,7 +31,7 @@ pub enum AccountProblem {
     #[error("a key's name has 1 to 64 characters and no control characters")]
     KeyName,
     /// No such scope.
-    #[error("\"{0}\" is not a scope: use read, command and admin, separated by commas")]
+    #[error("\"{0}\" is not a scope: use metrics, read, command and admin, separated by commas")]
     KeyScope(String),
 }
 

@@ -17,6 +17,8 @@ const CACHED: usize = 4096;
 /// What an API key is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyScope {
+    /// See current points for monitoring, which whoever may read may see too.
+    Metrics,
     /// See everything of its sites.
     Read,
     /// Ask devices to do something.
@@ -27,7 +29,7 @@ pub enum KeyScope {
 
 impl KeyScope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Command, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Metrics, Self::Read, Self::Command, Self::Admin];
 
     /// The scope of that name.
     #[must_use]
@@ -39,6 +41,7 @@ impl KeyScope {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Metrics => "metrics",
             Self::Read => "read",
             Self::Command => "command",
             Self::Admin => "admin",
@@ -57,6 +60,8 @@ pub enum Permission {
     Key(KeyScope),
     /// A key that may read everything, unless metrics are open to all.
     Metrics,
+    /// A key for monitoring or for reading, of any sites.
+    Points,
 }
 
 /// Somebody with a valid token.

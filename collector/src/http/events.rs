@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::extract::{Caller, Id, Params};
-use super::page::{Page, Paging};
+use super::page::{InOrder, Page, Paging, newest_first};
 use super::readings::time;
 use super::{AppState, Problem, Shared};
 use crate::auth::Scope;
@@ -64,7 +64,7 @@ pub(super) async fn list(
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let newest_first = newest_first(filter.order.as_deref())?;
-    let after = paging.cursor::<Place>()?.map(|place| place.in_order(newest_first)).transpose()?;
+    let after = paging.cursor::<InOrder>()?.map(|place| place.checked(newest_first)).transpose()?;
     let fields = fields(&uri)?;
     let scope = match filter.site {
         Some(site) if caller.sites.covers(&site) => Scope::Sites([site].into()),
@@ -86,11 +86,11 @@ pub(super) async fn list(
         only_spans: wanted.is_some(),
         spans: spans(&shared, wanted).await?,
         newest_first,
-        after,
+        after: after.map(EventPlace::from),
     };
     let slice = shared.history(move |history| history.events(&scope, &filter, limit)).await?;
-    let prefix = if newest_first { NEWEST } else { OLDEST };
-    Ok(Json(Page { items: slice.rows, next: slice.next.map(|place| format!("{prefix}{place}")) }))
+    let next = slice.next.map(|place| InOrder::at(newest_first, place.into()).to_string());
+    Ok(Json(Page { items: slice.rows, next }))
 }
 
 /// One event by its id.
@@ -120,15 +120,6 @@ async fn spans(shared: &Shared, wanted: Option<HashSet<String>>) -> Result<Vec<S
     read.await
 }
 
-/// Whether the newest come first.
-pub(super) fn newest_first(order: Option<&str>) -> Result<bool, Problem> {
-    match order {
-        None | Some("newest") => Ok(true),
-        Some("oldest") => Ok(false),
-        Some(_) => Err(Problem::invalid(vec!["order must be newest or oldest".to_owned()])),
-    }
-}
-
 /// The conditions on fields: names and values.
 fn fields(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
@@ -147,33 +138,4 @@ fn fields(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
         return Err(Problem::invalid(vec![format!("there may be {FIELDS} conditions on fields at most")]));
     }
     Ok(fields)
-}
-
-/// What cursors of each order begin with, so that one is not taken for the other.
-const NEWEST: &str = "n";
-const OLDEST: &str = "o";
-
-/// A place with the order in which it was reached.
-struct Place {
-    newest_first: bool,
-    place: EventPlace,
-}
-
-impl Place {
-    fn in_order(self, newest_first: bool) -> Result<EventPlace, Problem> {
-        if self.newest_first == newest_first {
-            return Ok(self.place);
-        }
-        Err(Problem::invalid(vec!["cursor belongs to the other order".to_owned()]))
-    }
-}
-
-impl std::str::FromStr for Place {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let newest = text.strip_prefix(NEWEST).map(|rest| (true, rest));
-        let (newest_first, rest) = newest.or_else(|| text.strip_prefix(OLDEST).map(|rest| (false, rest))).ok_or(())?;
-        Ok(Self { newest_first, place: rest.parse()? })
-    }
 }

@@ -33,6 +33,7 @@ async fn admit(shared: &AppState, permission: Permission, headers: &HeaderMap) -
         Permission::Metrics if shared.config.metrics_open => return Ok(None),
         Permission::Metrics => Some(KeyScope::Read),
         Permission::Key(scope) => Some(scope),
+        Permission::Points => Some(KeyScope::Metrics),
         Permission::Agent => None,
     };
     let token = bearer(headers)?;
@@ -41,7 +42,8 @@ async fn admit(shared: &AppState, permission: Permission, headers: &HeaderMap) -
     match (&principal, needed) {
         (Principal::Agent { .. }, None) => {}
         (Principal::Key { scopes, sites, .. }, Some(needed)) => {
-            if !scopes.contains(&needed) {
+            let implied = needed == KeyScope::Metrics && scopes.contains(&KeyScope::Read);
+            if !scopes.contains(&needed) && !implied {
                 return Err(Problem::forbidden(format!("this needs a key with the scope \"{}\"", needed.as_str())));
             }
             if permission == Permission::Metrics && *sites != Scope::All {

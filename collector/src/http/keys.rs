@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::extract::{Caller, Id, Input};
 use super::page::Page;
 use super::{AppState, Problem};
-use crate::auth::{self, KeyRow, Scope};
+use crate::auth::{self, KeyRow, KeyScope, Scope};
 
 /// A key to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -19,7 +19,7 @@ use crate::auth::{self, KeyRow, Scope};
 pub(super) struct NewKey {
     /// Its name, which the history of commands shows.
     name: String,
-    /// `read`, `command`, `admin`.
+    /// `metrics`, `read`, `command`, `admin`.
     scopes: Vec<String>,
     /// Its sites; all of the caller's sites if left out.
     sites: Option<BTreeSet<String>>,
@@ -45,7 +45,12 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
     let scopes = auth::parse_key_scopes(new.scopes.iter().map(String::as_str))?;
     let sites = new.sites.map_or_else(|| caller.sites.clone(), Scope::Sites);
-    if !scopes.is_subset(&caller.scopes) || !caller.sites.covers_all_of(&sites) {
+    // Whoever may read may see what monitoring sees.
+    let mut own = caller.scopes;
+    if own.contains(&KeyScope::Read) {
+        own.insert(KeyScope::Metrics);
+    }
+    if !scopes.is_subset(&own) || !caller.sites.covers_all_of(&sites) {
         return Err(Problem::forbidden("a key can be given no more scopes and sites than the key that makes it"));
     }
     let (name, now) = (new.name.clone(), shared.clock.wall());
@@ -61,7 +66,7 @@ pub(super) struct KeyView {
     id: String,
     /// Its name.
     name: String,
-    /// `read`, `command`, `admin`.
+    /// `metrics`, `read`, `command`, `admin`.
     scopes: Vec<&'static str>,
     /// Its sites; `null` for all.
     sites: Option<BTreeSet<String>>,

@@ -23,6 +23,8 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     text.head("kouan_ingest_commit_seconds_total", "Time spent in those commits.", "counter");
     text.line("kouan_ingest_commit_seconds_total", &[], counters.commit_micros.get() as f64 / 1e6);
     text.counter("kouan_store_failures_total", "Failures of the store.", counters.store_failures.get());
+    let left_out = counters.points_left_out.get();
+    text.counter("kouan_points_left_out_total", "Series of device points that scrapes lacked.", left_out);
     text.head("kouan_http_answers_total", "Answers by class of status code.", "counter");
     for (class, counter) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&counters.answers) {
         text.line("kouan_http_answers_total", &[("class", class)], counter.get() as f64);

@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod alarms;
+mod availability;
 mod commands;
 mod devices;
 mod events;
@@ -13,8 +14,10 @@ mod history;
 mod keys;
 mod latest;
 mod losses;
+mod maintenance;
 mod metrics;
 mod page;
+mod points;
 mod problem;
 mod readings;
 mod routes;

@@ -48,6 +48,57 @@ impl Paging {
     }
 }
 
+/// Whether the newest come first.
+pub(super) fn newest_first(order: Option<&str>) -> Result<bool, Problem> {
+    match order {
+        None | Some("newest") => Ok(true),
+        Some("oldest") => Ok(false),
+        Some(_) => Err(Problem::invalid(vec!["order must be newest or oldest".to_owned()])),
+    }
+}
+
+/// What cursors of each order begin with, so that one is not taken for the other.
+const NEWEST: &str = "n";
+const OLDEST: &str = "o";
+
+/// A time and an id, and the order in which they were reached: the cursor of lists that go either way.
+pub(super) struct InOrder {
+    newest_first: bool,
+    place: (i64, i64),
+}
+
+impl InOrder {
+    pub(super) fn at(newest_first: bool, place: (i64, i64)) -> Self {
+        Self { newest_first, place }
+    }
+
+    /// The place, if the list still goes the same way.
+    pub(super) fn checked(&self, newest_first: bool) -> Result<(i64, i64), Problem> {
+        if self.newest_first == newest_first {
+            return Ok(self.place);
+        }
+        Err(Problem::invalid(vec!["cursor belongs to the other order".to_owned()]))
+    }
+}
+
+impl std::fmt::Display for InOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (time_ms, id) = self.place;
+        write!(f, "{}{time_ms}.{id}", if self.newest_first { NEWEST } else { OLDEST })
+    }
+}
+
+impl std::str::FromStr for InOrder {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let newest = text.strip_prefix(NEWEST).map(|rest| (true, rest));
+        let (newest_first, rest) = newest.or_else(|| text.strip_prefix(OLDEST).map(|rest| (false, rest))).ok_or(())?;
+        let (time_ms, id) = rest.split_once('.').ok_or(())?;
+        Ok(Self { newest_first, place: (time_ms.parse().map_err(drop)?, id.parse().map_err(drop)?) })
+    }
+}
+
 impl<T> Page<T> {
     /// A page out of `rows` that hold one more than `limit` if there is a next page.
     pub(super) fn cut(mut rows: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> String) -> Self {

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, alarms, commands, devices, events, export, history, keys, latest, losses,
-    readings, series, service,
+    AppState, Problem, agent, agents, alarms, availability, commands, devices, events, export, history, keys, latest,
+    losses, maintenance, points, readings, series, service,
 };
 use crate::auth::{KeyScope, Permission};
 
@@ -34,7 +34,7 @@ macro_rules! table {
 /// Every route. An endpoint is added by its function and a line here.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    use Permission::{Agent, Key, Metrics, Open};
+    use Permission::{Agent, Key, Metrics, Open, Points};
     let (read, command, admin) = (Key(KeyScope::Read), Key(KeyScope::Command), Key(KeyScope::Admin));
     table![
         Agent => agent::hello,
@@ -54,11 +54,16 @@ pub fn table() -> Vec<Route> {
         read => readings::list,
         read => series::columns,
         read => export::csv,
+        read => export::parquet,
         read => history::of_files,
         read => series::time_in_state,
         read => events::list,
         read => events::detail,
         read => alarms::list,
+        read => availability::of_devices,
+        admin => maintenance::create,
+        read => maintenance::list,
+        admin => maintenance::end,
         read => losses::gaps,
         read => losses::quarantine,
         admin => losses::quarantined_body,
@@ -72,6 +77,7 @@ pub fn table() -> Vec<Route> {
         admin => keys::list,
         admin => keys::revoke,
         Metrics => service::prometheus,
+        Points => points::scrape,
         Open => service::alive,
         Open => service::ready,
         Open => service::describe,
@@ -84,6 +90,7 @@ fn security(permission: Permission) -> Vec<SecurityRequirement> {
         Permission::Open => vec![SecurityRequirement::default()],
         Permission::Agent => vec![SecurityRequirement::new("agent_token", Vec::<String>::new())],
         Permission::Key(scope) => vec![SecurityRequirement::new("api_key", [scope.as_str()])],
+        Permission::Points => vec![SecurityRequirement::new("api_key", ["metrics"])],
         Permission::Metrics => vec![SecurityRequirement::new("api_key", ["read"])],
     }
 }

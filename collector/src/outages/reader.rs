@@ -8,6 +8,7 @@ use kouan_protocol::{AgentId, Batch, BootTime, Clock, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Digest;
+use super::recorded::Recorded;
 use crate::reader::Reader;
 use crate::store::log::{Entry, EntryKind, FollowLog as _, Page, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
@@ -22,6 +23,8 @@ const QUIET_MS: u64 = 60_000;
 const LONGEST_MS: u64 = 3_600_000;
 /// While nothing is late the cursor is written only after so many entries: to read them again changes nothing.
 const IDLE_ENTRIES: i64 = 2_000;
+/// When agents recorded something is written at least this often.
+const RECORDED_MS: u64 = 15_000;
 
 /// Follows the log and keeps the table of outages. Counts and cursor are written in one transaction, so that a record
 /// is counted once, whenever the program is killed.
@@ -32,6 +35,9 @@ pub struct OutageReader {
     taken: i64,
     cursor: i64,
     open: HashMap<AgentId, Outage>,
+    /// Of entries behind the cursor.
+    recorded: Recorded,
+    recorded_at: BootTime,
 }
 
 /// An outage that is not complete.
@@ -85,7 +91,8 @@ impl OutageReader {
         };
         let open = load(&conn, clock.boot_time())?;
         let log = Arc::new(Mutex::new(SqliteFollower::open(ingest)?));
-        Ok(Self { log, writer, clock, taken: cursor, cursor, open })
+        let (recorded, recorded_at) = (Recorded::default(), clock.boot_time());
+        Ok(Self { log, writer, clock, taken: cursor, cursor, open, recorded, recorded_at })
     }
 
     fn apply(&self, open: &mut HashMap<AgentId, Outage>, finding: Finding, now: BootTime) {
@@ -134,11 +141,13 @@ impl OutageReader {
 
     async fn write(&mut self, mut open: HashMap<AgentId, Outage>, cursor: i64) -> Result<(), StoreError> {
         let changed = open.values().any(|outage| outage.changed);
-        if !changed && open.is_empty() && cursor - self.cursor < IDLE_ENTRIES {
+        if !changed && open.is_empty() && cursor - self.cursor < IDLE_ENTRIES && !self.recorded_is_due() {
             self.taken = cursor;
             return Ok(());
         }
+        let recorded = self.recorded.clone();
         let written = self.writer.transact(move |transaction| {
+            recorded.write(transaction)?;
             for (agent, outage) in &mut open {
                 outage.write(transaction, agent)?;
             }
@@ -152,7 +161,12 @@ impl OutageReader {
         self.open = written.await?;
         self.taken = cursor;
         self.cursor = cursor;
+        (self.recorded, self.recorded_at) = (Recorded::default(), self.clock.boot_time());
         Ok(())
+    }
+
+    fn recorded_is_due(&self) -> bool {
+        !self.recorded.is_empty() && self.clock.boot_time().since_ms(self.recorded_at) >= RECORDED_MS
     }
 }
 
@@ -161,13 +175,17 @@ impl Reader for OutageReader {
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         let (log, cursor) = (Arc::clone(&self.log), self.taken);
+        // Should this fail the entries are read again.
+        let mut recorded = self.recorded.clone();
         let found = tokio::task::spawn_blocking(move || {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             let Page { entries, through } = log.after(cursor, STEP_BYTES, Wanted::All)?;
             let last = (!entries.is_empty()).then_some(through);
-            Ok::<_, StoreError>((last, entries.iter().filter_map(finding).collect::<Vec<_>>()))
+            let findings: Vec<_> = entries.iter().filter_map(|entry| finding(entry, &mut recorded)).collect();
+            Ok::<_, StoreError>((last, findings, recorded))
         });
-        let (last, findings) = found.await.map_err(|_| StoreError::Closed)??;
+        let (last, findings, recorded) = found.await.map_err(|_| StoreError::Closed)??;
+        self.recorded = recorded;
         let now = self.clock.boot_time();
         let mut open = self.open.clone();
         for finding in findings {
@@ -181,7 +199,7 @@ impl Reader for OutageReader {
         if last.is_none() {
             self.complete_quiet(&mut open);
         }
-        if last.is_some() || open.values().any(|outage| outage.changed) {
+        if last.is_some() || open.values().any(|outage| outage.changed) || self.recorded_is_due() {
             self.write(open, last.unwrap_or(self.taken)).await?;
         }
         Ok(last.is_some())
@@ -200,13 +218,14 @@ impl Reader for OutageReader {
     }
 }
 
-fn finding(entry: &Entry) -> Option<Finding> {
+fn finding(entry: &Entry, recorded: &mut Recorded) -> Option<Finding> {
     let mut digest = Digest::default();
     let (mut late, mut aside) = (None, None);
     match entry.kind {
         EntryKind::Catalogue => return None,
         EntryKind::Batch => {
             let batch = Batch::decode(&entry.body).ok()?;
+            recorded.add(entry, &batch);
             late = digest.add(entry, &batch).map(|from| (from, digest));
         }
         EntryKind::Quarantined => aside = Some(Digest { quarantined: 1, ..digest }),

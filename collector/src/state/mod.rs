@@ -7,6 +7,7 @@ mod change;
 mod checkpoint;
 mod fleet;
 mod latest;
+mod health_log;
 mod losses;
 mod moment;
 mod points;

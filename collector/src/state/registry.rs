@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Device, DeviceId, Fleet, Health, Known, LatestReadings, Moment, Origin, Points};
+use super::{Device, DeviceId, Fleet, Health, Known, LatestReadings, Moment, Origin, Points, health_log};
 use crate::store::{During as _, StoreError};
 
 /// The fleet as a transaction sees it: what is in memory, and what the transaction changes.
@@ -111,10 +111,12 @@ impl<'t> Working<'t> {
         let current = self.current_boot(&origin.agent)?;
         let transaction = self.transaction;
         let Some(device) = self.device_mut(&id) else { return Ok(()) };
+        let site = device.site.clone();
+        // Also an older word: what is late amends what is known of the time that it speaks of.
+        health_log::record(transaction, origin, (id.as_str(), &site), &health, moment)?;
         if device.health.as_ref().is_some_and(|known| !moment.follows(&known.since, current)) {
             return Ok(());
         }
-        let site = device.site.clone();
         let since = Known { boot: Some(moment.boot), boot_time: moment.boot_time, time: moment.time };
         let DeviceHealth { level, reason, text, .. } = health;
         device.health = Some(Health { level, reason, text, time: moment.time, since });

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::lookup::{self, Lookup, Wanted};
 use super::partitions::Partitions;
-use super::{Slice, Span, day_of};
+use super::{Span, day_of};
 use crate::auth::Scope;
 use crate::http::rfc3339;
 use crate::store::{During as _, StoreError};
@@ -49,19 +49,25 @@ pub struct EventPlace {
     pub(super) id: i64,
 }
 
-impl fmt::Display for EventPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.time_ms, self.id)
+impl From<(i64, i64)> for EventPlace {
+    fn from((time_ms, id): (i64, i64)) -> Self {
+        Self { time_ms, id }
     }
 }
 
-impl FromStr for EventPlace {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (time_ms, id) = text.split_once('.').ok_or(())?;
-        Ok(Self { time_ms: time_ms.parse().map_err(drop)?, id: id.parse().map_err(drop)? })
+impl From<EventPlace> for (i64, i64) {
+    fn from(place: EventPlace) -> Self {
+        (place.time_ms, place.id)
     }
+}
+
+/// A page of events, and the place behind which the next one begins, if there is one.
+#[derive(Debug, Default)]
+pub struct EventSlice {
+    /// The events.
+    pub rows: Vec<EventRow>,
+    /// Where the next page begins.
+    pub next: Option<EventPlace>,
 }
 
 /// Names an event for ever: its time, and its number in its epoch at its agent.
@@ -142,7 +148,7 @@ pub(super) fn read(
     scope: &Scope,
     filter: &EventFilter,
     limit: usize,
-) -> Result<Slice<EventRow>, StoreError> {
+) -> Result<EventSlice, StoreError> {
     let (mut first, mut last) = (day_of(filter.from), day_of(filter.to));
     if let Some(after) = filter.after {
         let day = day_of(Timestamp(after.time_ms));
@@ -221,8 +227,8 @@ impl<'q> Search<'q> {
         self.next.is_some()
     }
 
-    fn finish(self) -> Slice<EventRow> {
-        Slice { rows: self.rows, next: self.next.map(|place| place.to_string()) }
+    fn finish(self) -> EventSlice {
+        EventSlice { rows: self.rows, next: self.next }
     }
 
     /// Takes a row if it is wanted. Returns whether to go on.

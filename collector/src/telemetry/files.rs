@@ -6,7 +6,10 @@ use super::head::Head;
 use super::lookup::Lookup;
 use super::partitions::Partitions;
 use super::rollup::{self, Levels, WindowsAnswer, WindowsQuery};
-use super::{EventFilter, EventId, EventRow, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, Span, events, series};
+use super::{
+    EventFilter, EventId, EventRow, EventSlice, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, Span, events,
+    series,
+};
 use crate::auth::Scope;
 use crate::store::StoreError;
 
@@ -42,7 +45,7 @@ impl History for HistoryFiles {
         rollup::read(self, query)
     }
 
-    fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError> {
+    fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<EventSlice, StoreError> {
         events::read((&self.lookup, &self.partitions), scope, filter, limit)
     }
 

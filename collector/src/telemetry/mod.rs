@@ -29,7 +29,7 @@ mod span;
 mod take;
 
 pub use check::{HistoryReport, check};
-pub use events::{EventFilter, EventId, EventPlace, EventRow};
+pub use events::{EventFilter, EventId, EventPlace, EventRow, EventSlice};
 pub use files::HistoryFiles;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
@@ -77,7 +77,7 @@ pub trait History: Send + Sync {
     ///
     /// # Errors
     /// When they cannot be read.
-    fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<Slice<EventRow>, StoreError>;
+    fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<EventSlice, StoreError>;
 
     /// The event of that id. `spans` are the names of devices, to tell which one it belongs to.
     ///

@@ -121,6 +121,11 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         let body = json!({ "action": "relay.set", "arguments": { "channel": 1, "on": true } });
         assert_eq!(collector.post(&path, body).await.0, StatusCode::CREATED);
     }
+    for site in ["hall", "port"] {
+        let window =
+            json!({ "site": site, "from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z", "reason": "test" });
+        assert_eq!(collector.post("/api/v1/maintenance", window).await.0, StatusCode::CREATED);
+    }
     let key = collector.key("port", &["read", "command", "admin"], Some(&["port"])).await;
     let lists = [
         "sites",
@@ -134,7 +139,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         "gaps",
         "quarantine",
     ];
-    for list in lists.into_iter().chain(["commands", "outages"]) {
+    for list in lists.into_iter().chain(["commands", "outages", "availability", "maintenance"]) {
         let path = format!("/api/v1/{list}");
         let of = |row: &serde_json::Value| row.get("site").unwrap_or(&row["id"]).clone();
         let wait = async || {
@@ -152,7 +157,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         }
     }
     let mut covered: Vec<String> = lists.iter().map(|list| list.split('?').next().unwrap().to_owned()).collect();
-    covered.extend(["commands", "outages"].map(str::to_owned));
+    covered.extend(["commands", "outages", "availability", "maintenance"].map(str::to_owned));
     for (_, path) in
         http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
     {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod availability;
 mod backup;
 mod clocks;
 mod commands;
@@ -13,6 +14,7 @@ mod history;
 mod ingest;
 mod ingest_model;
 mod outages;
+mod points;
 mod retention;
 mod running;
 mod scripted_agent;
