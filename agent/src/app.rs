@@ -169,7 +169,11 @@ impl App {
         let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
         let watcher_stop = drivers_stop.clone();
         let watcher = tokio::spawn(watch_files(self.own.clone(), alarms.clone(), watcher_stop));
-        let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::clone(&self.current) };
+        let settings = PipelineSettings {
+            buffer: Arc::clone(&buffer),
+            current: Arc::clone(&self.current),
+            alarms: alarms.clone(),
+        };
         let pipeline_links = Arc::clone(&self.links);
         let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });
         // Without the journal in order no command may be taken; with a disk that refuses this can take for ever.

@@ -1,4 +1,4 @@
-//! Conditions of the agent itself that somebody must care about: raised and cleared once, recorded in the urgent
+//! Conditions of the agent itself and of its devices that somebody must care about: raised and cleared once, recorded in the urgent
 //! lane, and named in every snapshot as long as they hold.
 //!
 //! | file | subject |

@@ -27,7 +27,7 @@ pub struct ActiveAlarm {
     pub since: BootTime,
 }
 
-/// The agent's own alarms. Clones share one registry; raising and clearing never wait.
+/// The alarms of the agent itself and of its devices. Clones share one registry; raising and clearing never wait.
 #[derive(Debug, Clone)]
 pub struct AgentAlarms {
     shared: Arc<Shared>,
@@ -42,7 +42,7 @@ pub(super) struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    active: BTreeMap<String, ActiveAlarm>,
+    active: BTreeMap<(DeviceKey, String), ActiveAlarm>,
     waiting: VecDeque<(BootTime, AlarmChange)>,
 }
 
@@ -54,35 +54,47 @@ impl AgentAlarms {
         (Self { shared: Arc::clone(&shared) }, AlarmRecorder::new(shared))
     }
 
-    /// The condition holds. Recorded once, until it is cleared; a new text only shows in what is active.
+    /// The condition of the agent itself holds. Recorded once, until it is cleared; a new text only shows in what is
+    /// active.
     pub fn raise(&self, condition: &str, severity: Severity, text: &str) {
-        let now = self.shared.clock.boot_time();
-        let change = AlarmChange {
+        self.raise_of(AlarmChange {
             device: agent_device(),
             condition: condition.to_owned(),
             state: AlarmState::Raised,
             severity,
             text: text.to_owned(),
             point: String::new(),
-        };
+        });
+    }
+
+    /// The condition of any device holds, as [`Self::raise`].
+    pub fn raise_of(&self, change: AlarmChange) {
+        let now = self.shared.clock.boot_time();
+        let change = AlarmChange { state: AlarmState::Raised, ..change };
+        let key = (change.device.clone(), change.condition.clone());
         let mut state = self.shared.lock();
-        if let Some(known) = state.active.get_mut(condition)
-            && known.change.severity == severity
+        if let Some(known) = state.active.get_mut(&key)
+            && known.change.severity == change.severity
         {
             known.change.text = change.text;
             return;
         }
-        let since = state.active.get(condition).map_or(now, |known| known.since);
-        state.active.insert(condition.to_owned(), ActiveAlarm { change: change.clone(), since });
+        let since = state.active.get(&key).map_or(now, |known| known.since);
+        state.active.insert(key, ActiveAlarm { change: change.clone(), since });
         state.enqueue(now, change);
         self.shared.changed.notify_one();
     }
 
-    /// The condition holds no longer. Nothing happens if it did not.
+    /// The condition of the agent itself holds no longer. Nothing happens if it did not.
     pub fn clear(&self, condition: &str) {
+        self.clear_of(&agent_device(), condition);
+    }
+
+    /// The condition of a device holds no longer.
+    pub fn clear_of(&self, device: &DeviceKey, condition: &str) {
         let now = self.shared.clock.boot_time();
         let mut state = self.shared.lock();
-        if let Some(known) = state.active.remove(condition) {
+        if let Some(known) = state.active.remove(&(device.clone(), condition.to_owned())) {
             state.enqueue(now, AlarmChange { state: AlarmState::Cleared, ..known.change });
             self.shared.changed.notify_one();
         }
@@ -109,7 +121,8 @@ impl Shared {
 impl State {
     fn enqueue(&mut self, at: BootTime, change: AlarmChange) {
         if self.waiting.len() >= WAITING {
-            self.waiting.retain(|(_, earlier)| earlier.condition != change.condition);
+            let name = (&change.device, &change.condition);
+            self.waiting.retain(|(_, earlier)| (&earlier.device, &earlier.condition) != name);
         }
         self.waiting.push_back((at, change));
     }

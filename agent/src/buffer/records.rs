@@ -255,12 +255,13 @@ impl RecordsWriter {
                 for (at, lane) in LANES.into_iter().enumerate() {
                     append_within_limits(tx, lane, anchor, &mut pending.lanes[at], volatile)?;
                     if lane == Lane::Events && !volatile {
-                        append_within_limits(tx, lane, anchor, &mut pending.steps, volatile)?;
+                        // What was counted from an earlier run's value came before what followed it.
                         if !pending.carried.is_empty() {
                             let first_seq = lane_state(tx, lane)?.next_seq;
                             append_within_limits(tx, lane, anchor, &mut pending.carried, volatile)?;
                             counters.mark_doubtful(tx, first_seq)?;
                         }
+                        append_within_limits(tx, lane, anchor, &mut pending.steps, volatile)?;
                     }
                     dropped[at] = gap::enforce(tx, lane, limits[at], &anchor, owners)?;
                 }

@@ -97,5 +97,6 @@ fn profile(name: &str, kind: PointKind, unit: &str, decimals: u8, dead_band: f64
         dead_band,
         wraps_at: None,
         counts: None,
+        tells: None,
     }
 }

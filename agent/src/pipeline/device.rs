@@ -6,7 +6,8 @@ use kouan_drivers::configure::ConfiguredDevice;
 use kouan_drivers::driver::{RawEvent, RawHealth, RawRow, RawStock};
 use kouan_drivers::profile::GroupProfile;
 use kouan_protocol::{
-    BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, PointName, RecordBody, Row, Value,
+    AlarmChange, BootTime, Cell, DeviceHealth, DeviceKey, Event, Field, FieldValue, GroupIndex, PointName, RecordBody,
+    Row, Value,
 };
 use tracing::{info, warn};
 
@@ -14,6 +15,7 @@ use super::counter::{Step, step};
 use super::current::Current;
 use super::point::PointState;
 use super::shelf::{Changed, Shelf};
+use super::state::{Watched, alarm, change_event, shown_raw};
 use crate::buffer::{Baseline, NewRecord};
 
 /// More steps than this in one poll become one event with a count, so that a reset device cannot flood the lane.
@@ -26,6 +28,7 @@ pub(super) struct DevicePipeline {
     first_group: u32,
     points: Vec<Vec<PointState>>,
     baselines: HashMap<(usize, u16), Known>,
+    watched: HashMap<(usize, u16), Watched>,
     shelf: Shelf,
     health: Option<(kouan_protocol::HealthLevel, &'static str)>,
 }
@@ -49,6 +52,8 @@ pub(super) struct Judged {
     pub(super) carried: Vec<NewRecord>,
     /// Counter values that move with the events.
     pub(super) baselines: Vec<Baseline>,
+    /// Alarms that hold now, and those that hold no longer.
+    pub(super) alarms: Vec<(AlarmChange, bool)>,
 }
 
 impl DevicePipeline {
@@ -70,7 +75,7 @@ impl DevicePipeline {
         }
         let of_this = known.iter().filter(|((device, _), _)| *device == key);
         let shelf = Shelf::carried(of_this.map(|((_, point), antenna)| (*point, *antenna)));
-        Self { device, first_group, points, baselines: own, shelf, health: None }
+        Self { device, first_group, points, baselines: own, watched: HashMap::new(), shelf, health: None }
     }
 
     pub(super) fn key(&self) -> &DeviceKey {
@@ -116,6 +121,25 @@ impl DevicePipeline {
                     });
                     let events = step_events(device, counts, steps, raw.boot_time);
                     if is_carried { judged.carried.extend(events) } else { judged.events.extend(events) }
+                }
+            }
+            if let (Some(tells), Some(raw_now)) = (&profile.tells, shown_raw(profile, &cell)) {
+                let place = (raw.group, column);
+                if let Some(holds) = self.watched.entry(place).or_default().judge(tells, &cell, raw.boot_time) {
+                    judged.alarms.extend(alarm(&self.device.identity.key, tells, profile).map(|alarm| (alarm, holds)));
+                }
+                if counts && !tells.changes.is_empty() {
+                    let known = Known { value: raw_now, is_carried: false };
+                    let previous = self.baselines.insert(place, known);
+                    if previous.is_none_or(|previous| previous.is_carried || previous.value != raw_now) {
+                        let (device, point) = (self.device.identity.key.clone(), profile.spec.name.clone());
+                        judged.baselines.push(Baseline { device, point, value: Some(raw_now) });
+                    }
+                    if let Some(previous) = previous.filter(|previous| previous.value != raw_now) {
+                        let event = change_event(&self.device.identity.key, tells, profile, &cell, raw.boot_time);
+                        let events = if previous.is_carried { &mut judged.carried } else { &mut judged.events };
+                        events.extend(event);
+                    }
                 }
             }
             if kept {

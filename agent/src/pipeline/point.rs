@@ -134,6 +134,7 @@ mod tests {
             dead_band: 0.5,
             wraps_at: None,
             counts: None,
+            tells: None,
         }
     }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kouan_agent::alarms::AgentAlarms;
 use kouan_agent::pipeline::{self, Current, PipelineSettings};
 use kouan_drivers::configure::{ConfiguredDevice, ConfiguredLink, DeviceIdentity, catalogue};
-use kouan_drivers::driver::{Observation, RawEvent, RawHealth, RawRow, RawValue};
-use kouan_drivers::profile::{CounterEvent, GroupProfile, PointProfile, Scale};
+use kouan_drivers::driver::{Observation, RawEvent, RawHealth, RawRow, RawStock, RawValue, Stock, Tag};
+use kouan_drivers::profile::{CounterEvent, GroupProfile, PointProfile, Scale, StateAlarm, Tells};
 use kouan_protocol::*;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::site::{clock, config, waiting};
 
@@ -31,6 +33,7 @@ pub(crate) fn gate() -> ConfiguredLink {
             kind: "passage".to_owned(),
             fields: vec![Field::new("direction", FieldValue::Text("in".to_owned()))],
         }),
+        tells: None,
     };
     let group = GroupProfile {
         name: "status".to_owned(),
@@ -62,9 +65,51 @@ fn counted(count: i64) -> Observation {
     })
 }
 
+/// A cabinet with one slot.
+fn cabinet() -> ConfiguredLink {
+    let mut link = gate();
+    let alarm = StateAlarm {
+        word: "unlocked".to_owned(),
+        after: Duration::from_secs(90),
+        severity: Severity::Major,
+        condition: "slot-left-open".to_owned(),
+        text: "a slot was left open".to_owned(),
+    };
+    let changes = [("unlocked", "slot-opened"), ("locked", "slot-closed")];
+    let tells = Tells {
+        changes: changes.map(|(word, event)| (word.to_owned(), event.to_owned())).to_vec(),
+        place: Some("slot".to_owned()),
+        alarm: Some(alarm),
+    };
+    let lock = PointProfile {
+        spec: PointSpec {
+            name: "lock.3".parse().unwrap(),
+            kind: PointKind::State,
+            unit: String::new(),
+            decimals: 0,
+            states: vec!["unlocked".to_owned(), "locked".to_owned()],
+        },
+        words: vec![(0, "unlocked".to_owned()), (1, "locked".to_owned())],
+        wraps_at: None,
+        counts: None,
+        tells: Some(Arc::new(tells)),
+        ..(*link.devices[0].groups[0].points[0]).clone()
+    };
+    link.devices[0].groups[0].points = vec![Arc::new(lock)];
+    link
+}
+
 /// Runs the pipeline over `observations` on the buffer in `folder`, as one life of an agent would.
 async fn live(folder: &std::path::Path, observations: Vec<Observation>) -> (Vec<Batch>, Vec<Batch>) {
-    let links = [gate()];
+    live_with(gate(), folder, observations).await
+}
+
+async fn live_with(
+    link: ConfiguredLink,
+    folder: &std::path::Path,
+    observations: Vec<Observation>,
+) -> (Vec<Batch>, Vec<Batch>) {
+    let links = [link];
     let clock: Arc<dyn Clock> = clock();
     let catalogue = catalogue(&links);
     let (buffer, threads) = kouan_agent::buffer::Buffer::open(&config(folder), &catalogue, &clock).unwrap();
@@ -74,13 +119,87 @@ async fn live(folder: &std::path::Path, observations: Vec<Observation>) -> (Vec<
         sender.send(observation).await.unwrap();
     }
     drop(sender);
-    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::new(Current::new(catalogue)) };
+    let (alarms, recorder) = AgentAlarms::new(Arc::clone(&clock));
+    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::new(Current::new(catalogue)), alarms };
     pipeline::run(settings, &links, receiver).await.unwrap();
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    recorder.run(Arc::clone(&buffer), stopped).await;
     buffer.flush().await.unwrap();
     let (events, urgent) = (waiting(&buffer, Lane::Events).await, waiting(&buffer, Lane::Urgent).await);
     drop(buffer);
     threads.join();
     (events, urgent)
+}
+
+fn events(batches: &[Batch]) -> Vec<(String, Vec<Field>)> {
+    let event = |record: &Record| match &record.body {
+        RecordBody::Event(event) => (event.kind.clone(), event.fields.clone()),
+        other => panic!("{other:?}"),
+    };
+    batches.iter().flat_map(|batch| &batch.records).map(event).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_opened_while_the_agent_was_away_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let shows = |raw, at: u64| {
+        Observation::Row(RawRow {
+            device: "gate-1".parse().unwrap(),
+            group: 0,
+            boot_time: BootTime(3_600_000 + at),
+            cells: vec![(0, raw)],
+        })
+    };
+    let (locked, unlocked) = (Ok(RawValue::Integer(1)), Ok(RawValue::Integer(0)));
+    let slot = vec![Field::new("slot", FieldValue::Integer(3))];
+    let (told, urgent) =
+        live_with(cabinet(), folder.path(), vec![shows(locked.clone(), 0), shows(locked.clone(), 500)]).await;
+    assert!(told.is_empty() && urgent.is_empty(), "the first value is where telling begins");
+    let unread = Err(QualityReason::ReadFailed);
+    let rows = vec![
+        shows(unlocked.clone(), 1000),
+        shows(unread, 1500),
+        shows(unlocked, 92_000),
+        shows(locked.clone(), 93_000),
+    ];
+    let (told, urgent) = live_with(cabinet(), folder.path(), rows).await;
+    let expected = [("slot-opened".to_owned(), slot.clone()), ("slot-closed".to_owned(), slot)];
+    assert_eq!(events(&told), expected);
+    let alarms = urgent.iter().flat_map(|batch| &batch.records).map(|record| match &record.body {
+        RecordBody::Alarm(alarm) => {
+            (alarm.device.to_string(), alarm.condition.clone(), alarm.state, alarm.point.clone())
+        }
+        other => panic!("{other:?}"),
+    });
+    let alarm = |state| ("gate-1".to_owned(), "slot-left-open.3".to_owned(), state, "lock.3".to_owned());
+    assert_eq!(alarms.collect::<Vec<_>>(), [alarm(AlarmState::Raised), alarm(AlarmState::Cleared)]);
+    let (told, _) = live_with(cabinet(), folder.path(), vec![shows(locked, 94_000)]).await;
+    assert_eq!(events(&told).len(), 2, "nothing is told twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_came_and_went_while_the_agent_was_away_are_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let lies = |epcs: &[&str], complete| {
+        let tag = |epc: &&str| Tag { epc: (*epc).to_owned(), antenna: Some(1), rssi_dbm: None };
+        Observation::Stock(RawStock {
+            device: "gate-1".parse().unwrap(),
+            boot_time: BootTime(3_600_000),
+            stock: Stock { present: epcs.iter().map(tag).collect(), complete },
+        })
+    };
+    let told = |batches: &[Batch]| {
+        let said = |(kind, fields): (String, Vec<Field>)| {
+            assert_eq!(fields[0].privacy, Privacy::Personal);
+            format!("{kind} {}", fields[0].value.as_str().unwrap())
+        };
+        events(batches).into_iter().map(said).collect::<Vec<_>>()
+    };
+    let (events, _) = live(folder.path(), vec![lies(&["e2aa"], false), lies(&["e2aa", "e2bb"], true)]).await;
+    assert_eq!(told(&events), ["tag-seen e2aa", "tag-seen e2bb"]);
+    let (events, _) = live(folder.path(), vec![lies(&["e2bb"], false), lies(&["e2bb", "e2cc"], true)]).await;
+    assert_eq!(told(&events)[2..], ["tag-seen e2cc", "tag-missing e2aa"]);
 }
 
 fn count(batches: &[Batch]) -> usize {
@@ -138,7 +257,11 @@ async fn an_event_is_confirmed_once_it_is_on_disk() {
     let (buffer, threads) = kouan_agent::buffer::Buffer::open(&config(folder.path()), &catalogue, &clock).unwrap();
     let buffer = Arc::new(buffer);
     let (sender, receiver) = mpsc::channel(64);
-    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::new(Current::new(catalogue)) };
+    let settings = PipelineSettings {
+        buffer: Arc::clone(&buffer),
+        current: Arc::new(Current::new(catalogue)),
+        alarms: AgentAlarms::new(Arc::clone(&clock)).0,
+    };
     let pipeline = tokio::spawn(async move { pipeline::run(settings, &links, receiver).await });
     let event = |device: &str| {
         let (stored, confirmation) = oneshot::channel();

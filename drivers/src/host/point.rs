@@ -62,6 +62,7 @@ impl Figure {
             dead_band,
             wraps_at: None,
             counts: None,
+            tells: None,
         }
     }
 }

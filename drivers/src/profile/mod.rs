@@ -12,6 +12,7 @@ mod point_keys;
 mod polarity;
 mod read;
 mod store;
+mod tells;
 pub mod vocabulary;
 
 pub use about::{About, DescribedPoint, Description, Evidence};
@@ -20,3 +21,4 @@ pub use point::{CounterEvent, GroupProfile, PointProfile, Scale};
 pub use point_keys::Notes;
 pub use read::{Action, Dialect, Group, Point, Profile};
 pub use store::{ProfileSource, ProfileStore};
+pub use tells::{StateAlarm, Tells};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use kouan_protocol::{Field, PointSpec};
 
+use super::tells::Tells;
+
 /// A read group as the pipeline needs it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupProfile {
@@ -37,6 +39,8 @@ pub struct PointProfile {
     pub wraps_at: Option<u64>,
     /// Each step of the counter is an event.
     pub counts: Option<CounterEvent>,
+    /// What the changes of a state mean.
+    pub tells: Option<Arc<Tells>>,
 }
 
 impl PointProfile {

@@ -1,9 +1,12 @@
 //! The keys of a point that every protocol shares.
 
+use std::sync::Arc;
+
 use kouan_protocol::{Field, FieldValue, PointKind, PointName, PointSpec};
 use kouan_settings::Section;
 
 use super::point::{CounterEvent, PointProfile, Scale};
+use super::tells::read_tells;
 
 /// What is known about a point beyond its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,9 +89,11 @@ pub(super) fn read_point(section: &mut Section<'_>) -> Option<ReadPoint> {
         section.problem("counts", "only a counter can count events; add is = \"counter\"");
     }
     let notes = read_notes(section, kind, &words);
+    let states = states_of(&words);
+    let many = names.as_ref().is_some_and(|names| names.len() > 1);
+    let tells = read_tells(section, kind, &states, many).map(Arc::new);
     let names = names?;
     let name = names.first()?.1.clone();
-    let states = states_of(&words);
     let common = PointProfile {
         spec: PointSpec { name, kind, unit, decimals, states },
         scale,
@@ -98,6 +103,7 @@ pub(super) fn read_point(section: &mut Section<'_>) -> Option<ReadPoint> {
         dead_band: section.number("dead_band").unwrap_or(0.0),
         wraps_at: section.integer("wraps_at", 1..=i64::MAX).map(i64::unsigned_abs),
         counts,
+        tells,
     };
     Some(ReadPoint { names, naming, common, notes })
 }
@@ -126,6 +132,7 @@ pub(super) fn read_bits(section: &mut Section<'_>) -> Option<ReadPoint> {
     let notes = read_notes(section, PointKind::State, &words);
     let name = names.first()?.1.clone();
     let states = states_of(&words);
+    let tells = read_tells(section, PointKind::State, &states, names.len() > 1).map(Arc::new);
     let common = PointProfile {
         spec: PointSpec { name, kind: PointKind::State, unit: String::new(), decimals: 0, states },
         scale: Scale::NONE,
@@ -135,6 +142,7 @@ pub(super) fn read_bits(section: &mut Section<'_>) -> Option<ReadPoint> {
         dead_band: 0.0,
         wraps_at: None,
         counts: None,
+        tells,
     };
     Some(ReadPoint { names, naming: Naming::Bits, common, notes })
 }

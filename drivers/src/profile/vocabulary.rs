@@ -136,6 +136,9 @@ pub const POINTS: &[Word] = &[
     state("screen.on", YES, "whether a display shows something"),
     number("screen.brightness", PERCENT, "brightness"),
     state("video.ok", YES, "whether pictures come"),
+    number("weight", &["kg", "g", "t"], "what a scale shows"),
+    state("weight.state", &["stable", "moving", "overload"], "whether a scale is at rest"),
+    state("weight.kind", &["gross", "net"], "what a scale shows its weight of"),
     number("clock.offset", &["s"], "how far the device's clock is ahead"),
     state("cooling.on", YES, "an air conditioner runs"),
     state("cooling.mode", &["off", "heat", "cool", "auto", "dry", "fan", "idle"], "what it does"),
@@ -209,6 +212,11 @@ pub(super) fn check(profile: &Description, problems: &Problems) {
             && !declared(&counts.kind)
         {
             problems.add(point.line, "point.counts", unknown_event(&counts.kind));
+        }
+        for (_, kind) in point.common.tells.iter().flat_map(|tells| &tells.changes) {
+            if !is_event(kind) && !declared(kind) {
+                problems.add(point.line, "point.changes", unknown_event(kind));
+            }
         }
         match word(name) {
             _ if own => {}

@@ -1,0 +1,107 @@
+//! What a state tells besides its readings: events when it changes, an alarm while it shows a word.
+
+use std::time::Duration;
+
+use kouan_protocol::{PointKind, PointName, Severity};
+use kouan_settings::Section;
+
+/// What the changes of a state mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tells {
+    /// The event that stands for a change to each word.
+    pub changes: Vec<(String, String)>,
+    /// What the last part of the point's name is: `slot`. The events carry it as a field.
+    pub place: Option<String>,
+    /// The alarm that one word stands for.
+    pub alarm: Option<StateAlarm>,
+}
+
+/// An alarm that holds while a state shows a word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateAlarm {
+    /// The word.
+    pub word: String,
+    /// For how long it must have shown it.
+    pub after: Duration,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The alarm's name within the device; the place is put behind it where there is one.
+    pub condition: String,
+    /// What to tell a person.
+    pub text: String,
+}
+
+impl Tells {
+    /// The event that stands for a change to `word`.
+    #[must_use]
+    pub fn event(&self, word: &str) -> Option<&str> {
+        self.changes.iter().find(|(known, _)| known == word).map(|(_, kind)| kind.as_str())
+    }
+
+    /// The name of the place and the place itself, where the point's name says one.
+    #[must_use]
+    pub fn place<'n>(&'n self, name: &'n PointName) -> Option<(&'n str, &'n str)> {
+        let (_, place) = name.as_str().rsplit_once('.')?;
+        Some((self.place.as_deref()?, place))
+    }
+
+    /// The name of the alarm at a point.
+    #[must_use]
+    pub fn condition(&self, alarm: &StateAlarm, name: &PointName) -> String {
+        match self.place(name) {
+            Some((_, place)) => format!("{}.{place}", alarm.condition),
+            None => alarm.condition.clone(),
+        }
+    }
+}
+
+/// `changes = { open = "door-opened" }`, `place = "slot"` and `alarm = { word = "open", … }` of an entry that stands
+/// for one point or for `many`.
+pub(super) fn read_tells(section: &mut Section<'_>, kind: PointKind, states: &[String], many: bool) -> Option<Tells> {
+    let mut changes = Vec::new();
+    if let Some(mut table) = section.section("changes") {
+        for word in table.remaining_keys() {
+            changes.extend(table.string(&word).map(|event| (word, event)));
+        }
+    }
+    let place = section.string("place");
+    let alarm = section.section("alarm").and_then(|mut table| read_alarm(&mut table));
+    if changes.is_empty() && alarm.is_none() {
+        if place.is_some() {
+            section.problem("place", "this says nothing without changes or an alarm");
+        }
+        return None;
+    }
+    if kind != PointKind::State {
+        section.problem("changes", "only a state changes from word to word; add is = \"state\"");
+    }
+    let words =
+        changes.iter().map(|(word, _)| ("changes", word)).chain(alarm.iter().map(|alarm| ("alarm", &alarm.word)));
+    for (key, word) in words {
+        if !states.contains(word) {
+            section.problem(key, format!("\"{word}\" is no word of this state; it may be {}", states.join(", ")));
+        }
+    }
+    if alarm.is_some() && many && place.is_none() {
+        let hint = "several points would raise one alarm; say what the last part of their names is: place = \"slot\"";
+        section.problem("alarm", hint);
+    }
+    Some(Tells { changes, place, alarm })
+}
+
+fn read_alarm(table: &mut Section<'_>) -> Option<StateAlarm> {
+    let word = table.string_required("word", "the word that it stands for, such as word = \"open\"");
+    let day = Duration::from_secs(86_400);
+    let after = table.duration_within("after", Duration::ZERO..=day, Duration::ZERO);
+    let severities = [
+        ("info", Severity::Info),
+        ("warning", Severity::Warning),
+        ("major", Severity::Major),
+        ("critical", Severity::Critical),
+    ];
+    table.require("severity", "how much it matters: \"info\", \"warning\", \"major\" or \"critical\"");
+    let severity = table.choice("severity", &severities);
+    let condition = table.string_required("condition", "the alarm's name, such as condition = \"door-held\"");
+    let text = table.string("text").unwrap_or_default();
+    Some(StateAlarm { word: word?, after, severity: severity?, condition: condition?, text })
+}
