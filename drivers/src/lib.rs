@@ -20,6 +20,7 @@
 //! | [`serial_line`] | frames of a maker's own on serial lines |
 //! | [`uhppote`] | UHPPOTE door controllers |
 //! | [`ydt`] | YD/T 1363 power and cooling equipment |
+//! | [`zkteco`] | ZKTeco C3 door controllers |
 //! | `simulator` | simulated devices (feature `simulators`) |
 
 pub mod configure;
@@ -39,3 +40,4 @@ pub mod serial_line;
 pub mod simulator;
 pub mod uhppote;
 pub mod ydt;
+pub mod zkteco;

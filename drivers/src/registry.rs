@@ -33,6 +33,7 @@ pub static KINDS: &[&dyn DriverKind] = &[
     &crate::serial_line::SerialLineKind,
     &crate::uhppote::UhppoteKind,
     &crate::ydt::YdtKind,
+    &crate::zkteco::ZktecoKind,
 ];
 
 /// The kind of that name.

@@ -66,6 +66,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "wb-mwac",
     "xy-md02",
     "ydt-air-conditioner",
+    "zkteco-c3",
 ];
 
 impl ProfileStore {

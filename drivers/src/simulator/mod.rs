@@ -4,6 +4,7 @@
 //! `kouan-sim` runs one and takes control lines on standard input. A simulator never proves a protocol by itself: the
 //! codecs are also tested against published frames and programs of others.
 
+mod c3;
 mod cabinet;
 mod card_reader;
 mod door_controller;
@@ -15,6 +16,7 @@ mod paced;
 mod pseudo_terminal;
 mod tag_reader;
 
+pub use c3::{C3, C3State};
 pub use cabinet::{Cabinet, CabinetState};
 pub use card_reader::{CardReader, CardReaderState};
 pub use door_controller::{DoorController, DoorControllerState};
