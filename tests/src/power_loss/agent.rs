@@ -10,7 +10,9 @@ use kouan_agent::commands::Journal;
 use kouan_agent::config::Config;
 use kouan_agent::data_folder::DataFolder;
 use kouan_protocol::session::LaneClaim;
-use kouan_protocol::{Batch, Catalogue, Clock, CommandId, CommandState, Incarnation, RecordBody, SystemClock};
+use kouan_protocol::{
+    Batch, Catalogue, Clock, CommandId, CommandState, Gap, GapReason, Incarnation, RecordBody, SystemClock,
+};
 
 use super::site::{Run, agent_data};
 use super::witness::until;
@@ -87,9 +89,17 @@ fn check_chain(claim: &LaneClaim, batches: &[StoredBatch], is_known: bool, probl
             problems.push(format!("lane {}: {next} to {} are missing", claim.lane, batch.first_seq - 1));
         }
         next = batch.last_seq + 1;
-        let gap = |batch: Batch| batch.records.iter().any(|record| matches!(record.body, RecordBody::Gap(_)));
-        if is_known && Batch::decode(&batch.body).map_or(true, gap) {
-            problems.push(format!("lane {}: {} to {} became a gap", claim.lane, batch.first_seq, batch.last_seq));
+        let gap = match Batch::decode(&batch.body) {
+            Ok(batch) => batch.records.into_iter().find_map(|record| match record.body {
+                // Within the recording the agent is killed and stopped, and tells at its starts how long it was away.
+                RecordBody::Gap(Gap { reason: GapReason::Interrupted | GapReason::NotRunning, .. }) => None,
+                RecordBody::Gap(gap) => Some(format!("a gap ({})", gap.reason)),
+                _ => None,
+            }),
+            Err(error) => Some(format!("unreadable ({error})")),
+        };
+        if let (true, Some(gap)) = (is_known, gap) {
+            problems.push(format!("lane {}: {} to {} became {gap}", claim.lane, batch.first_seq, batch.last_seq));
         }
     }
     if next != claim.next_seq {
