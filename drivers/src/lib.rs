@@ -12,6 +12,7 @@
 //! | [`link`] | one talker at a time: opening, turns, back-off, health |
 //! | [`profile`] | device models as data, and their checker |
 //! | [`host`] | this very machine |
+//! | [`listener`] | devices that speak by themselves on a line |
 //! | [`modbus`] | Modbus TCP and RTU |
 //! | [`mqtt`] | devices that publish to a broker |
 //! | [`search`] | finding out what hangs on a line |
@@ -28,6 +29,7 @@ mod device_clock;
 pub mod driver;
 pub mod host;
 pub mod link;
+pub mod listener;
 pub mod modbus;
 pub mod mqtt;
 pub mod osdp;

@@ -26,6 +26,7 @@ pub trait DriverKind: Sync {
 /// Every kind of this build.
 pub static KINDS: &[&dyn DriverKind] = &[
     &crate::host::HostKind,
+    &crate::listener::ListenerKind,
     &crate::modbus::Modbus,
     &crate::mqtt::MqttKind,
     &crate::osdp::OsdpKind,

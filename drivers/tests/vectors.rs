@@ -41,8 +41,8 @@ struct Vectors {
     frame: Vec<Frame>,
 }
 
-/// Kinds whose sessions cannot be played from single exchanges: their frames carry numbers that go on.
-const IN_SESSIONS: [&str; 4] = ["mqtt", "osdp", "zkteco-c3", "uhppote"];
+/// Kinds whose sessions cannot be played from single exchanges: their frames carry numbers that go on, or nothing is asked.
+const IN_SESSIONS: [&str; 5] = ["mqtt", "osdp", "zkteco-c3", "uhppote", "listener"];
 
 fn in_sessions(name: &str) -> bool {
     name == "llrp-reader" || IN_SESSIONS.contains(&kind_of(name).as_str())

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kouan_drivers::modbus::simulator::{Model, Simulator};
 use kouan_drivers::simulator::{
-    Cabinet, Controlled, Gate, Kiosk, KioskSettings, ReaderModel, TagReader, serve_on_pseudo_terminal,
+    Cabinet, Controlled, Gate, Kiosk, KioskSettings, ReaderModel, Speaker, TagReader, serve_on_pseudo_terminal,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -83,6 +83,18 @@ enum Device {
         /// Its address, where it has one.
         #[arg(long, default_value_t = 0)]
         unit: u8,
+    },
+    /// A device that only speaks: a scanner, a scale, a card reader, by the name of its profile of kind listener.
+    Speaker {
+        /// The profile: code-scanner-line, yaohua-xk3190, rdm6300, …
+        #[arg(long)]
+        profile: String,
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long, conflicts_with = "listen", required_unless_present = "listen")]
+        pty: Option<PathBuf>,
+        /// Where it listens instead, as a serial server would; port 0 for any.
+        #[arg(long)]
+        listen: Option<String>,
     },
     /// A kiosk that publishes over MQTT.
     Kiosk {
@@ -193,6 +205,27 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
                 }
             };
             (reader, task)
+        }
+        Device::Speaker { profile, pty, listen } => {
+            let speaker = Speaker::new(&profile).map_err(anyhow::Error::msg)?;
+            let running = Arc::clone(&speaker);
+            let task = match (pty, listen) {
+                (Some(pty), _) => tokio::spawn(async move {
+                    let address = pty.display().to_string();
+                    Ok(running.run(&pty, || ready(&address), stop).await?)
+                }),
+                (None, listen) => {
+                    let listen = listen.context("say --pty or --listen")?;
+                    let listener =
+                        TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+                    let address = listener.local_addr()?.to_string();
+                    tokio::spawn(async move {
+                        ready(&address);
+                        stop.run_until_cancelled(running.listen(listener)).await.unwrap_or(Ok(())).map_err(Into::into)
+                    })
+                }
+            };
+            (speaker, task)
         }
         Device::Kiosk { broker, topic } => {
             let (host, port) = broker.rsplit_once(':').context("the broker must be written as HOST:PORT")?;

@@ -188,6 +188,21 @@ impl Line {
         Ok(())
     }
 
+    /// Waits for whatever comes, without having asked for it. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// When the stream is broken or ended.
+    pub async fn hear(&mut self, piece: &mut [u8]) -> Result<usize, LineError> {
+        let count = match self.stream.read(piece).await {
+            Ok(0) => return Err(LineError::Ended),
+            Ok(count) => count,
+            Err(cause) => return Err(LineError::Broken { written: false, cause }),
+        };
+        self.last_byte = Instant::now();
+        trace::record(Direction::Received, &piece[..count]);
+        Ok(count)
+    }
+
     /// Waits until `decode` finds an answer in what arrives, at most for `timeout`. `decode` takes from the buffer
     /// what it understood or rejects, and returns `None` while it needs more.
     ///

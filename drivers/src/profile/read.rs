@@ -46,6 +46,11 @@ pub trait Dialect: Clone + std::fmt::Debug + Send + Sync + 'static {
         let _ = (address, bit);
         None
     }
+    /// Whether such a model is useful without any point, because it tells events.
+    fn may_lack_groups(&self, model: &Self::Model) -> bool {
+        let _ = model;
+        false
+    }
     /// The kinds of events that the model itself reports.
     fn events(&self, model: &Self::Model) -> Vec<String> {
         let _ = model;
@@ -180,7 +185,7 @@ impl<D: Dialect> Profile<D> {
                 groups.push(group);
             }
         }
-        if groups.is_empty() {
+        if groups.is_empty() && !dialect.may_lack_groups(&model) {
             root.problem("group", "a profile needs at least one [[group]] with points");
         }
         let mut actions: Vec<Action<D>> = Vec::new();

@@ -241,7 +241,7 @@ impl Dialect for SerialDialect {
 
 impl FrameFormat {
     /// Most bytes that an answer has.
-    pub(super) fn longest(&self) -> usize {
+    pub(crate) fn longest(&self) -> usize {
         match &self.ending {
             Ending::Length(length) => *length,
             Ending::Field(field) => field.longest,

@@ -128,7 +128,7 @@ impl Rejected {
 }
 
 /// Longest answer that any profile may ask for.
-pub(super) const LONGEST: usize = 1024;
+pub(crate) const LONGEST: usize = 1024;
 
 /// Takes answers out of a stream, byte by byte where it must.
 #[derive(Debug, Clone)]
@@ -148,6 +148,13 @@ enum Found {
 }
 
 impl FrameFormat {
+    /// Whose frame it is, where it says so.
+    #[must_use]
+    pub fn unit_of(&self, frame: &[u8]) -> Option<u8> {
+        let UnitAt { at, mask } = self.unit_at?;
+        frame.get(at).map(|byte| (byte & mask) >> mask.trailing_zeros())
+    }
+
     /// The bytes that end a frame, if it ends with such.
     #[must_use]
     pub fn delimiter(&self) -> &[u8] {
@@ -207,7 +214,7 @@ impl<'f> FrameReader<'f> {
                 Found::NeedMore => return None,
                 Found::Nothing => Rejected::NotUnderstood,
                 Found::Frame(length) if !self.is_right(&buffer[..length]) => Rejected::BadChecksum,
-                Found::Frame(length) => match self.unit_of(&buffer[..length]) {
+                Found::Frame(length) => match self.format.unit_of(&buffer[..length]) {
                     _ if !self.fits(&buffer[..length]) => {
                         buffer.advance(length);
                         self.rejected = self.rejected.or(Some(Rejected::NotUnderstood));
@@ -252,11 +259,6 @@ impl<'f> FrameReader<'f> {
     /// Why bytes were thrown away since this was last asked.
     pub fn take_rejected(&mut self) -> Option<Rejected> {
         self.rejected.take()
-    }
-
-    fn unit_of(&self, frame: &[u8]) -> Option<u8> {
-        let UnitAt { at, mask } = self.format.unit_at?;
-        frame.get(at).map(|byte| (byte & mask) >> mask.trailing_zeros())
     }
 
     fn fits(&self, frame: &[u8]) -> bool {

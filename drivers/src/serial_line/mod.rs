@@ -17,6 +17,8 @@ mod session;
 mod settings;
 pub(crate) mod template;
 
+pub(crate) use frame::LONGEST;
+
 pub use check::{Check, Written};
 pub use checksum::Checksum;
 pub use frame::{Ending, Fixed, FrameFormat, FrameReader, LengthField, Rejected, UnitAt};

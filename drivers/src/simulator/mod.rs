@@ -14,6 +14,7 @@ mod kiosk;
 mod modbus;
 mod paced;
 mod pseudo_terminal;
+mod speaker;
 mod tag_reader;
 
 pub use c3::{C3, C3State};
@@ -26,6 +27,7 @@ pub use kiosk::{Kiosk, KioskSettings};
 pub use modbus::serve_on_pseudo_terminal;
 pub use paced::{Pace, paced};
 pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
+pub use speaker::{Speaker, SpeakerState};
 pub use tag_reader::{ReaderModel, TagReader, TagReaderState};
 
 use serde_json::Value;
