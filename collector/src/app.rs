@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::http::{self, AppState, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
+use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
 use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
@@ -50,6 +51,9 @@ pub enum BuildError {
     /// The certificate could not be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Readings could not be written elsewhere.
+    #[error(transparent)]
+    RemoteWrite(#[from] RemoteWriteError),
     /// The address could not be listened on.
     #[error("could not listen on {address}: {source}")]
     Listen {
@@ -71,6 +75,7 @@ pub struct App {
     latest_reader: LatestReader,
     history_reader: HistoryReader,
     outage_reader: OutageReader,
+    remote_writer: Option<RemoteWriter>,
     threads: Vec<JoinHandle<()>>,
     lock: FolderLock,
 }
@@ -117,6 +122,21 @@ impl App {
         let listener = TcpListener::bind(address).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         let front = Front::new(listener, certificate.as_ref().map(Certificate::server).transpose()?);
+        let (shutdown, state_progress, latest_progress) =
+            (CancellationToken::new(), Progress::of(&state_reader), Progress::of(&latest_reader));
+        let remote_writer = config.remote_write.clone().map(|settings| {
+            let sources = Sources {
+                catalogues: catalogues.clone(),
+                fleet: state_reader.fleet(),
+                state_readers: state_readers.clone(),
+                state: state.clone(),
+                known: [state_progress.clone(), latest_progress.clone()],
+                counters: Arc::clone(&counters),
+                shutdown: shutdown.clone(),
+            };
+            RemoteWriter::open(&folder.ingest(), &folder.state(), settings, sources)
+        });
+        let remote_writer = remote_writer.transpose()?;
         let shared = Arc::new(Shared {
             head: ingest.head(),
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
@@ -125,13 +145,14 @@ impl App {
             bells: Arc::new(bells),
             offers: Offers::new(*ingest.head().borrow()),
             authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
-            state_progress: Progress::of(&state_reader),
-            latest_progress: Progress::of(&latest_reader),
+            state_progress,
+            latest_progress,
             history_progress: Progress::of(&history_reader),
             outage_progress: Progress::of(&outage_reader),
+            remote_progress: remote_writer.as_ref().map(Progress::of),
             upload_slots: UploadSlots::default(),
             data: folder.path().to_owned(),
-            shutdown: CancellationToken::new(),
+            shutdown,
             config,
             clock,
             ingest,
@@ -151,6 +172,7 @@ impl App {
             latest_reader,
             history_reader,
             outage_reader,
+            remote_writer,
             threads,
             lock,
         })
@@ -186,6 +208,7 @@ impl App {
             latest_reader,
             history_reader,
             outage_reader,
+            remote_writer,
             threads,
             lock,
             address,
@@ -203,6 +226,10 @@ impl App {
         let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.outage_progress);
         let outages = tokio::spawn(reader::follow(outage_reader, head, progress, counters, token));
+        let remote = remote_writer.zip(shared.remote_progress.as_ref()).map(|(writer, progress)| {
+            let (head, progress, counters, token) = follow(progress);
+            tokio::spawn(reader::follow(writer, head, progress, counters, token))
+        });
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
         if let Some(certificate) = certificate {
@@ -230,7 +257,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, latest, history, outages, sweeper, pruner] {
+        for task in [state, latest, history, outages, sweeper, pruner].into_iter().chain(remote) {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }
@@ -282,7 +309,7 @@ async fn sweep(shared: AppState) {
             Ok(false) => continue,
             Ok(true) => shared.state.transact(move |transaction| {
                 let quiet = now.wall.plus_ms(-QUIET_MS);
-                for condition in [alarms::DUPLICATE_IDENTITY, alarms::COLLECTOR_RESTORED] {
+                for condition in [alarms::DUPLICATE_IDENTITY, alarms::COLLECTOR_RESTORED, alarms::TOO_MANY_DEVICES] {
                     alarms::clear_quiet(transaction, condition, quiet, now.wall)?;
                 }
                 commands::sweep(transaction, &now)
@@ -333,19 +360,32 @@ async fn prune(shared: AppState) {
                 continue;
             }
         };
-        let retention = i64::try_from(shared.config.log_retention.as_millis()).unwrap_or(i64::MAX);
-        loop {
-            // What seems to come from the future came before this machine's clock was set back; else it would stand in
-            // the way until that time comes again.
-            let now = shared.clock.wall();
-            let kept = now.plus_ms(retention.saturating_neg())..=now.plus_ms(FUTURE_MS);
-            match shared.ingest.prune(through, kept).await {
-                Ok(removed) if removed > 0 && !shared.shutdown.is_cancelled() => tokio::task::yield_now().await,
-                Ok(_) => break,
-                Err(error) => {
-                    warn!(%error, "Old log entries stay for now.");
-                    break;
-                }
+        let ms = |kept: Duration| i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+        let retention = ms(shared.config.log_retention);
+        // What the remote receiver has not taken stays, but not for ever.
+        let remote = shared.remote_progress.as_ref().map_or(i64::MAX, Progress::cursor);
+        if remote < through
+            && let Some(settings) = &shared.config.remote_write
+        {
+            prune_once(&shared, through, retention.max(ms(settings.keep))).await;
+        }
+        prune_once(&shared, through.min(remote), retention).await;
+    }
+}
+
+/// Removes entries up to `through` that are older than `retention`, in milliseconds.
+async fn prune_once(shared: &AppState, through: i64, retention: i64) {
+    loop {
+        // What seems to come from the future came before this machine's clock was set back; else it would stand in
+        // the way until that time comes again.
+        let now = shared.clock.wall();
+        let kept = now.plus_ms(retention.saturating_neg())..=now.plus_ms(FUTURE_MS);
+        match shared.ingest.prune(through, kept).await {
+            Ok(removed) if removed > 0 && !shared.shutdown.is_cancelled() => tokio::task::yield_now().await,
+            Ok(_) => break,
+            Err(error) => {
+                warn!(%error, "Old log entries stay for now.");
+                break;
             }
         }
     }

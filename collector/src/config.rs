@@ -27,6 +27,8 @@ pub struct Config {
     pub metrics_open: bool,
     /// Most series of device points in one answer of `/metrics/points`.
     pub points_series: usize,
+    /// Where readings are written for monitoring, if anywhere.
+    pub remote_write: Option<RemoteWrite>,
     /// How long uploads stay in the ingest log after every reader has passed them.
     pub log_retention: Duration,
     /// Sites that keep personal values of events.
@@ -48,6 +50,7 @@ impl Default for Config {
             tls: None,
             metrics_open: false,
             points_series: 50_000,
+            remote_write: None,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
             history_memory: 256 << 20,
@@ -95,6 +98,31 @@ fn read_tls(section: &mut Section<'_>) -> Option<Tls> {
     }
 }
 
+/// A receiver of remote write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteWrite {
+    /// Its address.
+    pub url: String,
+    /// The file with the token that it wants, if it wants one.
+    pub token_file: Option<PathBuf>,
+    /// How long the log keeps what it has not taken.
+    pub keep: Duration,
+}
+
+fn read_remote_write(section: &mut Section<'_>) -> Option<RemoteWrite> {
+    let hour = Duration::from_secs(3600);
+    let keep = section.duration_within("keep", hour..=hour * 24 * 31, hour * 24);
+    let token_file = section.string("token_file").map(PathBuf::from);
+    let url = section.string_required("url", "the receiver's address, http://127.0.0.1:9090/api/v1/write")?;
+    let is_http =
+        reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    if !is_http {
+        section.problem("url", "it must be an address such as http://127.0.0.1:9090/api/v1/write");
+        return None;
+    }
+    Some(RemoteWrite { url, token_file, keep })
+}
+
 fn read_retention(history: &mut Section<'_>) -> Retention {
     let days = |section: &mut Section<'_>, key: &str| section.integer(key, 1..=36_600);
     let mut classes = BTreeMap::new();
@@ -138,6 +166,7 @@ impl Config {
         let metrics_open = root.bool_or("metrics_open", default.metrics_open);
         let points_series = root.integer("points_series", 1..=10_000_000);
         let points_series = points_series.and_then(|most| usize::try_from(most).ok()).unwrap_or(default.points_series);
+        let remote_write = root.section("remote_write").and_then(|mut section| read_remote_write(&mut section));
         let hour = Duration::from_secs(3600);
         let log_retention = root.duration_within("log_retention", hour..=hour * 24 * 31, default.log_retention);
         let keep_personal_values_at = root.strings("keep_personal_values_at");
@@ -160,6 +189,7 @@ impl Config {
             tls,
             metrics_open,
             points_series,
+            remote_write,
             log_retention,
             keep_personal_values_at,
             history_memory,

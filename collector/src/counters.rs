@@ -40,6 +40,14 @@ pub struct Counters {
     pub store_failures: Counter,
     /// Series of device points that a scrape lacked because there were too many.
     pub points_left_out: Counter,
+    /// Samples that the remote receiver took.
+    pub remote_samples: Counter,
+    /// Samples that the remote receiver refused.
+    pub remote_samples_dropped: Counter,
+    /// Entries of the log that were gone before the remote receiver could take what is in them.
+    pub remote_entries_dropped: Counter,
+    /// Requests that the remote receiver did not take then.
+    pub remote_failures: Counter,
     /// Answers by first digit of the status code, 1 to 5.
     pub answers: [Counter; 5],
 }

@@ -31,12 +31,26 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     }
     text.head("kouan_reader_lag_entries", "Log entries that a reader has not taken.", "gauge");
     let head = *shared.head.borrow();
-    let readers = [
+    let mut readers = vec![
         ("state", &shared.state_progress),
         ("latest", &shared.latest_progress),
         ("history", &shared.history_progress),
         ("outages", &shared.outage_progress),
     ];
+    if let Some(progress) = &shared.remote_progress {
+        readers.push(("remote-write", progress));
+        text.counter(
+            "kouan_remote_write_samples_total",
+            "Samples that the receiver took.",
+            counters.remote_samples.get(),
+        );
+        let dropped = counters.remote_samples_dropped.get();
+        text.counter("kouan_remote_write_samples_dropped_total", "Samples that the receiver refused.", dropped);
+        let dropped = counters.remote_entries_dropped.get();
+        text.counter("kouan_remote_write_entries_dropped_total", "Log entries that were gone too early.", dropped);
+        let failures = counters.remote_failures.get();
+        text.counter("kouan_remote_write_failures_total", "Requests that were not taken then.", failures);
+    }
     for (reader, progress) in readers {
         let lag = (head - progress.caught_up_to()).max(0);
         text.line("kouan_reader_lag_entries", &[("reader", reader)], lag as f64);

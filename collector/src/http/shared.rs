@@ -57,6 +57,8 @@ pub struct Shared {
     pub history_progress: Progress,
     /// How far the digests of outages are.
     pub outage_progress: Progress,
+    /// How far the remote receiver is, if there is one.
+    pub remote_progress: Option<Progress>,
     /// Uploads that may be opened at the same time.
     pub upload_slots: UploadSlots,
     /// The data folder, for its sizes.

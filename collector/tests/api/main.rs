@@ -16,6 +16,7 @@ mod ingest_model;
 mod outages;
 mod points;
 mod retention;
+mod remote_write;
 mod running;
 mod scripted_agent;
 mod slots;

@@ -47,6 +47,14 @@ impl Running {
         Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
     }
 
+    /// Starts with a receiver to which readings are written.
+    pub(crate) async fn start_writing_to(url: &str) -> Self {
+        let keep = Duration::from_secs(86_400);
+        let receiver = kouan_collector::config::RemoteWrite { url: url.to_owned(), token_file: None, keep };
+        let settings = Config { remote_write: Some(receiver), ..Config::default() };
+        Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
+    }
+
     /// Starts on a folder that may hold something already; then its keys are known to who made them.
     pub(crate) async fn start_on(folder: TempDir) -> Self {
         Self::start_at(folder, Arc::new(ManualClock::at(NOW)), Config::default()).await
