@@ -261,7 +261,7 @@ async fn polarity(
     let word = |raw: i64| words_of.iter().find(|(known, _)| *known == raw).map(|(_, word)| word.clone());
     let (Some(zero), Some(one)) = (word(0), word(1)) else { return Ok("skipped") };
     let how = point.notes.prove.as_deref().unwrap_or_default();
-    person.tell(&format!("\n{}", words.commission_how(name, how)));
+    person.tell(&format!("\n{name}: {how}"));
     let mut seen = Vec::new();
     for wanted in [&zero, &one] {
         let answer = person.answer(&words.commission_bring(wanted)).await?;

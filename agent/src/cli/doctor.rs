@@ -75,7 +75,7 @@ pub(super) async fn run(path: &Path, json: bool, words: Words) -> anyhow::Result
             };
             show::text(&format!("{mark}{}\n", finding.says));
             if let Some(fix) = &finding.fix {
-                show::text(&format!("     {}\n", words.doctor_fix(fix)));
+                show::text(&format!("     → {fix}\n"));
             }
         }
         let sum = if wrong + advice == 0 { words.doctor_fine(findings.len()) } else { words.doctor_sum(wrong, advice) };

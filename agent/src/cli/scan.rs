@@ -228,7 +228,10 @@ async fn modbus(
                 said.progress(&format!("{setting}: {}", words.scan_unit(unit, last, function)));
             }
             Progress::Found(found) => {
-                said.note(&words.scan_found(found.unit, found.endpoint.in_full()));
+                // Somebody who waits sees it at once; it comes again with what it is.
+                if said.live {
+                    said.note(&words.scan_found(found.unit, found.endpoint.in_full()));
+                }
                 seen.push(found);
             }
             Progress::Refused { endpoint, error } => said.note(&format!("{endpoint}: {}", words.scan_refused(error))),

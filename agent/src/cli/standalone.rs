@@ -25,10 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// For so long a device that does not answer is asked again: its link may still be opening.
 const OPENING_MS: u64 = 3000;
 
+/// How long the device's health may come after its values.
+const HEALTH: Duration = Duration::from_millis(500);
+
 /// A device's link, run by this tool alone. The data folder's lock keeps an agent from starting meanwhile.
 pub(super) struct Alone {
     key: DeviceKey,
     clock: Arc<dyn Clock>,
+    links: Arc<Vec<ConfiguredLink>>,
     current: Arc<Current>,
     link: mpsc::Sender<Request>,
     stop: CancellationToken,
@@ -57,8 +61,8 @@ impl Alone {
         let supervisor = Supervisor::start(&links, &observations, &clock, &stop);
         drop(observations);
         let link = supervisor.requests().remove(&key).context("no driver serves the device")?;
-        let listener = tokio::spawn(listen(observed, links, Arc::clone(&current)));
-        Ok(Self { key, clock, current, link, stop, supervisor, listener, words, _folder })
+        let listener = tokio::spawn(listen(observed, Arc::clone(&links), Arc::clone(&current)));
+        Ok(Self { key, clock, links, current, link, stop, supervisor, listener, words, _folder })
     }
 
     /// Talks to the device once. The link may still be opening, so a failure is tried again for a while.
@@ -70,7 +74,11 @@ impl Alone {
             self.link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
             let waited = || self.clock.boot_time().since_ms(started);
             match tokio::time::timeout(PATIENCE, rows).await {
-                Ok(Ok(Ok(_))) => return Ok(()),
+                Ok(Ok(Ok(rows))) => {
+                    show_rows(&self.links, &self.current, rows);
+                    self.wait_for_health().await;
+                    return Ok(());
+                }
                 // One conversation is enough where the bytes are wanted.
                 Ok(Ok(Err(problem))) if waited() > OPENING_MS || trace.is_some_and(|trace| trace.len() > 1) => {
                     return Err(problem);
@@ -81,6 +89,17 @@ impl Alone {
                 _ => return Err(self.words.not_read(&self.key, PATIENCE.as_secs())),
             }
         }
+    }
+
+    /// The driver tells the health right after the values.
+    async fn wait_for_health(&self) {
+        let known = async {
+            while self.current.device(&self.key).is_none_or(|device| device.health.is_none()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // A driver that has none to tell is not waited for.
+        let _ = tokio::time::timeout(HEALTH, known).await;
     }
 
     /// What is known of the device.

@@ -18,7 +18,7 @@ use crate::modbus::codec::ReadFunction;
 use crate::modbus::dialect::{ModbusDialect, ModbusProfile, Reading};
 use crate::modbus::session::{Framing, Session, Unit};
 use crate::modbus::value::Type;
-use crate::profile::{PointProfile, ProfileStore};
+use crate::profile::{Evidence, PointProfile, ProfileStore};
 
 /// Values that are shown with a guess.
 const SHOWN: usize = 4;
@@ -98,6 +98,12 @@ pub async fn guess(
             }
         }
         if tally.against == 0 && tally.fitting > 0 {
+            // Of profiles that fit alike, the one whose facts are better known.
+            tally.weight += match profile.about.evidence {
+                Evidence::Solid => 0.3,
+                Evidence::Medium => 0.1,
+                Evidence::Uncertain => 0.0,
+            };
             guesses.push(Guess {
                 profile: name.to_owned(),
                 model: format!("{} {}", profile.about.maker, profile.about.model).trim().to_owned(),
@@ -194,7 +200,8 @@ mod tests {
     async fn look_alikes_are_all_named() {
         let guesses = guessed(Model::XyMd02).await;
         let names: Vec<_> = guesses.iter().map(|guess| guess.profile.as_str()).collect();
-        assert!(names.contains(&"xy-md02"), "{names:?}");
+        assert_eq!(names[0], "xy-md02", "{names:?}");
+        assert!(names.contains(&"md02-hundredths"), "{names:?}");
         assert!(!names.contains(&"sdm630"), "{names:?}");
         assert!(guesses[0].values.iter().any(|value| value.contains("°C")), "{guesses:?}");
     }

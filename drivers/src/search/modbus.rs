@@ -234,16 +234,16 @@ async fn search_units(
             };
             let frame = rtu::encode(unit, &request);
             for piece in trace.pieces() {
-                match piece.direction {
-                    // What was thrown away before this question answers an earlier one.
-                    Direction::Discarded if search.framing == Framing::Rtu => {
-                        for unit in units_in(&piece.bytes, *function) {
-                            found(outcome, endpoint, unit, *function, true, progress);
+                // What was thrown away before this question, and what others say meanwhile, answers an earlier one.
+                let heard = matches!(piece.direction, Direction::Discarded | Direction::Received);
+                if heard && search.framing == Framing::Rtu {
+                    for (late, by) in all_units_in(&piece.bytes) {
+                        if late != unit {
+                            found(outcome, endpoint, late, by, true, progress);
                         }
                     }
-                    Direction::Received if piece.bytes.starts_with(&frame) => outcome.echo = true,
-                    _ => {}
                 }
+                outcome.echo |= piece.direction == Direction::Received && piece.bytes.starts_with(&frame);
             }
             match said {
                 Said::Answer => found(outcome, endpoint, unit, *function, false, progress),
@@ -334,6 +334,12 @@ fn units_in(bytes: &[u8], function: ReadFunction) -> Vec<u8> {
         }
     }
     units
+}
+
+/// The units whose answers to any question of the search stand in `bytes`, with the function that they answer.
+fn all_units_in(bytes: &[u8]) -> impl Iterator<Item = (u8, ReadFunction)> {
+    let functions = [ReadFunction::HoldingRegisters, ReadFunction::InputRegisters, ReadFunction::Coils];
+    functions.into_iter().flat_map(|function| units_in(bytes, function).into_iter().map(move |unit| (unit, function)))
 }
 
 fn intersection(one: &RangeInclusive<u8>, other: &RangeInclusive<u8>) -> RangeInclusive<u8> {

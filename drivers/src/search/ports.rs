@@ -65,8 +65,9 @@ fn port(class: &Path, name: &str, dev: &Path, stable: &BTreeMap<PathBuf, PathBuf
     let driver = driver.and_then(|driver| Some(driver.file_name()?.to_string_lossy().into_owned()));
     let adapter = match (named.is_empty(), driver) {
         (false, _) => named,
-        (true, Some(driver)) => driver,
-        (true, None) => "serial port".to_owned(),
+        // The kernel's own word for a port that is part of the machine.
+        (true, Some(driver)) if driver != "port" => driver,
+        _ => "built in".to_owned(),
     };
     let stable = stable.get(&fs::canonicalize(&path).unwrap_or_else(|_| path.clone())).cloned();
     Some(Port { path, stable, adapter, usb: numbers, serial_number: word("serial") })
@@ -104,8 +105,9 @@ pub fn holders(port: &Path) -> Vec<Holder> {
             let pid: u32 = process.file_name().to_str()?.parse().ok()?;
             let mut open = fs::read_dir(process.path().join("fd")).ok()?.flatten();
             let holds = pid != own && open.any(|file| fs::read_link(file.path()).is_ok_and(|link| link == target));
-            let program = || text(&process.path().join("comm")).unwrap_or_default();
-            holds.then(|| Holder { pid, program: program() })
+            let program = text(&process.path().join("comm")).unwrap_or_default();
+            // A simulator keeps both ends of its own line open; it is the device there, not another master.
+            (holds && program != "kouan-sim").then_some(Holder { pid, program })
         })
         .collect();
     holders.sort_by_key(|holder| holder.pid);

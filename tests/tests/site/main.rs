@@ -11,6 +11,7 @@ mod restore;
 mod small;
 mod telemetry;
 mod tls;
+mod tool;
 
 use anyhow::Context as _;
 use serde_json::Value;

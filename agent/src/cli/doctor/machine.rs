@@ -42,7 +42,11 @@ pub(super) fn disk(config: &Config, words: Words) -> Vec<Finding> {
         Err(_) => findings.push(Finding::fine("disk", words.disk_missing(&shown))),
         Ok(_) => {
             if let Err(error) = try_write(folder) {
-                findings.push(Finding::wrong("disk", words.disk_refuses(&shown, error), words.disk_refuses_fix(&shown)));
+                findings.push(Finding::wrong(
+                    "disk",
+                    words.disk_refuses(&shown, error),
+                    words.disk_refuses_fix(&shown),
+                ));
             }
         }
     }

@@ -68,7 +68,6 @@ texts! {
     commission_settled() { "Is it right at this device? [y/n/s=skip] " "在这台设备上是否如此？[y 是 / n 否 / s 跳过] " }
     commission_polarity() { "3. Which way round the inputs are wired" "三、各输入的接线方向" }
     commission_none() { "Nothing to do here." "此处没有要做的。" }
-    commission_how(point, how) { "{point}: {how}" "{point}:{how}" }
     commission_bring(word) {
         "Bring it into the state \"{word}\", then press Enter (s=skip): "
         "请把它置于“{word}”状态，然后按回车（s 跳过）："
@@ -87,7 +86,7 @@ texts! {
     }
     commission_unchanged() { "The configuration stays as it is." "配置没有改动。" }
     commission_record(file) { "The record is in {file}." "记录已写入 {file}。" }
-    commission_open(count) { "{count} checks are open or failed; the device is not yet proved." "还有 {count} 项未做或不符，设备尚未验证完毕。" }
+    commission_open(count) { "Checks that are open or failed: {count}. The device is not yet proved." "还有 {count} 项未做或不符，设备尚未验证完毕。" }
     commission_done() { "Everything was checked." "全部检查完毕。" }
     commission_question() { "please answer y, n or s" "请输入 y、n 或 s" }
     commission_input_ended() { "the input ended before all was answered; nothing was written" "输入提前结束，什么也没有写入" }

@@ -4,8 +4,7 @@ use super::language::texts;
 
 texts! {
     doctor_fine(count) { "{count} checks, nothing is wrong." "共 {count} 项检查，没有问题。" }
-    doctor_sum(wrong, advice) { "{wrong} things are wrong, {advice} could be better." "{wrong} 项有问题，{advice} 项建议改进。" }
-    doctor_fix(text) { "→ {text}" "→ {text}" }
+    doctor_sum(wrong, advice) { "Wrong: {wrong}. Could be better: {advice}." "{wrong} 项有问题，{advice} 项建议改进。" }
 
     config_right(path, links, devices) {
         "{path} is right: {links} links, {devices} devices"

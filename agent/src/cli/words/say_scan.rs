@@ -101,7 +101,7 @@ texts! {
     add_dry() { "This would be written:" "将要写入：" }
     add_next_read(device) { "Look at it: kouan-agent read {device}" "读一次看看：kouan-agent read {device}" }
     add_next_commission(device, count) {
-        "{count} things are to be proved at the device: kouan-agent commission {device}"
+        "To be proved at the device: {count}. kouan-agent commission {device}"
         "有 {count} 项需要在设备前验证：kouan-agent commission {device}"
     }
     add_next_restart() {
