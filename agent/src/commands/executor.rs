@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kouan_drivers::driver::{ActOutcome, ActRequest, PermitRefused, Request, StartPermit};
 use kouan_protocol::{
-    BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Incarnation, RecordBody, limits,
+    BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Incarnation, Lane, RecordBody, limits,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
@@ -435,8 +435,20 @@ impl Reporter {
     /// Puts states into the urgent lane and notes that in the journal, until every executor is gone. A crash in
     /// between reports a state a second time, which the collector recognises.
     pub async fn run(mut self) {
-        let mut waiting = Vec::new();
-        while self.reports.recv_many(&mut waiting, REPORT_QUEUE).await > 0 {
+        let mut condition = self.shared.buffer.condition();
+        let mut waiting = self.lost_reports().await;
+        let mut open = true;
+        while open {
+            if waiting.is_empty() {
+                tokio::select! {
+                    received = self.reports.recv_many(&mut waiting, REPORT_QUEUE) => open = received > 0,
+                    // A file that was replaced took with it what it had not sent.
+                    Ok(()) = condition.changed() => waiting = self.lost_reports().await,
+                }
+            }
+            if waiting.is_empty() {
+                continue;
+            }
             let mark = self.shared.journal.mark();
             let boot_time = self.shared.clock.boot_time();
             let record =
@@ -459,6 +471,18 @@ impl Reporter {
                 warn!(%error, "Reports could not be noted; they will be repeated at the next start.");
             }
         }
+    }
+
+    /// What was reported into an urgent lane that is not the present one.
+    async fn lost_reports(&self) -> Vec<Entry> {
+        if self.shared.buffer.condition().borrow().is_volatile() {
+            return Vec::new();
+        }
+        let (shared, epoch) = (Arc::clone(&self.shared), self.shared.buffer.epoch(Lane::Urgent));
+        blocking(move || shared.journal.tell_in(epoch)).await.unwrap_or_else(|error| {
+            warn!(%error, "What was reported earlier will be told again at the next start.");
+            Vec::new()
+        })
     }
 }
 

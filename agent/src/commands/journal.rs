@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kouan_protocol::{Clock, CommandId, CommandState, Field, Incarnation, Timestamp};
+use kouan_protocol::{Clock, CommandId, CommandState, Epoch, Field, Incarnation, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -22,6 +22,8 @@ mod migrations {
 const REMEMBERED: i64 = 20_000;
 /// Finished commands that are still remembered when the disk is full or refuses.
 const REMEMBERED_WHEN_FULL: i64 = 1000;
+/// Finished commands that are told again when the lane that they were told in may be lost.
+const TOLD_AGAIN: i64 = 1000;
 /// What the journal obtains when it is opened, so that a full disk does not stop it.
 const ROOM: Room = Room { reserve_bytes: 1 << 20, wal_bytes: 1 << 20 };
 
@@ -224,6 +226,29 @@ impl Journal {
                 .map(|_| ())
         });
         noted.map_err(self.at("noting a report"))
+    }
+
+    /// The urgent lane lives in this epoch now. If it was another one, what was told in that may be lost with its file,
+    /// and the latest outcomes are to be told again. Returns what is to be reported.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written.
+    pub fn tell_in(&self, epoch: Epoch) -> Result<Vec<Entry>, JournalError> {
+        let known = self.read("looking for the lane of reports", |connection| {
+            connection.query_row("SELECT told_in FROM journal", [], |row| row.get::<_, i64>(0))
+        })?;
+        if known as u64 == epoch.0 {
+            return Ok(Vec::new());
+        }
+        self.change("noting the lane of reports", |tx| {
+            tx.execute("UPDATE journal SET told_in = ?1", [epoch.0 as i64])?;
+            tx.execute(
+                "UPDATE command SET reported = 0 WHERE reported = 1
+                     AND id IN (SELECT id FROM command ORDER BY changed_ms DESC LIMIT ?1)",
+                [TOLD_AGAIN],
+            )
+        })?;
+        self.open_entries()
     }
 
     /// A command.

@@ -127,6 +127,32 @@ async fn a_command_goes_its_whole_way_and_a_second_delivery_moves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_is_told_again_when_the_file_with_its_report_is_lost() {
+    let mut bench = Bench::new();
+    bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
+    let request = bench.act().await;
+    request.permit.obtain().await.unwrap();
+    request.reply.send(ActOutcome::Succeeded(vec![])).unwrap();
+    bench.reported(CommandState::Succeeded).await;
+    // The report is in the buffer, and the journal knows that, before the same folder is used with another buffer.
+    loop {
+        let entry = bench.executor.journal().entry(&"c-1".parse().unwrap()).unwrap().unwrap();
+        if entry.reported {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let other = tempfile::tempdir().unwrap();
+    let Bench { folder, clock, .. } = bench;
+    let (buffer, _threads) = open(other.path(), &clock);
+    let buffer = Arc::new(buffer);
+    let (executor, reporter, driver) = executor(folder.path(), &clock, &buffer);
+    tokio::spawn(reporter.run());
+    let bench = Bench { folder, clock, buffer, executor, driver };
+    assert_eq!(bench.reported(CommandState::Succeeded).await, [("c-1".to_owned(), CommandState::Succeeded)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_answer_is_unknown_and_stays_so() {
     let mut bench = Bench::new();
     bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asking::{Asked, ask_commands};
 use super::check::Evidence;
-use super::device;
+use super::device::{self, NumberedDevice};
 use super::drive::{Outages, break_clocks, break_disk, break_line, break_programs, let_people_pass, until};
 use super::schedule::Schedule;
 use super::site::{Shape, Site, key};
@@ -18,6 +18,8 @@ use super::tally::Tally;
 use crate::{Collector, SHORT, wait_until};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
+/// How often the log is read while something is on its way.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a program may take to stop in order.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -98,7 +100,7 @@ pub(super) async fn conclude(
         tally.broken(format!("{error:#}"));
     }
     let commands = site.api.list("/commands?limit=1000").await?;
-    let stored = Stored::read(&site.collector.data())?;
+    let stored = read_to_the_end(site).await?;
     let mut history = Vec::new();
     for (index, id) in site.ids.iter().enumerate() {
         let wanted = stored.numbers.get(&key(index)).map_or(0, Vec::len);
@@ -120,6 +122,23 @@ pub(super) async fn conclude(
         }
     }
     Ok(tally)
+}
+
+/// Reads the log once the last number of every device is in it: what the API shows may come from a snapshot, which
+/// overtakes the reading itself. A last number that does not come is for the comparison to tell.
+async fn read_to_the_end(site: &Site) -> anyhow::Result<Stored> {
+    let until = Instant::now() + SHORT;
+    loop {
+        let stored = Stored::read(&site.collector.data())?;
+        let has_last = |(index, device): (usize, &NumberedDevice)| {
+            let numbers = stored.numbers.get(&key(index)).and_then(|numbers| numbers.last());
+            numbers.is_some_and(|last| last.number == device.last_number())
+        };
+        if site.devices.iter().enumerate().all(has_last) || Instant::now() >= until {
+            return Ok(stored);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn numbers_in_history(site: &Site, id: &str) -> anyhow::Result<Vec<u64>> {
