@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -113,6 +113,7 @@ impl App {
         let first_key = make_first_key(&state, &*clock).await?;
         let (state_reader, latest_reader) =
             open_readers(&folder.ingest(), &folder.state(), &state, &clock, &catalogues)?;
+        state_reader.fleet().write().unwrap_or_else(PoisonError::into_inner).limit_devices(config.devices_per_agent);
         let outage_reader = OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
         let state_readers = Readers::new(&folder.state());
         let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);

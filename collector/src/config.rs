@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kouan_protocol::limits;
 use kouan_settings::{Document, Problems, Section};
 
 use crate::telemetry::{HistorySettings, KeepClass, Retention};
@@ -33,6 +34,8 @@ pub struct Config {
     pub log_retention: Duration,
     /// Sites that keep personal values of events.
     pub keep_personal_values_at: Vec<String>,
+    /// Most devices that one agent may name in its life.
+    pub devices_per_agent: usize,
     /// Memory for the newest readings, which are not in the history's files yet, in bytes.
     pub history_memory: u64,
     /// How long readings stay in memory before they are written to the history's files.
@@ -53,6 +56,7 @@ impl Default for Config {
             remote_write: None,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
+            devices_per_agent: 2 * limits::CATALOGUE_DEVICES,
             history_memory: 256 << 20,
             history_seal_every: Duration::from_secs(3600),
             history_retention: Retention::default(),
@@ -175,6 +179,8 @@ impl Config {
                 root.problem("keep_personal_values_at", problem.to_string());
             }
         }
+        let devices_per_agent = root.integer("devices_per_agent", 1..=1_000_000);
+        let devices_per_agent = devices_per_agent.and_then(|most| usize::try_from(most).ok());
         let mut history = root.section_or_empty("history");
         let history_memory = history.bytes_or("memory", default.history_memory);
         let minute = Duration::from_secs(60);
@@ -192,6 +198,7 @@ impl Config {
             remote_write,
             log_retention,
             keep_personal_values_at,
+            devices_per_agent: devices_per_agent.unwrap_or(default.devices_per_agent),
             history_memory,
             history_seal_every,
             history_retention,

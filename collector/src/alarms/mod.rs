@@ -4,4 +4,6 @@ mod list;
 mod take;
 
 pub use list::{AlarmFilter, AlarmRow, count_by_device, list};
-pub use take::{COLLECTOR_RESTORED, DUPLICATE_IDENTITY, clear_quiet, clear_unnamed, raise_on_agent, take};
+pub use take::{
+    COLLECTOR_RESTORED, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent, take,
+};

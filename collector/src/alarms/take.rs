@@ -12,6 +12,9 @@ use crate::store::{During as _, StoreError};
 /// The alarm on an agent whose identity two machines use.
 pub const DUPLICATE_IDENTITY: &str = "duplicate-identity";
 
+/// The alarm on an agent that has named more devices than are kept.
+pub const TOO_MANY_DEVICES: &str = "too-many-devices";
+
 /// The alarm on an agent that was told that records are stored here which are not.
 pub const COLLECTOR_RESTORED: &str = "collector-restored";
 /// What the log says of an alarm that was cleared while the agent could not be heard.

@@ -165,6 +165,7 @@ pub struct Fleet {
     catalogues: HashMap<AgentId, CatalogueHash>,
     boots: HashMap<AgentId, BootId>,
     of_agent: HashMap<AgentId, BTreeSet<usize>>,
+    most_devices: Option<usize>,
     /// Forgotten when devices of the agent come, go elsewhere, or are called otherwise.
     routes: HashMap<AgentId, HashMap<CatalogueHash, Routes>>,
 }
@@ -174,6 +175,16 @@ pub struct Fleet {
 pub type SharedFleet = Arc<RwLock<Fleet>>;
 
 impl Fleet {
+    /// Sets how many devices one agent may name.
+    pub fn limit_devices(&mut self, most: usize) {
+        self.most_devices = Some(most);
+    }
+
+    /// How many devices one agent may name.
+    pub fn most_devices(&self) -> usize {
+        self.most_devices.unwrap_or(usize::MAX)
+    }
+
     /// All devices by id.
     pub fn devices(&self) -> impl Iterator<Item = &Device> {
         self.by_id.values().map(|at| &self.devices[*at])

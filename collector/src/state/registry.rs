@@ -13,7 +13,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Device, DeviceId, Fleet, Health, Known, LatestReadings, Moment, Origin, Points, health_log};
+use crate::alarms;
 use crate::store::{During as _, StoreError};
+
+/// The device that stands for all names of an agent beyond those that it may have, so that no alarm and no word about
+/// health is lost.
+const OTHERS: &str = "further-devices";
 
 /// The fleet as a transaction sees it: what is in memory, and what the transaction changes.
 pub(super) struct Working<'t> {
@@ -21,6 +26,10 @@ pub(super) struct Working<'t> {
     fleet: &'t RwLock<Fleet>,
     changed: Staged,
     bound: HashMap<(AgentId, DeviceKey), DeviceId>,
+    /// How many devices agents have that get a new one.
+    counts: HashMap<AgentId, usize>,
+    /// Agents that have named too many, as far as that is written down.
+    named_too_many: HashSet<AgentId>,
 }
 
 /// What memory takes over once the transaction is on disk.
@@ -48,7 +57,14 @@ impl Staged {
 
 impl<'t> Working<'t> {
     pub(super) fn new(transaction: &'t Transaction<'t>, fleet: &'t RwLock<Fleet>) -> Self {
-        Self { transaction, fleet, changed: Staged::default(), bound: HashMap::new() }
+        Self {
+            transaction,
+            fleet,
+            changed: Staged::default(),
+            bound: HashMap::new(),
+            counts: HashMap::new(),
+            named_too_many: HashSet::new(),
+        }
     }
 
     pub(super) fn finish(self) -> Staged {
@@ -162,7 +178,9 @@ impl<'t> Working<'t> {
         for spec in &catalogue.devices {
             named.insert(&spec.key);
             let id = self.ensure_described(origin, spec)?;
-            self.update_spec(&id, spec)?;
+            if self.device_mut(&id).is_some_and(|device| device.key == spec.key) {
+                self.update_spec(&id, spec)?;
+            }
         }
         let others: Vec<DeviceId> = self.read(|fleet| {
             let configured = fleet.of_agent(&origin.agent).filter(|device| device.configured);
@@ -211,7 +229,20 @@ impl<'t> Working<'t> {
         Ok(())
     }
 
+    /// Makes a device, unless the agent has named too many: then it is the one that stands for all further names.
     fn create(&mut self, origin: &Origin, spec: Arc<DeviceSpec>, configured: bool) -> Result<DeviceId, StoreError> {
+        let (most, known) = self.read(|fleet| (fleet.most_devices(), fleet.of_agent(&origin.agent).count()));
+        let count = self.counts.get(&origin.agent).copied().unwrap_or(known);
+        if count >= most && spec.key.as_str() != OTHERS {
+            if self.named_too_many.insert(origin.agent.clone()) {
+                let text = format!("The agent has named more than {most} devices; further ones count as {OTHERS}");
+                let (condition, now) = (alarms::TOO_MANY_DEVICES, origin.received);
+                alarms::raise_on_agent(self.transaction, &origin.site, &origin.agent, condition, &text, now)?;
+            }
+            let others = OTHERS.parse().map_err(StoreError::damaged("the name of further devices"))?;
+            return self.ensure(origin, &others);
+        }
+        self.counts.insert(origin.agent.clone(), count + 1);
         let id = DeviceId::random();
         let (agent, key) = (origin.agent.as_str(), spec.key.as_str());
         self.transaction

@@ -13,6 +13,7 @@ mod events;
 mod history;
 mod ingest;
 mod ingest_model;
+mod odd_data;
 mod outages;
 mod points;
 mod retention;

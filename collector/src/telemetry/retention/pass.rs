@@ -128,6 +128,10 @@ impl Pass {
             let Some((gone, has_free_pages)) = files.partitions.read(day, look)? else { continue };
             if gone != Gone::default() || has_free_pages {
                 shrink::day(&path, &gone)?;
+                if gone.events {
+                    // Their index says what stood in them.
+                    closing(day);
+                }
                 info!(day, classes = gone.classes.join(","), events = gone.events, "A day of the history is shorter.");
                 *left -= 1;
             }
