@@ -43,7 +43,7 @@ pub struct EventFilter {
 
 /// Where an event stands among all: by time, and those of one time in the order in which they were stored. It never
 /// changes, so a page that begins behind a place misses none and repeats none, whatever arrives in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventPlace {
     pub(super) time_ms: i64,
     pub(super) id: i64,

@@ -21,7 +21,7 @@ struct Known {
 
 impl Known {
     fn body(&self) -> RecordBody {
-        let fields = self.fields.iter().map(|(name, value)| Field::new(*name, value.clone()));
+        let fields = self.fields.iter().map(|(name, value)| Field::new(name, value.clone()));
         RecordBody::Event(Event {
             device: self.key.parse().unwrap(),
             kind: self.kind.to_owned(),
@@ -41,7 +41,7 @@ fn known() -> Vec<Known> {
         fields: vec![
             ("number", FieldValue::Integer(at.cast_signed())),
             ("plate", FieldValue::Text(format!("沪A{}", at % 7))),
-            ("allowed", FieldValue::Flag(at % 5 == 0)),
+            ("allowed", FieldValue::Flag(at.is_multiple_of(5))),
         ],
     };
     (0..60).map(event).collect()
@@ -192,6 +192,28 @@ async fn an_index_of_events_that_is_lost_or_broken_is_made_again() {
         collector.stop().await;
         std::fs::write(&path, "").unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_from_the_index_too() {
+    let (collector, _, _, known) = with_events().await;
+    let collector = collector.restart_with(|settings| settings.history_retention.days = Some(5)).await;
+    let oldest = NOW - 6 * 24 * HOUR.cast_signed();
+    let path = collector.folder.path().join("history/events-2026-11.db");
+    eventually("old rows are gone from the index", async || {
+        let file = rusqlite::Connection::open(&path).ok()?;
+        let count = |sql: &str| file.query_row(sql, [oldest], |row| row.get::<_, i64>(0)).ok();
+        let (old, kept) = (
+            count("SELECT count(*) FROM lookup WHERE time_ms < ?1")?,
+            count("SELECT count(*) FROM lookup WHERE time_ms >= ?1")?,
+        );
+        (old == 0 && kept > 100).then_some(())
+    })
+    .await;
+    let days = |age: u64| (NOW - age.cast_signed()).div_euclid(24 * HOUR.cast_signed());
+    let kept: Vec<Known> = known.into_iter().filter(|event| days(event.age) >= days(0) - 5).collect();
+    assert!(kept.len() > 10);
+    every_search_is_right(&collector, &kept).await;
 }
 
 /// A copy of a data folder that nobody uses.

@@ -74,6 +74,13 @@ async fn the_python_clients_parser_reads_a_scrape() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_str().unwrap().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
+    let mut promtool = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("tests/setup installs prometheus with its promtool");
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), text.as_str().unwrap().as_bytes()).unwrap();
+    assert!(promtool.wait().unwrap().success(), "{text}");
     let mut found: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     found.sort();
     let expected = [

@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::files::{Lookup, Unit};
 use super::keys;
 use crate::store::{During as _, File, StoreError, open_writable};
+use crate::telemetry::day_ms;
 use crate::telemetry::partition::sync_folder;
 use crate::telemetry::partitions::Partitions;
 
@@ -100,9 +101,9 @@ impl Keeper {
         true
     }
 
-    /// The day's partition is about to be deleted.
+    /// The day's partition is about to be deleted, or has lost its events: what was said in them goes as well.
     pub(in crate::telemetry) fn forget(&mut self, day: i64) {
-        let month = Unit::of(day).month;
+        let Unit { month, part } = Unit::of(day);
         self.unknown.remove(&day);
         self.behind.remove(&day);
         self.through.remove(&day);
@@ -112,10 +113,7 @@ impl Keeper {
         let forgotten = if is_last {
             self.delete(month)
         } else {
-            // A new partition of that day counts its events from one again.
-            self.writable(month).and_then(|file| {
-                file.execute("DELETE FROM days WHERE day = ?1", [day]).during("forget a day in an index of events")
-            })
+            self.writable(month).and_then(|file| forget_day(file, part, day))
         };
         if let Err(error) = forgotten {
             error!(%error, day, "A deleted day stays in its index of events; searches find nothing there.");
@@ -222,6 +220,19 @@ impl Keeper {
         }
         Ok(0)
     }
+}
+
+fn forget_day(file: &mut Connection, part: i64, day: i64) -> Result<usize, StoreError> {
+    let forgetting = "forget a day in an index of events";
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate).during(forgetting)?;
+    let values = params![part, day_ms(day), day_ms(day + 1)];
+    transaction
+        .execute("DELETE FROM lookup WHERE part = ?1 AND time_ms >= ?2 AND time_ms < ?3", values)
+        .during(forgetting)?;
+    // A new partition of that day counts its events from one again.
+    let forgotten = transaction.execute("DELETE FROM days WHERE day = ?1", [day]).during(forgetting)?;
+    transaction.commit().during(forgetting)?;
+    Ok(forgotten)
 }
 
 /// A key, and the event's time and id.

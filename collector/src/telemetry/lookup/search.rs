@@ -1,6 +1,6 @@
 //! Where the events that are asked for may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, params};
 use tracing::error;
@@ -15,6 +15,8 @@ use crate::telemetry::{EventFilter, EventPlace};
 const NAMES: usize = 512;
 /// Places of one key that are counted to find the rarest, and read at a time at first.
 const COUNTED: i64 = 4_096;
+/// So many places are read out of an index in the time of one event out of its day.
+const WORTH: i64 = 50;
 const FIRST: i64 = 128;
 const MOST: i64 = 4_096;
 /// Most events that a file may lack before its days are read instead.
@@ -109,10 +111,11 @@ pub(in crate::telemetry) fn find(
     let unit = Unit::of(*first);
     let mut shown = false;
     let searched = lookup.read(unit.month, |file| {
-        let rarest = rarest(file, unit.part, wanted, &stretch)?;
+        let (rarest, others) = rarest(file, unit.part, wanted, &stretch)?;
         let mut size = FIRST;
         loop {
             let (mut places, horizon) = next(file, unit.part, rarest, &stretch, size)?;
+            places.retain(|place| others.iter().all(|other| other.contains(place)));
             places.extend(tails.iter().copied().filter(|place| stretch.holds(*place)));
             stretch.sort(&mut places);
             if let Some(horizon) = horizon {
@@ -171,27 +174,46 @@ fn tails(
     Ok(Some(places))
 }
 
-/// Of what an event must be found by, that which the fewest have.
-fn rarest<'w>(file: &Connection, part: i64, wanted: &'w Wanted, stretch: &Stretch) -> Result<&'w [i64], StoreError> {
+/// All places of a condition.
+type Places = HashSet<EventPlace>;
+
+/// Of the conditions that which the fewest events meet, and the places of others that are so few that it costs less to
+/// read them than to read events for nothing.
+fn rarest<'w>(
+    file: &Connection,
+    part: i64,
+    wanted: &'w Wanted,
+    stretch: &Stretch,
+) -> Result<(&'w [i64], Vec<Places>), StoreError> {
     let Wanted(wanted) = wanted;
-    let mut rarest: Option<(i64, &[i64])> = None;
+    let [first, others @ ..] = wanted.as_slice() else { return Ok((&[], Vec::new())) };
+    // One alone needs no comparison.
+    if others.is_empty() {
+        return Ok((first, Vec::new()));
+    }
+    let mut counts = Vec::with_capacity(wanted.len());
     for keys in wanted {
         let mut count = 0;
-        // One alone needs no comparison.
-        if wanted.len() > 1 {
-            let most = rarest.map_or(COUNTED, |(least, _)| least);
-            for key in keys {
-                count += count_of(file, part, *key, stretch, most - count)?;
-                if count >= most {
-                    break;
-                }
+        for key in keys {
+            count += count_of(file, part, *key, stretch, COUNTED - count)?;
+            if count >= COUNTED {
+                break;
             }
         }
-        if rarest.is_none_or(|(least, _)| count < least) {
-            rarest = Some((count, keys));
+        if count == 0 {
+            return Ok((&[], Vec::new()));
+        }
+        counts.push((count, keys.as_slice()));
+    }
+    counts.sort_by_key(|(count, _)| *count);
+    let (least, rarest) = counts.remove(0);
+    let mut few = Vec::new();
+    for (count, keys) in counts {
+        if count < COUNTED && count <= least.saturating_mul(WORTH) {
+            few.push(next(file, part, keys, stretch, COUNTED)?.0.into_iter().collect());
         }
     }
-    Ok(rarest.map_or(&[], |(_, keys)| keys))
+    Ok((rarest, few))
 }
 
 fn times(stretch: &Stretch) -> (i64, i64) {
