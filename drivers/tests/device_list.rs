@@ -14,8 +14,10 @@ What is supported, made from the profiles in `configs/profiles/` by a test; do n
 **Evidence** says how good the facts are: *solid* (the maker's document, a mature open driver, or several sources that
 agree), *medium* (one credible source), *uncertain*. **Bytes** says what the profile is tested against: *answers* that
 somebody published, *requests* that somebody published with answers made from a table, or a *table* alone from which both
-were made by the rules of the protocol. None of it replaces a look at the device. A point to **prove** has no meaning before it was tried out at the device and named in its `proved` or
-`inverted` ([`profiles.md`](profiles.md)).
+were made by the rules of the protocol. None of it replaces a look at the device. **Simulator** says which part of
+`kouan-sim` plays it: one that was written for it (its values live, or it does what such a device does), one made of the
+profile alone, where every value stands until it is set, one that only the tests use, or *none*. A point to **prove** has
+no meaning before it was tried out at the device and named in its `proved` or `inverted` ([`profiles.md`](profiles.md)).
 
 This machine itself (`kind = \"host\"`) needs no profile.
 
@@ -26,14 +28,30 @@ fn root() -> PathBuf {
 }
 
 fn bytes(name: &str) -> &'static str {
-    let path = root().join(format!("drivers/tests/vectors/{name}.toml"));
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let read = |folder: &str| std::fs::read_to_string(root().join(format!("drivers/tests/{folder}/{name}.toml")));
+    let text = read("vectors").or_else(|_| read("heard")).unwrap_or_default();
     let origin = |word: &str| text.contains(&format!("origin = \"{word}\""));
     match text.is_empty() {
         true => "own tests",
         false if origin("published") => "answers",
         false if origin("request") => "requests",
         false => "table",
+    }
+}
+
+/// What plays such a device.
+fn simulator(profile: &Description) -> &'static str {
+    match (profile.about.kind, profile.name.as_str()) {
+        ("modbus", "apc-smart-ups" | "xy-md02" | "pzem-016" | "waveshare-relay-8ch") => "`modbus-tcp`, `modbus-rtu`",
+        ("modbus", _) => "`modbus-tcp`, `modbus-rtu`, of the profile",
+        ("listener", _) => "`speaker`, of the profile",
+        ("rfid", _) => "`tag-reader`",
+        ("led-card", _) => "`led-card`",
+        ("mqtt", _) => "`kiosk`",
+        ("osdp" | "zkteco-c3" | "uhppote", _) => "tests only",
+        (_, "ds205a-gate") => "`gate`",
+        (_, "kerong-cu16") => "`cabinet`",
+        _ => "none",
     }
 }
 
@@ -84,11 +102,12 @@ fn made() -> String {
     let mut profiles: Vec<_> = store.names().map(|name| check(name, store.get(name).unwrap()).unwrap()).collect();
     profiles.sort_by(|a, b| (&a.about.class, &a.name).cmp(&(&b.about.class, &b.name)));
     let mut out = HEAD.to_owned();
-    out += "| class | profile | model | evidence | bytes |\n|---|---|---|---|---|\n";
+    out += "| class | profile | model | evidence | bytes | simulator |\n|---|---|---|---|---|---|\n";
     for profile in &profiles {
         let (about, name) = (&profile.about, &profile.name);
         let (evidence, bytes) = (about.evidence.as_str(), bytes(name));
-        writeln!(out, "| {} | [`{name}`](#{name}) | {} | {evidence} | {bytes} |", about.class, about.model).unwrap();
+        let (class, model, played) = (&about.class, &about.model, simulator(profile));
+        writeln!(out, "| {class} | [`{name}`](#{name}) | {model} | {evidence} | {bytes} | {played} |").unwrap();
     }
     out += "\n";
     for profile in &profiles {

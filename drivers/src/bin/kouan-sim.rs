@@ -35,7 +35,8 @@ enum Device {
         /// Where it listens; port 0 for any.
         #[arg(long, default_value = "127.0.0.1:0")]
         listen: String,
-        /// Its model: plain, apc-smart-ups, xy-md02, pzem-016, waveshare-relay-8ch.
+        /// Its model: plain, or the name of a shipped profile of kind modbus. Values of apc-smart-ups, xy-md02 and
+        /// pzem-016 live by themselves.
         #[arg(long)]
         model: Model,
         /// Its unit number.

@@ -275,6 +275,20 @@ impl Confirm {
 }
 
 impl ActionSpeak {
+    /// Where it may write: whether these are coils, the first address, and how many.
+    #[cfg(feature = "simulators")]
+    pub(super) fn places(&self) -> (bool, u16, u16) {
+        /// Neighbours that an argument picks from; no profile has more.
+        const NEIGHBOURS: u16 = 64;
+        let (coils, width) = match self.write {
+            Write::Coil | Write::CoilRaw => (true, 1),
+            Write::Coils(count) => (true, count),
+            Write::Register => (false, 1),
+            Write::Registers(kind, _) => (false, kind.width()),
+        };
+        (coils, self.address, if self.index.is_some() { NEIGHBOURS } else { width })
+    }
+
     /// Points and the words that they must show before the first byte goes out.
     #[must_use]
     pub fn requires(&self) -> &[(String, String)] {

@@ -20,5 +20,7 @@ pub use check::check;
 pub use point::{CounterEvent, GroupProfile, PointProfile, Scale};
 pub use point_keys::Notes;
 pub use read::{Action, Dialect, Group, Point, Profile};
+#[cfg(feature = "simulators")]
+pub(crate) use store::built_in_names;
 pub use store::{ProfileSource, ProfileStore};
 pub use tells::{StateAlarm, Tells};

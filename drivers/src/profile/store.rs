@@ -76,6 +76,12 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "zkteco-c3",
 ];
 
+/// The names of the built-in profiles.
+#[cfg(feature = "simulators")]
+pub(crate) fn built_in_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
 impl ProfileStore {
     /// The built-in profiles.
     #[must_use]

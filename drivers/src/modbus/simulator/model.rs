@@ -4,6 +4,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::unit::{Table, Tables};
+use crate::modbus::codec::ReadFunction;
+use crate::modbus::dialect::{ModbusDialect, ModbusProfile};
+use crate::profile::{ProfileStore, built_in_names};
 
 /// A simulated model. Its name is that of its profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +21,13 @@ pub enum Model {
     Pzem016,
     /// A relay board with inputs.
     WaveshareRelay8ch,
+    /// Whatever a shipped profile reads and writes, all zero until it is set: the name of the profile.
+    OfProfile(&'static str),
 }
 
 /// There is no such model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no simulated model \"{0}\"; known are plain, apc-smart-ups, xy-md02, pzem-016, waveshare-relay-8ch")]
+#[error("there is no simulated model \"{0}\"; known are plain and the names of shipped profiles of kind modbus")]
 pub struct UnknownModel(String);
 
 impl Model {
@@ -37,6 +42,7 @@ impl Model {
             Self::XyMd02 => "xy-md02",
             Self::Pzem016 => "pzem-016",
             Self::WaveshareRelay8ch => "waveshare-relay-8ch",
+            Self::OfProfile(name) => name,
         }
     }
 
@@ -76,6 +82,7 @@ impl Model {
                 tables.fill(Inputs, 0..8, 0);
                 tables.fill(Holding, 0x1000..0x1008, 0);
             }
+            Self::OfProfile(name) => fill_by_profile(&mut tables, name),
         }
         tables
     }
@@ -87,7 +94,7 @@ impl Model {
             Self::ApcSmartUps => matches!(function, 3 | 16),
             Self::XyMd02 => matches!(function, 3 | 4 | 6 | 16),
             Self::Pzem016 => matches!(function, 4 | 0x42),
-            Self::WaveshareRelay8ch => matches!(function, 1..=3 | 5 | 6 | 15 | 16),
+            Self::WaveshareRelay8ch | Self::OfProfile(_) => matches!(function, 1..=6 | 15 | 16),
         }
     }
 
@@ -98,7 +105,7 @@ impl Model {
         // Slow waves of different lengths, so that no two values move alike.
         let wave = |period: f64| (seconds / period * std::f64::consts::TAU).sin();
         match self {
-            Self::Plain | Self::WaveshareRelay8ch => {}
+            Self::Plain | Self::WaveshareRelay8ch | Self::OfProfile(_) => {}
             Self::XyMd02 => {
                 tables.live(Input, 1, (23.5 + 1.5 * wave(600.0)) * 10.0);
                 tables.live(Input, 2, (45.0 + 8.0 * wave(900.0)) * 10.0);
@@ -133,10 +140,40 @@ impl Model {
     }
 }
 
+/// Everything that the profile reads, and where its actions write.
+fn fill_by_profile(tables: &mut Tables, name: &str) {
+    let Some(profile) = profile_of(name) else { return };
+    let spans = profile.groups.iter().flat_map(|group| &group.points).flat_map(|point| {
+        let scale = point.address.scale_by.map(|scale_by| scale_by.span);
+        [Some(point.address.span), scale].into_iter().flatten()
+    });
+    for span in spans {
+        let table = match span.function {
+            ReadFunction::Coils => Table::Coils,
+            ReadFunction::DiscreteInputs => Table::Inputs,
+            ReadFunction::HoldingRegisters => Table::Holding,
+            ReadFunction::InputRegisters => Table::Input,
+        };
+        tables.fill(table, span.address..span.address.saturating_add(span.width), 0);
+    }
+    for action in &profile.actions {
+        let (coils, address, count) = action.speak.places();
+        let table = if coils { Table::Coils } else { Table::Holding };
+        tables.fill(table, address..address.saturating_add(count), 0);
+    }
+}
+
+fn profile_of(name: &str) -> Option<ModbusProfile> {
+    let store = ProfileStore::built_in();
+    ModbusProfile::read(&ModbusDialect, name, store.get(name)?).ok()
+}
+
 impl FromStr for Model {
     type Err = UnknownModel;
 
     fn from_str(name: &str) -> Result<Self, UnknownModel> {
-        Self::ALL.into_iter().find(|model| model.as_str() == name).ok_or_else(|| UnknownModel(name.to_owned()))
+        let own = Self::ALL.into_iter().find(|model| model.as_str() == name);
+        let of_profile = || built_in_names().find(|known| *known == name && profile_of(known).is_some());
+        own.or_else(|| of_profile().map(Self::OfProfile)).ok_or_else(|| UnknownModel(name.to_owned()))
     }
 }

@@ -266,7 +266,10 @@ impl Unit {
     }
 
     fn write_coil(&mut self, address: u16, value: u16, now: Instant) -> Result<(), Exception> {
-        let board = self.model == Model::WaveshareRelay8ch;
+        let board = matches!(
+            self.model,
+            Model::WaveshareRelay8ch | Model::OfProfile("barrier-waveshare" | "waveshare-relay-8ch-plain")
+        );
         let (first, last, pulse) = match address {
             0x00FF if board => (0, 7, None),
             0x0200..=0x0207 if board => (address - 0x0200, address - 0x0200, Some(true)),
