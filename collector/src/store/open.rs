@@ -70,7 +70,12 @@ pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> 
         File::Rollup => rollup::migrations::runner(),
         File::EventIndex => event_index::migrations::runner(),
     };
-    runner.run(&mut conn).map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+    // In one transaction: by itself refinery notes a migration in another one than its statements, and a program that is
+    // killed in between never opens the file again.
+    runner
+        .set_grouped(true)
+        .run(&mut conn)
+        .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
     sync_wal(path)?;
     Ok(conn)
 }

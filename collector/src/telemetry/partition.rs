@@ -51,15 +51,32 @@ pub fn partition_days(folder: &Path) -> Result<Vec<i64>, StoreError> {
 }
 
 /// Opens a file of the history. A new one gets its name only when it has its tables, because whoever reads the history takes
-/// every file that is there.
+/// every file that is there. What a program left that was killed meanwhile holds nothing.
 pub(super) fn open_file(path: &Path, file: File) -> Result<Connection, StoreError> {
     if !path.exists() {
         let unfinished = path.with_extension("new");
+        delete_file(&unfinished)?;
         drop(open_writable(&unfinished, file)?);
         std::fs::rename(&unfinished, path).map_err(StoreError::io("name", path))?;
         sync_folder(path)?;
     }
     open_writable(path, file)
+}
+
+/// Deletes a file, if it is there. Its log goes first: left alone beside a later file of the same name it could be mistaken
+/// for that one's.
+pub(super) fn delete_file(path: &Path) -> Result<(), StoreError> {
+    for ending in ["-wal", "-shm", ""] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let file = PathBuf::from(name);
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io("delete", &file)(error)),
+        }
+    }
+    sync_folder(path)
 }
 
 /// Makes sure that a new name survives a power cut.
@@ -71,6 +88,24 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_a_killed_program_left_unfinished_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("2026-11-21.db");
+        for left in ["CREATE TABLE meta (half INTEGER)", "CREATE TABLE refinery_schema_history (version INTEGER)"] {
+            let unfinished = Connection::open(path.with_extension("new")).unwrap();
+            unfinished.execute_batch(&format!("PRAGMA journal_mode = wal; {left};")).unwrap();
+            // As a killed program leaves it, with the log beside it.
+            std::mem::forget(unfinished);
+            let opened = open_file(&path, File::Partition).unwrap();
+            opened.query_row("SELECT value FROM meta", [], |_| Ok(())).unwrap();
+            drop(opened);
+            assert_eq!(partition_days(folder.path()).unwrap().len(), 1);
+            delete_file(&path).unwrap();
+            assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+        }
+    }
 
     #[test]
     fn a_day_is_found_by_its_name() {

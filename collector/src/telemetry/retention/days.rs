@@ -1,12 +1,12 @@
 //! Deleting whole days. What a day accounts for is kept, so that every number still is accounted for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kouan_protocol::Lane;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::store::{During as _, StoreError};
-use crate::telemetry::partition::sync_folder;
+use crate::telemetry::partition::delete_file;
 use crate::telemetry::partition_path;
 
 /// Deletes files whose deletion had begun when the program ended.
@@ -20,7 +20,7 @@ pub(in crate::telemetry) fn finish(index: &mut Connection, folder: &Path) -> Res
 
 /// Deletes the file of a day that [`note`] has noted.
 pub(super) fn finish_one(index: &Connection, folder: &Path, day: i64) -> Result<(), StoreError> {
-    delete(&partition_path(folder, day))?;
+    delete_file(&partition_path(folder, day))?;
     index.execute("DELETE FROM removing WHERE day = ?1", [day]).during("note that a day is deleted")?;
     Ok(())
 }
@@ -60,19 +60,4 @@ pub(super) fn note(index: &mut Connection, day: i64, counts: &Counts) -> Result<
     }
     transaction.execute("INSERT OR IGNORE INTO removing (day) VALUES (?1)", [day]).during("note a deletion")?;
     transaction.commit().during("commit a deletion")
-}
-
-/// The log of a file goes first: left alone beside a later file of the same name it could be mistaken for that one's.
-pub(super) fn delete(path: &Path) -> Result<(), StoreError> {
-    for ending in ["-wal", "-shm", ""] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        let file = PathBuf::from(name);
-        match std::fs::remove_file(&file) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io("delete", &file)(error)),
-        }
-    }
-    sync_folder(path)
 }

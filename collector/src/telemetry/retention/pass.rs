@@ -13,6 +13,7 @@ use super::shrink::{self, Gone};
 use super::{days, levels};
 use crate::store::{During as _, StoreError};
 use crate::telemetry::day_of;
+use crate::telemetry::partition::delete_file;
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::rollup::Levels;
 
@@ -173,7 +174,7 @@ impl Pass {
             }
             if is_over(retention.longest(level)) {
                 files.levels.forget(&path);
-                days::delete(&path)?;
+                delete_file(&path)?;
                 self.shrunk.remove(&path);
                 info!(file = %path.display(), "Sums of the history were old enough and were deleted.");
                 *left -= 1;
