@@ -172,6 +172,7 @@ impl OutageReader {
 
 impl Reader for OutageReader {
     const NAME: &'static str = "outages";
+    const PACE: std::time::Duration = std::time::Duration::from_millis(100);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         let (log, cursor) = (Arc::clone(&self.log), self.taken);

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use kouan_protocol::{
-    AgentId, BootId, BootTime, CatalogueHash, DeviceKey, DeviceSpec, HealthLevel, Quality, QualityReason, Timestamp,
-    Value,
+    AgentId, BootId, BootTime, CatalogueHash, DeviceKey, DeviceSpec, GroupRows, HealthLevel, Quality, QualityReason,
+    Timestamp, Value,
 };
 use serde::{Deserialize, Serialize};
 
 use super::Known;
-use super::latest::LatestReadings;
+use super::latest::{LatestCell, LatestReadings, Timed};
 use super::points::{ABSENT, Points};
 use crate::store::log::TimeStatus;
 
@@ -265,27 +265,26 @@ impl Fleet {
     pub(super) fn knows(&self, agent: &AgentId, readings: &LatestReadings) -> bool {
         let known = self.routes.get(agent).and_then(|routes| routes.get(&readings.hash));
         let routed = |index: usize| known.is_some_and(|routes| routes.get(index).is_some_and(Option::is_some));
-        readings.groups.iter().all(|(index, _)| {
+        readings.groups.iter().map(GroupRows::group).all(|index| {
             routed(index.0 as usize)
-                || readings.catalogue.at(*index).is_none_or(|(device, _)| self.bound(agent, &device.key).is_some())
+                || readings.catalogue.at(index).is_none_or(|(device, _)| self.bound(agent, &device.key).is_some())
         })
     }
 
     /// Takes readings, each unless a newer one is known.
     pub(super) fn take(&mut self, agent: &AgentId, readings: &LatestReadings) {
         let current = self.boots.get(agent).copied();
-        let (by_id, bound) = (&self.by_id, &self.bound);
+        let (by_id, bound, devices) = (&self.by_id, &self.bound, &mut self.devices);
         let catalogues = self.routes.entry(agent.clone()).or_default();
         if catalogues.len() >= CATALOGUES && !catalogues.contains_key(&readings.hash) {
             catalogues.clear();
         }
         let routes = catalogues.entry(readings.hash).or_default();
         routes.resize(readings.catalogue.group_count(), None);
-        let mut from = 0;
-        for (index, to) in &readings.groups {
-            let cells = &readings.cells[from..*to];
-            from = *to;
-            let (Some(route), Some((spec, group))) = (routes.get_mut(index.0 as usize), readings.catalogue.at(*index))
+        let mut times = Vec::new();
+        for rows in &readings.groups {
+            let index = rows.group();
+            let (Some(route), Some((spec, group))) = (routes.get_mut(index.0 as usize), readings.catalogue.at(index))
             else {
                 continue;
             };
@@ -295,24 +294,29 @@ impl Fleet {
                 *route = at.map(|device| Route { device: *device, version: 0, columns: Box::default() });
             }
             let Some(route) = route else { continue };
-            let Some(device) = self.devices.get_mut(route.device) else { continue };
+            let Some(device) = devices.get_mut(route.device) else { continue };
+            if readings.times(rows, &mut times).is_err() {
+                continue;
+            }
             let mut changed = false;
-            for cell in cells {
+            let take = |column: usize, cell: &LatestCell<'_>| {
                 if route.version != device.points.version {
                     (route.columns, route.version) = (device.points.columns(group), device.points.version);
                 }
-                let place = route.columns.get(usize::from(cell.column)).copied().unwrap_or(ABSENT);
+                let place = route.columns.get(column).copied().unwrap_or(ABSENT);
                 changed |= match device.points.entries.get_mut(place) {
-                    Some((_, known)) => readings.update(known, cell, group, current),
-                    None => match group.points.get(usize::from(cell.column)) {
+                    Some((_, known)) => readings.update(known, cell, current),
+                    None => match group.points.get(column) {
                         Some(point) => {
-                            device.points.insert(point.name.clone(), readings.state(cell, group));
+                            device.points.insert(point.name.clone(), readings.state(cell, None));
                             true
                         }
                         None => false,
                     },
                 };
-            }
+            };
+            // The rows were checked before they came here.
+            let _ = rows.visit(group, &mut Timed { times: &times, take });
             device.dirty |= changed;
         }
     }

@@ -19,8 +19,8 @@ use crate::store::log::{Catalogues, Entry, FollowLog, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
 use crate::{alarms, commands};
 
-/// Bytes of batches that one step takes. A step of readings keeps the writer of the state busy for some 50 ms.
-const STEP_BYTES: usize = 256 << 10;
+/// Bytes of batches that one step takes. A step of readings keeps the writer of the state busy for some milliseconds.
+const STEP_BYTES: usize = 512 << 10;
 /// A cursor that only passed over what others want is written at most this often.
 const PASSED_OVER: Duration = Duration::from_secs(1);
 /// Time between checkpoints of the latest values; what came after the last is read again from the log.
@@ -147,7 +147,7 @@ impl StateReader {
 
 impl Reader for StateReader {
     const NAME: &'static str = "state";
-    const PACE: Duration = Duration::from_millis(5);
+    const PACE: Duration = Duration::from_millis(10);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         self.follower.step().await

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{During as _, StoreError};
@@ -53,6 +54,11 @@ const BUSY: Duration = Duration::from_secs(5);
 pub fn open_writable(path: &Path, file: File) -> Result<Connection, StoreError> {
     let mut conn = Connection::open(path).during("open a database file")?;
     conn.busy_timeout(BUSY).during("set the busy timeout")?;
+    plan_once(&conn)?;
+    if file == File::Partition {
+        // A chunk is some kilobytes: of pages as small as that much would stay empty. Only a new file takes it.
+        conn.pragma_update(None, "page_size", 16_384).during("set page_size")?;
+    }
     if matches!(file, File::Partition | File::Rollup) {
         // What is deleted from them gives its pages back. It must be said before there is a page.
         conn.pragma_update(None, "auto_vacuum", "incremental").during("set auto_vacuum")?;
@@ -105,5 +111,12 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).during("open a database file for reading")?;
     conn.busy_timeout(BUSY).during("set the busy timeout")?;
+    plan_once(&conn)?;
     Ok(conn)
+}
+
+/// A prepared statement keeps its plan. Otherwise SQLite may plan anew for each value that is bound, which costs more
+/// than what most statements here do (sqlite.org/c3ref/c_dbconfig_defensive.html, SQLITE_DBCONFIG_ENABLE_QPSG).
+fn plan_once(conn: &Connection) -> Result<(), StoreError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).during("keep the plans of statements").map(drop)
 }

@@ -245,19 +245,6 @@ impl Cells {
         self.count += 1;
     }
 
-    /// The word's place in the column's list, for [`Cells::push_place`]; `None` if the column holds no words.
-    pub(super) fn place_of_word(&mut self, guess: usize, word: &str) -> Option<u32> {
-        if let Values::Words { words, .. } = &mut self.values { Some(place_of(words, guess, word)) } else { None }
-    }
-
-    /// Adds a word by its place in the column's list.
-    pub(super) fn push_place(&mut self, row: u32, place: u32, flaw: Flaw) {
-        if let Values::Words { places, .. } = &mut self.values {
-            places.push(place);
-        }
-        self.push_cell(row, flaw);
-    }
-
     /// Every cell: its row, its flaw, and the place of its value if it has one.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, Flaw, Option<usize>)> {
         let mut flaws = self.flaws.iter().peekable();

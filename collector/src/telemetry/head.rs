@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use kouan_protocol::RawValue;
+use kouan_protocol::{Anchor, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue};
 
-use super::cells::Flaw;
-use super::rows::{Column, Rows};
+use super::cells::flaw_of;
+use super::rows::{Column, Origin, Rows};
+use crate::store::log::{Correction, OpenCatalogue};
 
 /// A read group as its rows name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,82 +35,88 @@ impl Group {
 /// Tells groups of the head apart; given out once per run of the program.
 pub(super) type GroupNumber = u64;
 
-/// Cells that wait for their columns, at most, unless one batch brings more.
-const PENDING: usize = 512;
+/// Rows that wait for their columns, at most.
+const WAITING: usize = 64;
 
-/// A cell that waits for its column. Batches of a quiet site bring one row of each group; writing it into its columns
-/// at once would touch as much memory as writing fifty.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    row: u32,
-    column: u16,
-    flaw: Flaw,
-    value: PendingValue,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum PendingValue {
-    Scaled(i64, u8),
-    Double(f64),
-    Integer(i64),
-    Word(u32),
-    /// A word where a number belongs.
-    Unfit,
-    None,
+/// What rows of one batch have in common.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) entry: i64,
+    pub(super) anchor: Anchor,
+    pub(super) correction: Correction,
+    pub(super) catalogue: Arc<OpenCatalogue>,
 }
 
 /// Rows in the order of their arrival, each with its log entry.
+///
+/// Batches of a quiet site bring one row of each group. Writing it into its columns at once would touch as much memory
+/// as writing fifty, so it waits as it came, as a part of its batch.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) rows: Rows,
     pub(super) entries: Vec<i64>,
-    pending: Vec<Pending>,
+    waiting: Vec<(GroupRows, Arc<Source>)>,
+    waiting_rows: usize,
 }
 
 impl Arrived {
-    /// Adds a cell; those of one column come by ascending row.
-    pub(super) fn push(&mut self, row: u32, column: usize, value: Option<RawValue<'_>>, flaw: Flaw) {
-        let value = match value {
-            None => PendingValue::None,
-            Some(RawValue::Scaled(integer, decimals)) => PendingValue::Scaled(integer, decimals),
-            Some(RawValue::Double(number)) => PendingValue::Double(number),
-            Some(RawValue::Integer(integer)) => PendingValue::Integer(integer),
-            Some(RawValue::State(guess, word)) => self.word(column, guess, word),
-            Some(RawValue::Text(word)) => self.word(column, usize::MAX, word),
-        };
-        self.pending.push(Pending { row, column: column as u16, flaw, value });
-    }
-
-    fn word(&mut self, column: usize, guess: usize, word: &str) -> PendingValue {
-        match self.rows.columns[column].place_of_word(guess, word) {
-            Some(place) => PendingValue::Word(place),
-            None => PendingValue::Unfit,
-        }
-    }
-
-    /// After the last cell of a batch.
-    pub(super) fn settle_if_full(&mut self) {
-        if self.pending.len() >= PENDING {
+    /// Adds rows that are known to open; they need not go into their columns yet.
+    pub(super) fn add_later(&mut self, rows: &GroupRows, source: &Arc<Source>) {
+        self.waiting_rows += rows.len();
+        self.waiting.push((rows.clone(), Arc::clone(source)));
+        if self.waiting_rows >= WAITING {
             self.settle();
         }
     }
 
+    /// Adds rows to their columns.
+    ///
+    /// # Errors
+    /// When they do not open; the rows are there then, and some of their cells.
+    pub(super) fn add(&mut self, rows: &GroupRows, source: &Source) -> Result<(), DecodeError> {
+        self.settle();
+        self.write(rows, source)
+    }
+
+    fn write(&mut self, rows: &GroupRows, source: &Source) -> Result<(), DecodeError> {
+        let base = self.rows.len();
+        for boot_time in rows.boot_times(&source.anchor) {
+            let time = source.correction.time_of(&source.anchor, boot_time).0;
+            self.rows.times.push(time);
+            self.rows.origins.push(Origin::new(&source.correction, &source.anchor, boot_time, time));
+        }
+        self.entries.resize(self.rows.len(), source.entry);
+        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
+        rows.visit(spec, &mut ColumnCells { rows: &mut self.rows, base: base as u32 })
+    }
+
     /// Writes what waits into the columns.
     pub(super) fn settle(&mut self) {
-        for cell in self.pending.drain(..) {
-            let value = match cell.value {
-                PendingValue::None => None,
-                PendingValue::Unfit => Some(RawValue::Text("")),
-                PendingValue::Word(place) => {
-                    self.rows.columns[usize::from(cell.column)].push_place(cell.row, place, cell.flaw);
-                    continue;
-                }
-                PendingValue::Scaled(integer, decimals) => Some(RawValue::Scaled(integer, decimals)),
-                PendingValue::Double(number) => Some(RawValue::Double(number)),
-                PendingValue::Integer(integer) => Some(RawValue::Integer(integer)),
-            };
-            self.rows.columns[usize::from(cell.column)].push(cell.row, value, cell.flaw);
+        self.waiting_rows = 0;
+        for (rows, source) in std::mem::take(&mut self.waiting) {
+            let written = self.write(&rows, &source);
+            debug_assert!(written.is_ok(), "rows are checked before they wait");
         }
+    }
+}
+
+/// Puts cells into columns.
+pub(super) struct ColumnCells<'r> {
+    pub(super) rows: &'r mut Rows,
+    /// The number of the first row.
+    pub(super) base: u32,
+}
+
+impl CellSink for ColumnCells<'_> {
+    fn cell(
+        &mut self,
+        column: usize,
+        row: usize,
+        value: Option<RawValue<'_>>,
+        quality: Quality,
+        reason: QualityReason,
+    ) {
+        self.rows.columns[column].push(self.base + row as u32, value, flaw_of(quality, reason));
     }
 }
 
@@ -123,7 +130,7 @@ pub(super) struct HeadGroup {
 impl HeadGroup {
     fn new(group: Arc<Group>) -> Self {
         let rows = Rows::new(&group.layout);
-        Self { group, arrived: Mutex::new(Arrived { rows, entries: Vec::new(), pending: Vec::new() }) }
+        Self { group, arrived: Mutex::new(Arrived { rows, entries: Vec::new(), waiting: Vec::new(), waiting_rows: 0 }) }
     }
 
     /// For whoever adds rows.

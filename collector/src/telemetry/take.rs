@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_protocol::{
-    Batch, Catalogue, CatalogueHash, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue,
+    AgentId, Batch, Catalogue, CatalogueHash, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue,
+    Timestamp,
 };
 
-use super::cells::flaw_of;
-use super::day_of;
-use super::head::{Arrived, Group, GroupNumber, Head, HeadGroup, Unopened};
+use super::head::{ColumnCells, Group, GroupNumber, Head, HeadGroup, Source, Unopened};
 use super::rows::{Column, Origin, Rows};
+use super::{day_ms, day_of};
 use crate::store::StoreError;
 use crate::store::log::{Catalogues, Entry, FollowLog, Found, OpenCatalogue};
 
@@ -20,19 +20,38 @@ const ROW_BYTES: usize = 40;
 /// A batch with so few rows of a group leaves their cells to wait for more.
 const FEW_ROWS: usize = 4;
 
-/// The groups of a catalogue, as rows name them.
-type Resolved = Arc<Vec<(GroupNumber, Arc<Group>)>>;
+/// A group, and where its rows went last.
+struct Place {
+    number: GroupNumber,
+    group: Arc<Group>,
+    open: Option<(i64, Arc<HeadGroup>)>,
+}
 
 /// Opens batches into the head.
 #[derive(Default)]
 pub(super) struct Taker {
     catalogues: Catalogues,
-    resolved: HashMap<(String, String, CatalogueHash), Resolved>,
-    numbers: HashMap<Arc<Group>, GroupNumber>,
+    /// The places of a catalogue's groups.
+    resolved: HashMap<(AgentId, String, CatalogueHash), Arc<Vec<usize>>>,
+    known: HashMap<Arc<Group>, usize>,
+    places: Vec<Place>,
     next_number: GroupNumber,
-    groups: HashMap<(i64, GroupNumber), Arc<HeadGroup>>,
     counted: HashMap<(i64, String, String), u64>,
     bytes: usize,
+    times: Vec<i64>,
+}
+
+/// Numbers by day; few days, and the one before is the next one as well.
+#[derive(Default)]
+struct Counts(Vec<(i64, u64)>);
+
+impl Counts {
+    fn add(&mut self, day: i64, rows: u64) {
+        match self.0.iter_mut().find(|(at, _)| *at == day) {
+            Some((_, count)) => *count += rows,
+            None => self.0.push((day, rows)),
+        }
+    }
 }
 
 impl Taker {
@@ -63,20 +82,25 @@ impl Taker {
             Found::Unusable(problem) => return unopened(head, entry, problem.to_string(), wanted),
             Found::Open(catalogue) => catalogue,
         };
-        let resolved = self.resolve(entry, hash, &catalogue);
         // All of it must open before any of it is taken: half a row would be worse than none.
         if let Err(error) = check(&batch, &catalogue) {
             return unopened(head, entry, error.to_string(), wanted);
         }
-        let mut counts = HashMap::new();
+        let places = self.resolve(entry, hash, &catalogue);
+        let correction = entry.correction;
+        let source = Arc::new(Source { entry: entry.id, anchor: batch.anchor, correction, catalogue });
+        let mut counts = Counts::default();
+        let mut asked: Option<(i64, bool)> = None;
+        let mut wanted = |day: i64| match asked {
+            Some((same, answer)) if same == day => Ok(answer),
+            _ => wanted(day).inspect(|answer| asked = Some((day, *answer))),
+        };
         for rows in &batch.groups {
-            let at = rows.group().0 as usize;
-            let (Some((_, spec)), Some((number, group))) = (catalogue.at(rows.group()), resolved.get(at)) else {
-                continue;
-            };
-            self.take_rows(head, entry, &batch, rows, spec, (*number, group), &mut wanted, &mut counts)?;
+            if let Some(place) = places.get(rows.group().0 as usize) {
+                self.take_rows(head, entry, &batch, rows, *place, &source, &mut wanted, &mut counts)?;
+            }
         }
-        for (day, rows) in counts {
+        for (day, rows) in counts.0 {
             *self.counted.entry((day, entry.agent.to_string(), entry.epoch.to_string())).or_default() += rows;
         }
         Ok(())
@@ -89,82 +113,79 @@ impl Taker {
         entry: &Entry,
         batch: &Batch,
         rows: &GroupRows,
-        spec: &kouan_protocol::GroupSpec,
-        (number, group): (GroupNumber, &Arc<Group>),
+        place: usize,
+        source: &Arc<Source>,
         wanted: &mut impl FnMut(i64) -> Result<bool, StoreError>,
-        counts: &mut HashMap<i64, u64>,
+        counts: &mut Counts,
     ) -> Result<(), StoreError> {
         let damaged = StoreError::damaged::<DecodeError>("a batch that had opened before");
-        let times: Vec<i64> =
-            rows.boot_times(&batch.anchor).map(|time| entry.correction.time_of(&batch.anchor, time).0).collect();
-        let days: Vec<i64> = times.iter().map(|time| day_of(kouan_protocol::Timestamp(*time))).collect();
-        let Some(first_day) = days.first().copied() else { return Ok(()) };
-        let all_new = entry.from_seq <= batch.first_seq;
-        if all_new && days.iter().all(|day| *day == first_day) {
+        let mut times = std::mem::take(&mut self.times);
+        times.clear();
+        times.extend(rows.boot_times(&batch.anchor).map(|time| entry.correction.time_of(&batch.anchor, time).0));
+        let Some(first_day) = times.first().map(|time| day_of(Timestamp(*time))) else { return Ok(()) };
+        let (from, to) = (day_ms(first_day), day_ms(first_day + 1));
+        let is_of_one_day = times.iter().all(|time| (from..to).contains(time));
+        let count = times.len();
+        self.times = times;
+        if is_of_one_day && entry.from_seq <= batch.first_seq {
             if wanted(first_day)? {
-                let bytes = self.append(head, (first_day, number), group, |arrived| {
-                    let base = arrived.rows.len();
-                    arrived.rows.times.extend_from_slice(&times);
-                    arrived.rows.origins.extend(origins(entry, batch, rows, &times));
-                    arrived.entries.resize(base + times.len(), entry.id);
-                    if times.len() <= FEW_ROWS {
-                        let mut sink = PendingCells { arrived, base: base as u32 };
-                        rows.visit(spec, &mut sink).map_err(damaged)?;
-                        arrived.settle_if_full();
-                    } else {
-                        arrived.settle();
-                        let mut sink = ColumnCells { rows: &mut arrived.rows, base: base as u32 };
-                        rows.visit(spec, &mut sink).map_err(damaged)?;
-                    }
-                    Ok(())
-                })?;
-                self.bytes += bytes + rows.cell_count(spec.points.len()) * 8;
-                *counts.entry(first_day).or_default() += times.len() as u64;
+                let group = self.place(head, first_day, place);
+                if count <= FEW_ROWS {
+                    group.lock().add_later(rows, source);
+                } else {
+                    group.lock().add(rows, source).map_err(damaged)?;
+                }
+                let columns = group.group.layout.len();
+                self.bytes += count * ROW_BYTES + rows.cell_count(columns) * 8;
+                counts.add(first_day, count as u64);
             }
             return Ok(());
         }
-        let mut opened = Rows::new(&group.layout);
-        opened.origins = origins(entry, batch, rows, &times).collect();
-        opened.times = times;
+        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
+        let mut opened = Rows::new(&self.places[place].group.layout);
+        for (boot_time, time) in rows.boot_times(&batch.anchor).zip(&self.times) {
+            opened.times.push(*time);
+            opened.origins.push(Origin::new(&entry.correction, &batch.anchor, boot_time, *time));
+        }
         rows.visit(spec, &mut ColumnCells { rows: &mut opened, base: 0 }).map_err(damaged)?;
         opened.finish();
         let seqs = rows.seqs(batch.first_seq).map_err(StoreError::damaged("a batch that had opened before"))?;
         let mut by_day: HashMap<i64, Vec<u32>> = HashMap::new();
-        for (row, (day, seq)) in days.into_iter().zip(seqs).enumerate() {
+        for (row, (time, seq)) in opened.times.iter().zip(seqs).enumerate() {
             if seq >= entry.from_seq {
-                by_day.entry(day).or_default().push(row as u32);
+                by_day.entry(day_of(Timestamp(*time))).or_default().push(row as u32);
             }
         }
         for (day, order) in by_day {
             if !wanted(day)? {
                 continue;
             }
-            let bytes = self.append(head, (day, number), group, |arrived| {
+            let group = self.place(head, day, place);
+            {
+                let mut arrived = group.lock();
                 arrived.settle();
                 arrived.rows.finish();
                 arrived.rows.append(&opened, &order);
                 let rows = arrived.rows.len();
                 arrived.entries.resize(rows, entry.id);
-                Ok(())
-            })?;
-            self.bytes += bytes + opened.bytes();
-            *counts.entry(day).or_default() += order.len() as u64;
+            }
+            self.bytes += order.len() * ROW_BYTES + opened.bytes();
+            counts.add(day, order.len() as u64);
         }
         Ok(())
     }
 
-    fn append(
-        &mut self,
-        head: &Head,
-        (day, number): (i64, GroupNumber),
-        group: &Arc<Group>,
-        append: impl FnOnce(&mut Arrived) -> Result<(), StoreError>,
-    ) -> Result<usize, StoreError> {
-        let place = self.groups.entry((day, number)).or_insert_with(|| head.group(day, number, group));
-        let mut arrived = place.lock();
-        let before = arrived.rows.len();
-        append(&mut arrived)?;
-        Ok((arrived.rows.len() - before) * ROW_BYTES)
+    /// Where rows of the group go on that day.
+    fn place(&mut self, head: &Head, day: i64, place: usize) -> Arc<HeadGroup> {
+        let place = &mut self.places[place];
+        match &place.open {
+            Some((same, group)) if *same == day => Arc::clone(group),
+            _ => {
+                let group = head.group(day, place.number, &place.group);
+                place.open = Some((day, Arc::clone(&group)));
+                group
+            }
+        }
     }
 
     /// Tells the head what was taken; the last entry was `through`.
@@ -174,13 +195,13 @@ impl Taker {
 
     /// The groups of the head are being sealed: the next rows begin new ones.
     pub(super) fn begin_anew(&mut self) {
-        self.groups.clear();
-        self.numbers.clear();
+        self.places.clear();
+        self.known.clear();
         self.resolved.clear();
     }
 
-    fn resolve(&mut self, entry: &Entry, hash: CatalogueHash, catalogue: &Catalogue) -> Resolved {
-        let key = (entry.agent.to_string(), entry.site.clone(), hash);
+    fn resolve(&mut self, entry: &Entry, hash: CatalogueHash, catalogue: &Catalogue) -> Arc<Vec<usize>> {
+        let key = (entry.agent.clone(), entry.site.clone(), hash);
         if let Some(found) = self.resolved.get(&key) {
             return Arc::clone(found);
         }
@@ -194,25 +215,18 @@ impl Taker {
                 layout: spec.points.iter().map(Column::from).collect(),
             });
             // Another catalogue with the same group goes on with the same rows.
-            let next = self.next_number;
-            let number = *self.numbers.entry(Arc::clone(&group)).or_insert(next);
-            self.next_number += 1;
-            (number, group)
+            let next = self.places.len();
+            let place = *self.known.entry(Arc::clone(&group)).or_insert(next);
+            if place == next {
+                self.places.push(Place { number: self.next_number, group, open: None });
+                self.next_number += 1;
+            }
+            place
         });
-        let resolved: Resolved = Arc::new(groups.collect());
+        let resolved = Arc::new(groups.collect::<Vec<_>>());
         self.resolved.insert(key, Arc::clone(&resolved));
         resolved
     }
-}
-
-fn origins<'e>(
-    entry: &'e Entry,
-    batch: &'e Batch,
-    rows: &'e GroupRows,
-    times: &'e [i64],
-) -> impl Iterator<Item = Origin> + 'e {
-    let times = rows.boot_times(&batch.anchor).zip(times);
-    times.map(|(boot_time, time)| Origin::new(&entry.correction, &batch.anchor, boot_time, *time))
 }
 
 fn check(batch: &Batch, catalogue: &OpenCatalogue) -> Result<(), DecodeError> {
@@ -245,40 +259,4 @@ struct NoCells;
 
 impl CellSink for NoCells {
     fn cell(&mut self, _: usize, _: usize, _: Option<RawValue<'_>>, _: Quality, _: QualityReason) {}
-}
-
-struct PendingCells<'r> {
-    arrived: &'r mut Arrived,
-    base: u32,
-}
-
-impl CellSink for PendingCells<'_> {
-    fn cell(
-        &mut self,
-        column: usize,
-        row: usize,
-        value: Option<RawValue<'_>>,
-        quality: Quality,
-        reason: QualityReason,
-    ) {
-        self.arrived.push(self.base + row as u32, column, value, flaw_of(quality, reason));
-    }
-}
-
-struct ColumnCells<'r> {
-    rows: &'r mut Rows,
-    base: u32,
-}
-
-impl CellSink for ColumnCells<'_> {
-    fn cell(
-        &mut self,
-        column: usize,
-        row: usize,
-        value: Option<RawValue<'_>>,
-        quality: Quality,
-        reason: QualityReason,
-    ) {
-        self.rows.columns[column].push(self.base + row as u32, value, flaw_of(quality, reason));
-    }
 }

@@ -105,7 +105,10 @@ impl IngestLog for SqliteLog {
 
     fn head(&self) -> Result<i64, StoreError> {
         let sequence = "SELECT seq FROM sqlite_sequence WHERE name = 'log'";
-        let head = self.conn.query_row(sequence, [], |row| row.get(0)).optional();
+        let head = self
+            .conn
+            .prepare_cached(sequence)
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional());
         Ok(head.during("read the head of the log")?.unwrap_or(0))
     }
 
