@@ -24,6 +24,18 @@ impl DeviceZone {
         }
     }
 
+    /// The time that the device should show.
+    pub(crate) fn local(&self, clock: &dyn Clock) -> Option<DateTime> {
+        let here = Timestamp::from_millisecond(clock.wall().0).ok()?;
+        Some(self.0.to_datetime(here))
+    }
+
+    /// The zone of no summer time and no offset.
+    #[cfg(test)]
+    pub(crate) fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// Seconds that the device is ahead of `clock`; `None` if its time does not exist.
     pub(crate) fn ahead(&self, device: DateTime, clock: &dyn Clock) -> Option<f64> {
         let device = self.0.to_timestamp(device).ok()?;

@@ -13,6 +13,7 @@
 //! | [`profile`] | device models as data, and their checker |
 //! | [`host`] | this very machine |
 //! | [`listener`] | devices that speak by themselves on a line |
+//! | [`led_card`] | control cards of LED displays |
 //! | [`modbus`] | Modbus TCP and RTU |
 //! | [`mqtt`] | devices that publish to a broker |
 //! | [`search`] | finding out what hangs on a line |
@@ -28,6 +29,7 @@ pub mod configure;
 mod device_clock;
 pub mod driver;
 pub mod host;
+pub mod led_card;
 pub mod link;
 pub mod listener;
 pub mod modbus;

@@ -27,6 +27,7 @@ pub trait DriverKind: Sync {
 pub static KINDS: &[&dyn DriverKind] = &[
     &crate::host::HostKind,
     &crate::listener::ListenerKind,
+    &crate::led_card::LedCardKind,
     &crate::modbus::Modbus,
     &crate::mqtt::MqttKind,
     &crate::osdp::OsdpKind,

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kouan_drivers::modbus::simulator::{Model, Simulator};
+use kouan_drivers::osdp::secure::Key;
 use kouan_drivers::simulator::{
-    Cabinet, Controlled, Gate, Kiosk, KioskSettings, ReaderModel, Speaker, TagReader, serve_on_pseudo_terminal,
+    Barrier, C3, Cabinet, CardReader, Controlled, DoorController, Gate, Kiosk, KioskSettings, LedCard, LedModel,
+    ReaderModel, Speaker, TagReader, serve_on_pseudo_terminal,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -96,6 +98,60 @@ enum Device {
         /// Where it listens instead, as a serial server would; port 0 for any.
         #[arg(long)]
         listen: Option<String>,
+    },
+    /// A control card of an LED display, on TCP or on a pseudo-terminal.
+    LedCard {
+        /// What it speaks: cpower, huidu.
+        #[arg(long)]
+        model: LedModel,
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0", conflicts_with = "pty")]
+        listen: String,
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: Option<PathBuf>,
+        /// Its number.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// A card reader with OSDP on a pseudo-terminal.
+    CardReader {
+        /// The name under which the line is opened; a symbolic link is made there.
+        #[arg(long)]
+        pty: PathBuf,
+        /// Its address on the bus.
+        #[arg(long, default_value_t = 0)]
+        unit: u8,
+        /// A file with its key, 32 hexadecimal digits; it then speaks through a secure channel only.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+    },
+    /// A door controller (UHPPOTE) over UDP.
+    DoorController {
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// Its number.
+        #[arg(long, default_value_t = 405_419_896)]
+        controller: u32,
+    },
+    /// A door controller (ZKTeco C3) over TCP.
+    C3 {
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// A file with its password.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// A vehicle barrier on a relay board, over Modbus TCP.
+    Barrier {
+        /// Where it listens; port 0 for any.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// How long the boom is under way.
+        #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+        travel: std::time::Duration,
     },
     /// A kiosk that publishes over MQTT.
     Kiosk {
@@ -227,6 +283,86 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
                 }
             };
             (speaker, task)
+        }
+        Device::LedCard { model, listen, pty, unit } => {
+            let clock = kouan_protocol::SystemClock::new().context("reading the clock failed")?;
+            let card = LedCard::new(model, unit, Arc::new(clock));
+            let running = Arc::clone(&card);
+            let task = match pty {
+                Some(pty) => tokio::spawn(async move {
+                    let address = pty.display().to_string();
+                    Ok(running.run(&pty, || ready(&address), stop).await?)
+                }),
+                None => {
+                    let listener =
+                        TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+                    let address = listener.local_addr()?.to_string();
+                    tokio::spawn(async move {
+                        ready(&address);
+                        stop.run_until_cancelled(running.serve_tcp(listener))
+                            .await
+                            .unwrap_or(Ok(()))
+                            .map_err(Into::into)
+                    })
+                }
+            };
+            (card, task)
+        }
+        Device::CardReader { pty, unit, key_file } => {
+            let read = |path: &PathBuf| {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("reading {} failed", path.display()))?;
+                Key::read(&text).with_context(|| format!("{} must hold 32 hexadecimal digits", path.display()))
+            };
+            let reader = CardReader::new(unit, key_file.as_ref().map(read).transpose()?);
+            let running = Arc::clone(&reader);
+            let task = tokio::spawn(async move {
+                let address = pty.display().to_string();
+                Ok(running.run(&pty, || ready(&address), stop).await?)
+            });
+            (reader, task)
+        }
+        Device::DoorController { listen, controller } => {
+            let socket = UdpSocket::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+            let address = socket.local_addr()?.to_string();
+            let controller = DoorController::new(controller);
+            let running = Arc::clone(&controller);
+            let task = tokio::spawn(async move {
+                ready(&address);
+                stop.run_until_cancelled(running.serve(socket)).await.unwrap_or(Ok(())).map_err(Into::into)
+            });
+            (controller, task)
+        }
+        Device::C3 { listen, password_file } => {
+            let listener = TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+            let address = listener.local_addr()?.to_string();
+            let password = password_file.map_or(Ok(String::new()), std::fs::read_to_string);
+            let controller = C3::new(password.context("reading the password failed")?.trim_end());
+            let running = Arc::clone(&controller);
+            let task = tokio::spawn(async move {
+                ready(&address);
+                while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+                    let (running, stop, (stream, _)) = (Arc::clone(&running), stop.clone(), accepted?);
+                    // A client that goes in the middle of a frame ends its own connection only.
+                    tokio::spawn(async move { drop(stop.run_until_cancelled(running.serve(stream)).await) });
+                }
+                Ok(())
+            });
+            (controller, task)
+        }
+        Device::Barrier { listen, travel } => {
+            let listener = TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+            let address = listener.local_addr()?.to_string();
+            let barrier = Barrier::new(travel);
+            let running = Arc::clone(&barrier);
+            let task = tokio::spawn(async move {
+                ready(&address);
+                let moving = tokio::spawn(Arc::clone(&running).run(stop.clone()));
+                let served = stop.run_until_cancelled(running.board().serve_tcp(listener)).await;
+                moving.await?;
+                served.unwrap_or(Ok(())).map_err(Into::into)
+            });
+            (barrier, task)
         }
         Device::Kiosk { broker, topic } => {
             let (host, port) = broker.rsplit_once(':').context("the broker must be written as HOST:PORT")?;

@@ -151,7 +151,8 @@ impl CardReader {
             Some((last, answer)) if *last == repeated && packet.sequence != 0 => answer.clone(),
             _ => {
                 let answer = inner.take(&packet, self.key.as_ref());
-                inner.last = Some((repeated, answer.clone()));
+                // A command that it was too busy to take is none that it has answered.
+                inner.last = (!inner.state.busy).then(|| (repeated, answer.clone()));
                 answer
             }
         };

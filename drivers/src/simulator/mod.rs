@@ -4,6 +4,7 @@
 //! `kouan-sim` runs one and takes control lines on standard input. A simulator never proves a protocol by itself: the
 //! codecs are also tested against published frames and programs of others.
 
+mod barrier;
 mod c3;
 mod cabinet;
 mod card_reader;
@@ -11,12 +12,14 @@ mod door_controller;
 mod faults;
 mod gate;
 mod kiosk;
+mod led_card;
 mod modbus;
 mod paced;
 mod pseudo_terminal;
 mod speaker;
 mod tag_reader;
 
+pub use barrier::{Barrier, BarrierState, Boom};
 pub use c3::{C3, C3State};
 pub use cabinet::{Cabinet, CabinetState};
 pub use card_reader::{CardReader, CardReaderState};
@@ -24,6 +27,7 @@ pub use door_controller::{DoorController, DoorControllerState};
 pub use faults::Faults;
 pub use gate::{Direction, Gate, GateState};
 pub use kiosk::{Kiosk, KioskSettings};
+pub use led_card::{LedCard, LedCardState, LedModel};
 pub use modbus::serve_on_pseudo_terminal;
 pub use paced::{Pace, paced};
 pub use pseudo_terminal::{PseudoTerminal, PseudoTerminalError};
