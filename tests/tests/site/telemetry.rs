@@ -117,3 +117,58 @@ async fn devices_that_restart_are_found_again_under_their_names() -> anyhow::Res
     ensure!(outcome["state"] == "succeeded", "{outcome}");
     Ok(())
 }
+
+/// The same readings as CSV and, read by DuckDB, as Parquet.
+async fn formats_agree(site: &SmallSite, device: &str, points: &str, enough: usize) -> anyhow::Result<()> {
+    let id = site.api.device_id(device).await?;
+    let path = format!("/devices/{id}/series?points={points}&resolution=raw");
+    let times = wait_until(
+        &format!("{enough} readings of {points}"),
+        SHORT,
+        async || Ok(site.api.get(&path).await?["series"][0]["times"].clone()),
+        |times| times.as_array().is_some_and(|times| times.len() > enough),
+    )
+    .await?;
+    let range = format!("points={points}&from={}&to={}", times[0], times[enough]);
+    let file = async |format: &str| {
+        let path = format!("/api/v1/devices/{id}/export.{format}?{range}");
+        let response = site.api.request(reqwest::Method::GET, &path).send().await?.error_for_status()?;
+        anyhow::Ok(response.bytes().await?)
+    };
+    let csv = String::from_utf8(file("csv").await?.to_vec())?;
+    let home = super::folder()?;
+    let parquet = home.path().join("export.parquet");
+    std::fs::write(&parquet, file("parquet").await?)?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/parquet_reader.py");
+    let arguments = [script.as_ref(), "rows".as_ref(), parquet.as_os_str()];
+    let options = kouan_tests::ProcessOptions::new("duckdb", kouan_tests::python()?, home.path(), arguments);
+    let (status, out, problems) = kouan_tests::run_to_end(&options, SHORT).await?;
+    ensure!(status.success(), "{problems}");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&out)?;
+    ensure!(rows.len() >= enough, "{} rows", rows.len());
+    let mut told = String::from("time,point,value,quality,reason\n");
+    for row in &rows {
+        let time = kouan_collector::http::rfc3339(row[0].as_i64().context("no time")?);
+        let word = |at: usize| row[at].as_str().context("no word");
+        let value = match (&row[2], row[3].as_str()) {
+            (_, Some(text)) => text.to_owned(),
+            (serde_json::Value::Null, None) => String::new(),
+            (number, None) => number.as_f64().context("no number")?.to_string(),
+        };
+        told.push_str(&format!("{time},{},{value},{},{}\n", word(1)?, word(4)?, word(5)?));
+    }
+    ensure!(told == csv, "Parquet says\n{told}and CSV\n{csv}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_export_says_the_same_in_each_format() -> anyhow::Result<()> {
+    let mut site = SmallSite::start().await?;
+    site.gate.control("rhythm 100ms").await?;
+    for on in [true, false, true] {
+        let command = site.api.command("relay-1", "relay.set", json!({ "channel": 1, "on": on }), SHORT).await?;
+        site.api.outcome(&command, SHORT).await?;
+    }
+    formats_agree(&site, "gate-1", "passage.count.in,passage.count.out,supply.voltage.raw", 20).await?;
+    formats_agree(&site, "relay-1", "relay.1,input.2", 1).await
+}
