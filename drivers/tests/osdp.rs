@@ -15,7 +15,8 @@ use kouan_drivers::simulator::{CardReader, Controlled as _};
 use kouan_protocol::{Field, FieldValue, HealthLevel, Privacy};
 use outsiders::script::Script;
 use running::{Running, configure};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
@@ -170,7 +171,7 @@ async fn a_wrong_key_is_named_and_nothing_is_said_in_clear() {
     let simulated = Simulated::start(Some(KEY)).await;
     let (_file, line) = key_file(&KEY.replace("0f", "0e"));
     let mut running = Running::start(&settings(&simulated.address, "osdp-reader", &line));
-    let health = running.health(HealthLevel::Answering, "insecure").await;
+    let health = running.health(HealthLevel::Reachable, "insecure").await;
     assert!(health.text.contains("does not have this key"), "{}", health.text);
     let outcome = running.act("door.release", seconds(3)).await;
     assert!(matches!(outcome, ActOutcome::Failed(_)), "{outcome:?}");
@@ -179,7 +180,7 @@ async fn a_wrong_key_is_named_and_nothing_is_said_in_clear() {
     running.stop().await;
     // Without a key a reader that has one is not usable, and says why.
     let mut running = Running::start(&settings(&simulated.address, "osdp-reader", ""));
-    let health = running.health(HealthLevel::Answering, "refused").await;
+    let health = running.health(HealthLevel::Reachable, "refused").await;
     assert!(health.text.contains("give it its key"), "{}", health.text);
     running.stop().await;
 }
@@ -204,7 +205,8 @@ async fn a_command_without_its_reply_is_unknown_and_runs_once() {
     let sent = matches!(outcome, ActOutcome::Unknown(_));
     assert!(sent || matches!(outcome, ActOutcome::Failed(_)), "{outcome:?}");
     simulated.say("late off");
-    running.health(HealthLevel::Working, "").await;
+    let well = async { while running.read().await.is_err() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), well).await.unwrap();
     assert!(simulated.reader.state().switched[0] <= 1);
     assert_eq!(simulated.reader.state().switched[0] == 1, sent);
     running.stop().await;
@@ -214,10 +216,11 @@ async fn a_command_without_its_reply_is_unknown_and_runs_once() {
 async fn a_reader_that_is_busy_or_starts_again_is_not_lost() {
     let simulated = Simulated::start(Some(KEY)).await;
     let (_file, line) = key_file(KEY);
-    let mut running = Running::start(&settings(&simulated.address, "osdp-reader", &line));
+    let mut running =
+        Running::start(&settings(&simulated.address, "osdp-reader", &format!("{line}\nevery = \"200ms\"")));
     running.health(HealthLevel::Working, "").await;
     simulated.say("busy on");
-    running.health(HealthLevel::Answering, "busy").await;
+    running.health(HealthLevel::Reachable, "busy").await;
     let outcome = running.act("door.release", seconds(1)).await;
     assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("busy")), "{outcome:?}");
     simulated.say("busy off");
@@ -234,29 +237,20 @@ async fn a_reader_that_is_busy_or_starts_again_is_not_lost() {
 
 #[tokio::test]
 async fn another_master_on_the_bus_is_noticed() {
-    let simulated = Simulated::start(None).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     // A line on which one hears a control panel ask, and no reader answer.
-    tokio::spawn(async move {
+    let panel = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let poll = [0xFF, 0x53, 0x05, 0x08, 0x00, 0x06, 0x60, 0xDE, 0xEF];
-            while let Ok(()) = stream.readable().await {
-                let mut heard = [0; 64];
-                if !matches!(stream.try_read(&mut heard), Ok(1..)) || write(&mut stream, &poll).await.is_err() {
-                    break;
-                }
-            }
+            let mut heard = [0; 64];
+            while matches!(stream.read(&mut heard).await, Ok(1..)) && stream.write_all(&poll).await.is_ok() {}
         }
     });
-    let mut running = Running::start(&settings(&address, "osdp-reader", "answer_timeout = \"50ms\""));
+    let mut running = Running::start(&settings(&address, "osdp-reader", "answer_timeout = \"100ms\""));
     running.health(HealthLevel::Reachable, "second-master").await;
     running.stop().await;
-    drop(simulated);
-}
-
-async fn write(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
-    tokio::io::AsyncWriteExt::write_all(stream, bytes).await
+    panel.abort();
 }
 
 #[tokio::test]

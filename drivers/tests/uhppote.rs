@@ -115,7 +115,8 @@ async fn a_client_of_uhppoted_understands_the_simulated_controller() {
         peer.line("ANSWER ").await
     };
     let status = ask("get_status").await;
-    for expected in ["\"door_2_open\": true", "\"door_1_open\": false", "\"event_index\": 2", "2026-03-01", "08:00:05"] {
+    for expected in ["\"door_2_open\": true", "\"door_1_open\": false", "\"event_index\": 2", "2026-03-01", "08:00:05"]
+    {
         assert!(status.contains(expected), "{expected}: {status}");
     }
     let event = ask("get_event 1").await;
@@ -257,7 +258,9 @@ fn wrong_settings_are_explained() {
          [[link.device]]\nname = \"a\"\nprofile = \"uhppote-4door\"\naddress = \"h:0\"\ncontroller = 1\n\
          [[link.device]]\nname = \"b\"\nprofile = \"uhppote-4door\"\naddress = \"h\"\ntime_zone = \"Mars/Olympus\"\n",
     );
-    for expected in ["must be host or host:port", "write a name such as \"Asia/Shanghai\"", "the number on the controller"] {
+    for expected in
+        ["must be host or host:port", "write a name such as \"Asia/Shanghai\"", "the number on the controller"]
+    {
         assert!(said.contains(expected), "{expected}\n--\n{said}");
     }
 }

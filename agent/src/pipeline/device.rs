@@ -123,11 +123,13 @@ impl DevicePipeline {
                     if is_carried { judged.carried.extend(events) } else { judged.events.extend(events) }
                 }
             }
+            let place = (raw.group, column);
+            if let Some(tells) = &profile.tells
+                && let Some(holds) = self.watched.entry(place).or_default().judge(tells, &cell, raw.boot_time)
+            {
+                judged.alarms.extend(alarm(&self.device.identity.key, tells, profile).map(|alarm| (alarm, holds)));
+            }
             if let (Some(tells), Some(raw_now)) = (&profile.tells, shown_raw(profile, &cell)) {
-                let place = (raw.group, column);
-                if let Some(holds) = self.watched.entry(place).or_default().judge(tells, &cell, raw.boot_time) {
-                    judged.alarms.extend(alarm(&self.device.identity.key, tells, profile).map(|alarm| (alarm, holds)));
-                }
                 if counts && !tells.changes.is_empty() {
                     let known = Known { value: raw_now, is_carried: false };
                     let previous = self.baselines.insert(place, known);

@@ -20,7 +20,11 @@ impl Watched {
     /// Whether the alarm holds, where that is new. A state that was not read stays as it was.
     pub(super) fn judge(&mut self, tells: &Tells, cell: &Cell, at: BootTime) -> Option<bool> {
         let alarm = tells.alarm.as_ref()?;
-        let shows = word(cell)? == alarm.word;
+        let shows = match alarm.raw {
+            // Nobody has proved which raw value means what: the readings are bare numbers, and this one must not be missed.
+            Some(raw) => bare_number(cell)? == raw,
+            None => word(cell)? == alarm.word,
+        };
         let since = if shows { *self.since.get_or_insert(at) } else { at };
         if !shows {
             self.since = None;
@@ -32,6 +36,15 @@ impl Watched {
             return None;
         }
         (self.said.replace(holds) != Some(holds)).then_some(holds)
+    }
+}
+
+/// The number that stands for itself in a state without words.
+fn bare_number(cell: &Cell) -> Option<i64> {
+    match &cell.value {
+        Some(Value::Text(number)) => number.parse().ok(),
+        Some(Value::Integer(number)) => Some(*number),
+        _ => None,
     }
 }
 
@@ -97,8 +110,25 @@ mod tests {
             severity: Severity::Major,
             condition: "door-held".to_owned(),
             text: String::new(),
+            unproved: false,
+            raw: None,
         };
         Tells { changes: Vec::new(), place: None, alarm: Some(alarm) }
+    }
+
+    #[test]
+    fn what_must_never_be_silent_is_judged_before_its_polarity_is_proved() {
+        let mut tells = tells(Duration::ZERO);
+        tells.alarm.as_mut().unwrap().raw = Some(0);
+        let mut watched = Watched::default();
+        let mut number = |raw: &str, at: u64| {
+            let cell = Cell::uncertain(Value::text(raw), kouan_protocol::QualityReason::OutOfRange);
+            watched.judge(&tells, &cell, BootTime(at))
+        };
+        assert_eq!(
+            [number("1", 0), number("0", 1), number("0", 2), number("1", 3)],
+            [Some(false), Some(true), None, Some(false)]
+        );
     }
 
     fn seen(watched: &mut Watched, tells: &Tells, word: &str, at: u64) -> Option<bool> {

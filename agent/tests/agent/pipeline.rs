@@ -74,6 +74,8 @@ fn cabinet() -> ConfiguredLink {
         severity: Severity::Major,
         condition: "slot-left-open".to_owned(),
         text: "a slot was left open".to_owned(),
+        unproved: false,
+        raw: None,
     };
     let changes = [("unlocked", "slot-opened"), ("locked", "slot-closed")];
     let tells = Tells {

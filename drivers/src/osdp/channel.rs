@@ -174,16 +174,7 @@ mod tests {
     }
 
     fn said(code: u8, sequence: u8) -> Packet {
-        Packet {
-            address: 1,
-            reply: true,
-            sequence,
-            check: Check::Crc,
-            block: None,
-            code,
-            data: Vec::new(),
-            mac: None,
-        }
+        Packet { address: 1, reply: true, sequence, check: Check::Crc, block: None, code, data: Vec::new(), mac: None }
     }
 
     #[test]

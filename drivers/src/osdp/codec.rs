@@ -213,9 +213,8 @@ fn length_of(bytes: &[u8]) -> Option<usize> {
 
 /// Whether a whole packet with a CRC begins here. A one-byte sum is right too often to be believed in the middle.
 fn is_whole(bytes: &[u8]) -> bool {
-    length_of(bytes).is_some_and(|length| {
-        bytes.len() >= length && bytes[4] & HAS_CRC != 0 && holds(&bytes[..length], Check::Crc)
-    })
+    length_of(bytes)
+        .is_some_and(|length| bytes.len() >= length && bytes[4] & HAS_CRC != 0 && holds(&bytes[..length], Check::Crc))
 }
 
 fn holds(packet: &[u8], check: Check) -> bool {

@@ -247,7 +247,9 @@ mod tests {
         let text = "30313233343536373839 3A3B3C3D3E3F".replace(' ', "");
         assert_eq!(Key::read(&text), Some(Key::everybody_knows()));
         assert_eq!(format!("{:?}", Key::everybody_knows()), "Key(…)");
-        for wrong in ["", "30", &text[1..], &format!("{text}0"), &text.replace('A', "G"), "é23456789012345678901234567890"] {
+        for wrong in
+            ["", "30", &text[1..], &format!("{text}0"), &text.replace('A', "G"), "é23456789012345678901234567890"]
+        {
             assert_eq!(Key::read(wrong), None, "{wrong}");
         }
     }

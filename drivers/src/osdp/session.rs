@@ -113,8 +113,13 @@ impl Protection {
     }
 }
 
+/// What is wrong with the conversation and not with the question: the same may be asked again soon.
+fn passing(reason: &'static str, text: impl Into<String>) -> TalkError {
+    TalkError::device(HealthLevel::Reachable, reason, text)
+}
+
 fn insecure(error: &ChannelError) -> TalkError {
-    TalkError::device(HealthLevel::Answering, "insecure", error.to_string())
+    passing("insecure", error.to_string())
 }
 
 impl Session {
@@ -134,14 +139,13 @@ impl Session {
         }
         let reply = accepted?;
         match reply.code {
-            reply::BUSY => Err(TalkError::device(HealthLevel::Answering, "busy", "the device says that it is busy")),
-            reply::NAK => {
-                // Numbers or channel do not fit any more: all of it begins anew.
-                if matches!(reply.data.first(), Some(4..=6)) {
-                    self.channels[device].reset();
-                }
-                Err(TalkError::refused(refusal(&reply.data)))
+            reply::BUSY => Err(passing("busy", "the device says that it is busy")),
+            // Numbers or channel do not fit any more: all of it begins anew.
+            reply::NAK if matches!(reply.data.first(), Some(4..=6)) => {
+                self.channels[device].reset();
+                Err(passing("refused", refusal(&reply.data)))
             }
+            reply::NAK => Err(TalkError::refused(refusal(&reply.data))),
             _ => Ok(reply),
         }
     }

@@ -50,7 +50,13 @@ impl Polarity {
                 words.sort();
             }
             if point.notes.prove.is_some() && !proved && !inverted {
-                Arc::make_mut(&mut point.common).words.clear();
+                let common = Arc::make_mut(&mut point.common);
+                if let Some(alarm) = common.tells.as_mut().and_then(|tells| Arc::make_mut(tells).alarm.as_mut())
+                    && alarm.unproved
+                {
+                    alarm.raw = common.words.iter().find(|(_, word)| *word == alarm.word).map(|(raw, _)| *raw);
+                }
+                common.words.clear();
             }
         }
         profile

@@ -29,6 +29,11 @@ pub struct StateAlarm {
     pub condition: String,
     /// What to tell a person.
     pub text: String,
+    /// Whether it is judged by the profile's polarity as long as nobody has proved another: for what must never be
+    /// silent, where a wrong polarity shows at rest.
+    pub unproved: bool,
+    /// The raw value that then stands for the word. Set while the polarity is not proved.
+    pub raw: Option<i64>,
 }
 
 impl Tells {
@@ -103,5 +108,6 @@ fn read_alarm(table: &mut Section<'_>) -> Option<StateAlarm> {
     let severity = table.choice("severity", &severities);
     let condition = table.string_required("condition", "the alarm's name, such as condition = \"door-held\"");
     let text = table.string("text").unwrap_or_default();
-    Some(StateAlarm { word: word?, after, severity: severity?, condition: condition?, text })
+    let unproved = table.bool_or("unproved", false);
+    Some(StateAlarm { word: word?, after, severity: severity?, condition: condition?, text, unproved, raw: None })
 }

@@ -302,14 +302,7 @@ impl Inner {
         self.say(packet, reply::NAK, &[reason])
     }
 
-    fn make(
-        &mut self,
-        packet: &Packet,
-        sequence: u8,
-        block: Option<SecurityBlock>,
-        code: u8,
-        data: &[u8],
-    ) -> Vec<u8> {
+    fn make(&mut self, packet: &Packet, sequence: u8, block: Option<SecurityBlock>, code: u8, data: &[u8]) -> Vec<u8> {
         let mut address = self.state.address;
         if self.state.faults.wrong_unit {
             address = (address + 1) % BROADCAST;

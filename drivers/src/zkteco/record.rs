@@ -148,7 +148,10 @@ mod tests {
                     time=2023-12-09 15:09:33\tsensor=24\trelay=04\talarm=00000000";
         let records = read_text(text.as_bytes());
         assert!(matches!(records[0], Record::Event(Event { code: 206, door: 0, time: Some(_), .. })), "{records:?}");
-        assert!(matches!(records[1], Record::Status(Status { doors: [0, 1, 2, 0], alarms: [0, 0, 0, 0], .. })), "{records:?}");
+        assert!(
+            matches!(records[1], Record::Status(Status { doors: [0, 1, 2, 0], alarms: [0, 0, 0, 0], .. })),
+            "{records:?}"
+        );
         assert_eq!(read_binary(&[0; 360]), None);
     }
 

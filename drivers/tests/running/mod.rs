@@ -46,11 +46,12 @@ pub struct Running {
     task: JoinHandle<Result<(), DriverError>>,
 }
 
-struct Permit(Arc<AtomicUsize>);
+struct Permit(Arc<AtomicUsize>, Box<dyn FnOnce() + Send>);
 
 impl StartPermit for Permit {
     fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>> {
         self.0.fetch_add(1, Ordering::SeqCst);
+        (self.1)();
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -134,12 +135,22 @@ impl Running {
 
     /// Carries out an action and waits for its outcome.
     pub async fn act(&self, action: &str, arguments: Vec<Field>) -> ActOutcome {
+        self.act_when(action, arguments, || {}).await
+    }
+
+    /// The same; `meanwhile` happens while "started" is being written to disk.
+    pub async fn act_when(
+        &self,
+        action: &str,
+        arguments: Vec<Field>,
+        meanwhile: impl FnOnce() + Send + 'static,
+    ) -> ActOutcome {
         let (reply, outcome) = oneshot::channel();
         let act = ActRequest {
             device: self.link.devices[0].identity.key.clone(),
             action: action.to_owned(),
             arguments,
-            permit: Box::new(Permit(Arc::clone(&self.permits))),
+            permit: Box::new(Permit(Arc::clone(&self.permits), Box::new(meanwhile))),
             reply,
         };
         assert!(self.requests.send(Request::Act(act)).await.is_ok(), "the driver has stopped");
