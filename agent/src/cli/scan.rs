@@ -35,6 +35,8 @@ const GUESS_WAIT: Duration = Duration::from_millis(400);
 const GUESSES: usize = 4;
 /// A device that answers so many addresses does not look at them.
 const EVERY_UNIT: usize = 40;
+/// Kinds that only ask when they are polled. Others set up what they talk to, or wait to be called.
+const SEARCHABLE: [&str; 3] = ["osdp", "serial-line", "ydt1363"];
 /// Addresses of boards and readers, and the speeds at which they are usually delivered.
 const LINE_UNITS: RangeInclusive<u16> = 0..=15;
 const LINE_SPEEDS: [u32; 3] = [9600, 19_200, 115_200];
@@ -261,20 +263,27 @@ async fn modbus(
         said.finding(&words.scan_every_unit());
         seen.truncate(1);
     }
+    let mut interrupted = searched.is_none();
     let mut found = Vec::new();
     for unit in seen {
         if unit.late {
             said.finding(&words.scan_late(unit.unit));
         }
-        let guesses = if arguments.no_guess || searched.is_none() {
-            Vec::new()
-        } else {
+        let mut guesses = Vec::new();
+        if !arguments.no_guess && !interrupted {
             said.progress(&words.scan_guessing(unit.unit));
-            guess(&LinkSettings::new(unit.endpoint.clone()), framing, unit.unit, GUESS_WAIT, store).await
-        };
+            let link = LinkSettings::new(unit.endpoint.clone());
+            tokio::select! {
+                guessed = guess(&link, framing, unit.unit, GUESS_WAIT, store) => guesses = guessed,
+                stopped = tokio::signal::ctrl_c() => {
+                    stopped.context("listening for Ctrl-C failed")?;
+                    interrupted = true;
+                }
+            }
+        }
         let command = add_command(&unit.endpoint, arguments.rtu, u16::from(unit.unit), guesses.first());
         if !said.json {
-            said.finding(&described(&unit, &guesses, &command, arguments.no_guess, words));
+            said.finding(&described(&unit, &guesses, &command, arguments.no_guess || interrupted, words));
         }
         let guesses: Vec<_> = guesses.into_iter().take(GUESSES).collect();
         let mut value = serde_json::to_value(&unit)?;
@@ -413,7 +422,7 @@ fn profiles_of(protocol: &str, store: &ProfileStore, words: Words) -> anyhow::Re
         let about = &profile.about;
         Some((name.to_owned(), about.kind.to_owned(), format!("{} {}", about.maker, about.model).trim().to_owned()))
     };
-    let searchable = |kind: &str| !["modbus", "mqtt", "host"].contains(&kind);
+    let searchable = |kind: &str| SEARCHABLE.contains(&kind);
     let all: Vec<_> = store.names().filter_map(described).filter(|(_, kind, _)| searchable(kind)).collect();
     let meant: Vec<_> = all.iter().filter(|(name, kind, _)| name == protocol || kind == protocol).cloned().collect();
     if meant.is_empty() {
@@ -461,6 +470,6 @@ mod tests {
         assert_eq!(profiles_of("kerong-cu16", &store, words).unwrap().len(), 1);
         assert!(profiles_of("serial-line", &store, words).unwrap().len() > 3);
         let said = profiles_of("telepathy", &store, words).unwrap_err().to_string();
-        assert!(said.contains("ydt1363"), "{said}");
+        assert!(said.contains("ydt1363") && !said.contains("mqtt"), "{said}");
     }
 }

@@ -1,6 +1,6 @@
 //! The help texts in Chinese. The English ones stand with the arguments.
 
-use clap::Command;
+use clap::{Arg, ArgAction, Command};
 
 use super::{Language, Words};
 
@@ -17,7 +17,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("doctor", "", "检查现场常见的各种问题，并给出处理办法"),
     ("scan", "", "列出串口，或在一个串口上搜索设备：波特率、格式、地址、型号。只读"),
     ("scan", "serial", "要搜索的串口"),
-    ("scan", "tcp", "要搜索的地址，主机：端口"),
+    ("scan", "tcp", "要搜索的地址，HOST:PORT"),
     ("scan", "rtu", "该地址是透明传输的串口服务器：TCP 上的 Modbus RTU"),
     ("scan", "baud", "要试的波特率，用逗号分隔；不写则试所有常用的"),
     ("scan", "parity", "要试的校验方式，用逗号分隔"),
@@ -34,7 +34,7 @@ const HELP: &[(&str, &str, &str)] = &[
     ("add", "area", "所在位置"),
     ("add", "link", "所在线路，或新线路的名称"),
     ("add", "serial", "线路的位置：串口"),
-    ("add", "tcp", "线路的位置：主机：端口"),
+    ("add", "tcp", "线路的位置：HOST:PORT"),
     ("add", "rtu", "该地址是透明传输的串口服务器：TCP 上的 Modbus RTU"),
     ("add", "baud", "新串口线路的波特率"),
     ("add", "parity", "新串口线路的校验方式"),
@@ -65,7 +65,6 @@ const HELP: &[(&str, &str, &str)] = &[
     ("print-config", "template", "改为打印带注释的模板"),
     ("completion", "", "打印让命令行自动补全的脚本"),
     ("completion", "shell", "命令行解释器"),
-    ("help", "", "显示本说明，或某个命令的说明"),
 ];
 
 /// Of `profile`.
@@ -79,16 +78,41 @@ const PROFILE_HELP: &[(&str, &str, &str)] = &[
     ("new", "kind", "协议：modbus、serial-line、ydt1363 或 mqtt"),
 ];
 
-const EXIT_CODES: &str = "退出码:0 完成;1 失败,或设备没有照办;2 用法或配置不对;3 已完成,但发现问题或什么也没找到;\
+const EXIT_CODES: &str = "退出码：0 完成；1 失败，或设备没有照办；2 用法或配置不对；3 已完成，但发现问题或什么也没找到；\
                           4 端口正被运行中的代理或其他程序使用。";
+
+const TEMPLATE: &str = "{about}\n\n用法：{usage}\n\n{all-args}{after-help}";
 
 /// The command line with its help in this language.
 pub(in crate::cli) fn translated(command: Command, words: Words) -> Command {
     if words.language == Language::English {
         return command;
     }
-    let command = apply(command, HELP).after_help(EXIT_CODES);
-    command.mut_subcommand("profile", |profile| apply(profile, PROFILE_HELP))
+    let version = Arg::new("version").short('V').long("version").action(ArgAction::Version);
+    let command = with_help_flag(apply(command, HELP)).after_help(EXIT_CODES).subcommand_help_heading("命令");
+    let command = command.disable_version_flag(true).arg(version.help("显示版本").help_heading(OPTIONS));
+    command.mut_subcommand("profile", |profile| apply(profile, PROFILE_HELP).subcommand_help_heading("命令"))
+}
+
+const OPTIONS: &str = "选项";
+
+/// The command's own argument in Chinese, with its heading.
+fn told(argument: Arg, text: Option<&'static str>) -> Arg {
+    let heading = if argument.is_positional() { "参数" } else { OPTIONS };
+    let argument = argument.help_heading(heading);
+    match text {
+        Some(text) => argument.help(text).long_help(text),
+        None => argument,
+    }
+}
+
+fn with_help_flag(command: Command) -> Command {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help).help("显示本说明");
+    command
+        .help_template(TEMPLATE)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .arg(help.help_heading(OPTIONS))
 }
 
 fn apply(command: Command, texts: &'static [(&str, &str, &str)]) -> Command {
@@ -101,10 +125,7 @@ fn apply(command: Command, texts: &'static [(&str, &str, &str)]) -> Command {
     };
     let command = command.mut_args(|argument| {
         let text = of("", argument.get_id().as_str());
-        match text {
-            Some(text) => argument.help(text).long_help(text),
-            None => argument,
-        }
+        told(argument, text)
     });
     command.mut_subcommands(|subcommand| {
         let name = subcommand.get_name().to_owned();
@@ -112,10 +133,11 @@ fn apply(command: Command, texts: &'static [(&str, &str, &str)]) -> Command {
             Some(text) => subcommand.about(text).long_about(text),
             None => subcommand,
         };
-        subcommand.mut_args(|argument| match of(&name, argument.get_id().as_str()) {
-            Some(text) => argument.help(text).long_help(text),
-            None => argument,
-        })
+        let subcommand = subcommand.mut_args(|argument| {
+            let text = of(&name, argument.get_id().as_str());
+            told(argument, text)
+        });
+        with_help_flag(subcommand)
     })
 }
 
@@ -151,6 +173,8 @@ mod tests {
         }
         assert!(missing.is_empty(), "{missing:?}");
         let help = translated(Cli::command(), Words::new(Language::Chinese)).render_help().to_string();
-        assert!(help.contains("列出串口") && help.contains("退出码"), "{help}");
+        assert!(help.contains("列出串口") && help.contains("退出码") && !help.contains("Options"), "{help}");
+        // The command line is built as it is when it is used.
+        translated(Cli::command(), Words::new(Language::Chinese)).debug_assert();
     }
 }

@@ -17,7 +17,7 @@ texts! {
     bundle_exists(path) { "{path} is there already; name another file with --output" "{path} 已存在，请用 --output 另取文件名" }
     bundle_written(path, files, size) {
         "{path}: {files} files, {size}. Tokens, passwords and keys are replaced by \"(hidden)\"; look through it before you send it."
-        "{path}：{files} 个文件，{size}。令牌、密码和密钥已替换为 “（hidden）”；发出之前请先看一遍。"
+        "{path}：{files} 个文件，{size}。令牌、密码和密钥已替换为 “(hidden)”；发出之前请先看一遍。"
     }
     bundle_left_out(name, why) { "left out {name}: {why}" "未收入 {name}：{why}" }
     starting_failed(error) { "starting the runtime failed: {error}" "程序启动失败：{error}" }
