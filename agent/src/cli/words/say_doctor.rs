@@ -34,7 +34,7 @@ texts! {
         "the running agent was started with another text of the configuration"
         "正在运行的代理用的是旧的配置内容"
     }
-    service_other_config_fix() { "systemctl restart kouan-agent" "systemctl restart kouan-agent" }
+    service_other_config_fix() { "start it again: systemctl restart kouan-agent" "重启代理：systemctl restart kouan-agent" }
     service_alarm(condition, text) { "alarm {condition}: {text}" "告警 {condition}：{text}" }
     service_alarm_fix() { "the text says what is wrong; the alarm ends when it is over" "请按告警内容处理；恢复后告警自动消除" }
     device_not_working(device, health, text) { "{device}: {health}; {text}" "{device}:{health};{text}" }
@@ -58,7 +58,7 @@ texts! {
     }
     port_unstable_fix(stable) { "write serial = \"{stable}\"" "请写成 serial = \"{stable}\"" }
     port_thief(program) { "{program} runs here and speaks to serial ports that it does not know" "本机运行着 {program}，它会擅自访问串口" }
-    port_thief_fix(program) { "systemctl disable --now {program}" "systemctl disable --now {program}" }
+    port_thief_fix(program) { "stop it for good: systemctl disable --now {program}" "停用它：systemctl disable --now {program}" }
     place_answers(address, link) { "{address} (link {link}) accepts connections" "{address}（线路 {link}）可以连接" }
     place_refuses(address, link, error) { "{address} (link {link}) does not: {error}" "{address}（线路 {link}）连不上：{error}" }
     place_fix() {
@@ -124,7 +124,7 @@ texts! {
         "在中心执行：kouan-collector agent add 名称 --site 站点；把打印的内容写入 {path}，权限 0400，属主 kouan-agent"
     }
     token_open(path, mode) { "{path} can be read by others (mode {mode})" "{path} 其他用户也可读（权限 {mode}）" }
-    token_open_fix(path) { "chmod 0400 {path}" "chmod 0400 {path}" }
+    token_open_fix(path) { "chmod 0400 {path}" "收紧权限：chmod 0400 {path}" }
     session_connected(agent) { "the running agent is connected as {agent}" "代理已连接，名称为 {agent}" }
     session_not(problem) { "the running agent is not connected: {problem}" "代理没有连上：{problem}" }
 }
