@@ -37,7 +37,7 @@ texts! {
     service_other_config_fix() { "start it again: systemctl restart kouan-agent" "重启代理：systemctl restart kouan-agent" }
     service_alarm(condition, text) { "alarm {condition}: {text}" "告警 {condition}：{text}" }
     service_alarm_fix() { "the text says what is wrong; the alarm ends when it is over" "请按告警内容处理；恢复后告警自动消除" }
-    device_not_working(device, health, text) { "{device}: {health}; {text}" "{device}:{health};{text}" }
+    device_not_working(device, health, text) { "{device}: {health}; {text}" "{device} 状态：{health}；{text}" }
     device_fix(device) { "see the bytes: kouan-agent probe {device}" "查看收发的字节：kouan-agent probe {device}" }
     devices_work(count) { "all {count} devices work" "全部 {count} 台设备正常" }
 

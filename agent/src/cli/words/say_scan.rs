@@ -33,7 +33,7 @@ texts! {
     scan_refused(error) { "this port does not take that setting: {error}" "该端口不支持这组参数：{error}" }
     scan_found(unit, endpoint) { "Found: unit {unit} at {endpoint}" "找到：单元 {unit}，{endpoint}" }
     scan_guessing(unit) { "Asking unit {unit} what it is" "正在判断单元 {unit} 的型号" }
-    scan_line_profile(profile, endpoint) { "{profile} at {endpoint}" "{profile},{endpoint}" }
+    scan_line_profile(profile, endpoint) { "{profile} at {endpoint}" "按 {profile} 搜索 {endpoint}" }
     scan_late(unit) {
         "unit {unit} answered late: give it a longer answer_timeout, such as \"1s\""
         "单元 {unit} 应答较慢：请给它更长的 answer_timeout，例如 \"1s\""
