@@ -136,9 +136,9 @@ pub(super) fn store(
         Some(value) => tx
             .prepare_cached("INSERT OR REPLACE INTO baseline (device, point, value) VALUES (?1, ?2, ?3)")?
             .execute(params![device, point, value]),
-        None => tx
-            .prepare_cached("DELETE FROM baseline WHERE device = ?1 AND point = ?2")?
-            .execute(params![device, point]),
+        None => {
+            tx.prepare_cached("DELETE FROM baseline WHERE device = ?1 AND point = ?2")?.execute(params![device, point])
+        }
     };
     stored.map(|_| ())
 }

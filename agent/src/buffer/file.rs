@@ -96,6 +96,8 @@ impl DurableFile {
         if let Some(cause) = file.broken.take() {
             return Err(at(path, "growing the file")(cause));
         }
+        // The pages of the reserve were written once and are not read.
+        file.connection.execute_batch("PRAGMA shrink_memory").map_err(at(path, "letting go of memory"))?;
         Ok(file)
     }
 
@@ -365,7 +367,7 @@ fn set_up(connection: &Connection, room: Room) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
-         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {}; PRAGMA cache_size = -1024;",
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {}; PRAGMA cache_size = -256;",
         room.wal_bytes
     ))?;
     control::grow_in_chunks(connection, CHUNK as c_int)

@@ -168,9 +168,8 @@ impl Buffer {
             (config.readings, config.commit_every),
             catalogue.clone(),
             Arc::clone(&board),
-            records.clone(),
+            (records.clone(), Arc::clone(&incomplete)),
             (pause, absence),
-            Arc::clone(&incomplete),
         )?;
         let counters_life = records_writer.counters_life();
         let [urgent, events] = records_writer.signals();

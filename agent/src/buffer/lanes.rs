@@ -39,9 +39,9 @@ pub(super) struct LaneState {
     pub(super) bytes: u64,
 }
 
-/// Brings the tables up to date.
+/// Brings the tables up to date, in one transaction: a kill in between must not leave a change without its note.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), refinery::Error> {
-    migrations::migrations::runner().run(connection).map(|_| ())
+    migrations::migrations::runner().set_grouped(true).run(connection).map(|_| ())
 }
 
 /// Makes sure that each of `lanes` is there. A new one begins a random epoch.

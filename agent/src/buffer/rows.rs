@@ -132,9 +132,8 @@ impl RowsWriter {
         (limit, interval): (LaneLimit, Duration),
         catalogue: CurrentCatalogue,
         board: Arc<Board>,
-        records: mpsc::Sender<RecordsRequest>,
+        (records, incomplete): (mpsc::Sender<RecordsRequest>, Arc<AtomicBool>),
         (pause, absence): (Option<Pause>, Option<Absence>),
-        incomplete: Arc<AtomicBool>,
     ) -> Result<Self, BufferError> {
         let noted = file.read(|connection| board.note(connection, Lane::Readings, file.is_volatile(), 0));
         let last = noted.map_err(at(file.path(), "reading a lane"))?.last_seq;

@@ -383,7 +383,7 @@ impl Inner {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), refinery::Error> {
-    migrations::migrations::runner().run(connection).map(|_| ())
+    migrations::migrations::runner().set_grouped(true).run(connection).map(|_| ())
 }
 
 /// Makes sure that the journal has an incarnation, and forgets what is long finished.
