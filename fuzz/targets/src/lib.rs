@@ -6,6 +6,7 @@
 //! (`fuzz/README.md`).
 
 mod devices;
+mod displays;
 mod lines;
 mod modbus;
 mod profiles;
@@ -42,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     tags::LLRP,
     tags::M100,
     tags::CHAFON,
+    displays::CPOWER,
+    displays::HUIDU,
     profiles::PROFILE,
 ];
 
