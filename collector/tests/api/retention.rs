@@ -59,6 +59,15 @@ fn file(collector: &Running, name: &str) -> bool {
 #[tokio::test]
 async fn a_class_and_events_go_when_their_own_time_is_over_and_stay_accounted_for() {
     let (collector, mut agent, device) = filled(&[9, 6, 3, 0]).await;
+    let told = async || {
+        let sizes = collector.get("/api/v1/history/sizes").await;
+        let ups = sizes["classes"].as_array().unwrap().iter().find(|class| class["class"] == "ups")?;
+        ((ups["rows"].as_i64(), ups["chunks"].as_i64()) == (Some(4), Some(4))).then(|| sizes.clone())
+    };
+    let sizes = eventually("four rows in four files", told).await;
+    let limited = collector.key("far", &["read"], Some(&["far"])).await;
+    let (_, nothing) = collector.request(reqwest::Method::GET, "/api/v1/history/sizes", Some(&limited), None).await;
+    assert_eq!(nothing, serde_json::json!({ "files": [], "classes": [] }));
     let ups = |days| [("ups".to_owned(), KeepClass { days: Some(days), ..KeepClass::default() })].into();
     // Others are kept for ever, and so are events.
     let keep = Retention { classes: ups(5), ..Retention::default() };
@@ -66,6 +75,10 @@ async fn a_class_and_events_go_when_their_own_time_is_over_and_stay_accounted_fo
     days_are(&collector, &device, &[3, 0]).await;
     assert_eq!(collector.items("/api/v1/events").await.len(), 4);
     assert!(file(&collector, "2026-11-13.db"), "its events are kept");
+    let fewer = collector.get("/api/v1/history/sizes").await;
+    assert_eq!((&fewer["classes"][0]["class"], &fewer["classes"][0]["rows"]), (&"ups".into(), &2.into()), "{fewer}");
+    let days = |sizes: &serde_json::Value| sizes["files"][0]["files"].as_u64();
+    assert_eq!((days(&sizes), days(&fewer)), (Some(4), Some(4)));
     // What arrives late for such a day is taken, and goes at the next look.
     agent.moved_to(&collector.base);
     agent.hello().await;
