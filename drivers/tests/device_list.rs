@@ -16,7 +16,7 @@ agree), *medium* (one credible source), *uncertain*. **Bytes** says what the pro
 somebody published, *requests* that somebody published with answers made from a table, or a *table* alone from which both
 were made by the rules of the protocol. None of it replaces a look at the device. **Simulator** says which part of
 `kouan-sim` plays it: one that was written for it (its values live, or it does what such a device does), one made of the
-profile alone, where every value stands until it is set, one that only the tests use, or *none*. A point to **prove** has
+profile alone, where every value stands until it is set, or *none*. A point to **prove** has
 no meaning before it was tried out at the device and named in its `proved` or `inverted` ([`profiles.md`](profiles.md)).
 
 This machine itself (`kind = \"host\"`) needs no profile.
@@ -43,12 +43,15 @@ fn bytes(name: &str) -> &'static str {
 fn simulator(profile: &Description) -> &'static str {
     match (profile.about.kind, profile.name.as_str()) {
         ("modbus", "apc-smart-ups" | "xy-md02" | "pzem-016" | "waveshare-relay-8ch") => "`modbus-tcp`, `modbus-rtu`",
+        ("modbus", "barrier-waveshare") => "`barrier`",
         ("modbus", _) => "`modbus-tcp`, `modbus-rtu`, of the profile",
         ("listener", _) => "`speaker`, of the profile",
         ("rfid", _) => "`tag-reader`",
         ("led-card", _) => "`led-card`",
         ("mqtt", _) => "`kiosk`",
-        ("osdp" | "zkteco-c3" | "uhppote", _) => "tests only",
+        ("osdp", _) => "`card-reader`",
+        ("uhppote", _) => "`door-controller`",
+        ("zkteco-c3", _) => "`c3`",
         (_, "ds205a-gate") => "`gate`",
         (_, "kerong-cu16") => "`cabinet`",
         _ => "none",
