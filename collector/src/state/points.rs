@@ -106,3 +106,59 @@ impl<'de> Deserialize<'de> for Points {
         Ok(Self::of(by_name.into_iter().collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::{BootId, BootTime, PointKind, PointSpec, Quality, QualityReason, Timestamp, Value};
+
+    use super::*;
+    use crate::store::log::TimeStatus;
+
+    fn state(value: f64) -> PointState {
+        PointState {
+            value: Some(Value::Number(value)),
+            quality: Quality::Good,
+            reason: QualityReason::None,
+            time: Timestamp(1),
+            time_status: TimeStatus::Trusted,
+            received: Timestamp(2),
+            boot: BootId(3),
+            boot_time: BootTime(4),
+        }
+    }
+
+    fn group(names: &[&str]) -> GroupSpec {
+        let point = |name: &&str| PointSpec {
+            name: name.parse().unwrap(),
+            kind: PointKind::Measurement,
+            unit: String::new(),
+            decimals: 1,
+            states: Vec::new(),
+        };
+        GroupSpec { name: "all".to_owned(), every_ms: 1, heartbeat_ms: 1, points: names.iter().map(point).collect() }
+    }
+
+    #[test]
+    fn places_change_only_with_the_version() {
+        let mut points = Points::default();
+        points.insert("c".parse().unwrap(), state(3.0));
+        points.insert("a".parse().unwrap(), state(1.0));
+        let (group, version) = (group(&["c", "b", "a"]), points.version);
+        assert_eq!(*points.columns(&group), [1, ABSENT, 0]);
+        points.insert("a".parse().unwrap(), state(1.5));
+        points.retain(&group.points.iter().map(|point| &point.name).collect());
+        assert_eq!(points.version, version, "the same points");
+        points.insert("b".parse().unwrap(), state(2.0));
+        assert_ne!(points.version, version);
+        assert_eq!(*points.columns(&group), [2, 1, 0]);
+        let version = points.version;
+        let gone = "c".parse().unwrap();
+        points.retain(&group.points.iter().map(|point| &point.name).filter(|name| **name != gone).collect());
+        assert_ne!(points.version, version);
+        assert_eq!((points.len(), points.get(&gone)), (2, None));
+        let text = serde_json::to_string(&points).unwrap();
+        let back: Points = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.entries, points.entries);
+        assert_ne!(back.version, points.version, "nobody knows its places yet");
+    }
+}

@@ -454,20 +454,23 @@ pub struct BindingRow {
 /// # Errors
 /// When they cannot be read.
 pub fn bindings(conn: &Connection, device: Option<&str>) -> Result<Vec<BindingRow>, StoreError> {
-    conn.prepare_cached(
-        "SELECT device, agent, key, from_ms, to_ms FROM bindings WHERE ?1 IS NULL OR device = ?1 ORDER BY id",
-    )
-    .and_then(|mut statement| {
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(BindingRow {
-                device: row.get(0)?,
-                agent: row.get(1)?,
-                key: row.get(2)?,
-                from_ms: row.get(3)?,
-                to_ms: row.get(4)?,
-            })
-        };
-        statement.query_map([device], read)?.collect()
-    })
-    .during("read bindings")
+    // Two statements: a condition that may be switched off would look through all of them for one device.
+    let sql = match device {
+        Some(_) => "SELECT device, agent, key, from_ms, to_ms FROM bindings WHERE device = ?1 ORDER BY id",
+        None => "SELECT device, agent, key, from_ms, to_ms FROM bindings ORDER BY id",
+    };
+    conn.prepare_cached(sql)
+        .and_then(|mut statement| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(BindingRow {
+                    device: row.get(0)?,
+                    agent: row.get(1)?,
+                    key: row.get(2)?,
+                    from_ms: row.get(3)?,
+                    to_ms: row.get(4)?,
+                })
+            };
+            statement.query_map(rusqlite::params_from_iter(device), read)?.collect()
+        })
+        .during("read bindings")
 }

@@ -16,6 +16,9 @@ use crate::store::log::{Catalogues, Entry, FollowLog, Found, OpenCatalogue};
 
 /// What a row costs in memory beside its values.
 const ROW_BYTES: usize = 40;
+/// What a group costs, and each of its columns, before there is a row.
+const GROUP_BYTES: usize = 256;
+const COLUMN_BYTES: usize = 128;
 
 /// A batch with so few rows of a group leaves their cells to wait for more.
 const FEW_ROWS: usize = 4;
@@ -89,6 +92,8 @@ impl Taker {
         let places = self.resolve(entry, hash, &catalogue);
         let correction = entry.correction;
         let source = Arc::new(Source { entry: entry.id, anchor: batch.anchor, correction, catalogue });
+        // Rows that wait keep the batch in memory, and texts come out of it as they are.
+        self.bytes += entry.body.len();
         let mut counts = Counts::default();
         let mut asked: Option<(i64, bool)> = None;
         let mut wanted = |day: i64| match asked {
@@ -183,6 +188,7 @@ impl Taker {
             _ => {
                 let group = head.group(day, place.number, &place.group);
                 place.open = Some((day, Arc::clone(&group)));
+                self.bytes += GROUP_BYTES + group.group.layout.len() * COLUMN_BYTES;
                 group
             }
         }
