@@ -7,7 +7,7 @@ FOR ?=
 # The programs that the demo and the tests run.
 PROGRAMS = -p kouan-collector -p kouan-agent -p kouan-drivers -p kouan-tests --all-features --bins
 
-.PHONY: bench build demo lint prove test test-setup
+.PHONY: bench bench-fleet bench-peers build demo lint prove test test-setup
 
 build:
 	$(CARGO) build $(PROGRAMS)
@@ -23,6 +23,17 @@ test: test-setup
 bench: test-setup
 	$(CARGO) build --release $(PROGRAMS) -p kouan-bench
 	@target/release/kouan-bench $(BENCH)
+
+# A fleet of devices that live as real ones do, at three sizes (docs/scale.md). `make bench-fleet FLEET="--times 10"`
+bench-fleet:
+	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
+	@target/release/kouan-load fleet $(FLEET)
+
+# The collector beside VictoriaMetrics and PostgreSQL under the same readings; takes some ten minutes after the build.
+bench-peers:
+	@load/setup-peers
+	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
+	@target/release/kouan-load peers $(PEERS)
 
 # Breaks programs, line, disk and clocks by schedules drawn from seeds, and compares what devices, agent and collector have
 # (docs/proof.md). `make prove ROUNDS=1000 SEED=5000` takes hours. After the rounds: power

@@ -123,7 +123,7 @@ async fn ours(options: &PeersOptions, shape: Shape, name: &str) -> anyhow::Resul
     let (store, costs) = store.fill(site(options.devices, options.samples, ends.0, shape)).await?;
     let mut figures = told("kouan", name, options, &costs);
     if shape == Shape::FullRows && !options.no_questions {
-        let (kept, cpu) = store.fill_month(month(ends.1)).await?;
+        let (store, kept, cpu) = store.fill_month(month(ends.1)).await?;
         let what = "CPU for a million, 60 rows of a group in a request, sums included";
         figures.push(Figure::new("kouan", what, cpu / kept as f64 * 1e6, "s"));
         figures.extend(answers("kouan", &store.ask(&spans(ends), options.times).await?));

@@ -49,10 +49,16 @@ impl Ours {
         Ok((self, costs))
     }
 
-    /// Takes the readings of the one device about which ranges are asked, sums included. Returns the CPU time.
-    pub(crate) async fn fill_month(&self, posts: impl Iterator<Item = Post>) -> anyhow::Result<(u64, f64)> {
+    /// Takes the readings of the one device about which ranges are asked, and is started again: readings of days that
+    /// are over would wait in memory for an hour, and their sums with them. Returns the CPU time, sums included.
+    pub(crate) async fn fill_month(mut self, posts: impl Iterator<Item = Post>) -> anyhow::Result<(Self, u64, f64)> {
         let (kept, _, cpu) = self.take("month", posts).await?;
-        Ok((kept, cpu))
+        let sealed = self.collector.stop().await?.cpu;
+        self.collector = self.collector.restart().await?;
+        let pid = self.collector.pid()?;
+        settle(pid).await?;
+        let summed = cpu_seconds(pid)?;
+        Ok((self, kept, cpu + sealed + summed))
     }
 
     async fn take(&self, name: &str, posts: impl Iterator<Item = Post>) -> anyhow::Result<(u64, f64, f64)> {

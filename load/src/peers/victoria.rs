@@ -14,6 +14,7 @@ use crate::played_agent::client;
 use crate::process_figures::{cpu_seconds, folder_bytes, memory_mib, settle};
 
 const START: Duration = Duration::from_secs(30);
+const FLUSH: Duration = Duration::from_secs(10);
 
 /// A running VictoriaMetrics. Dropping it kills it.
 pub(crate) struct Victoria {
@@ -71,6 +72,8 @@ impl Victoria {
         let wall = started.elapsed().as_secs_f64();
         settle(pid).await?;
         self.get("/internal/force_flush").await?;
+        // Parts in memory go to disk within some seconds.
+        tokio::time::sleep(FLUSH).await;
         settle(pid).await?;
         let (cpu, memory) = (cpu_seconds(pid)? - cpu, memory_mib(pid, "VmHWM")?);
         let bytes = folder_bytes(&self.data)?;
