@@ -182,7 +182,11 @@ impl Inner {
                 Vec::new()
             }
             // Parameters that clients ask for.
-            (0x04, _) => b"~SerialNumber=KOUAN01,LockCount=4,AuxInCount=4,AuxOutCount=4".to_vec(),
+            (0x04, _) => {
+                let door = |n: u8| format!(",Door{n}SensorType=2,Door{n}Drivertime=5,Door{n}Detectortime=15");
+                let doors: String = (1..=4).map(door).collect();
+                format!("~SerialNumber=KOUAN01,LockCount=4,AuxInCount=4,AuxOutCount=4{doors}").into_bytes()
+            }
             _ => return refused(-13),
         };
         let mut data = Vec::new();
