@@ -129,19 +129,20 @@ impl DevicePipeline {
             {
                 judged.alarms.extend(alarm(&self.device.identity.key, tells, profile).map(|alarm| (alarm, holds)));
             }
-            if let (Some(tells), Some(raw_now)) = (&profile.tells, shown_raw(profile, &cell)) {
-                if counts && !tells.changes.is_empty() {
-                    let known = Known { value: raw_now, is_carried: false };
-                    let previous = self.baselines.insert(place, known);
-                    if previous.is_none_or(|previous| previous.is_carried || previous.value != raw_now) {
-                        let (device, point) = (self.device.identity.key.clone(), profile.spec.name.clone());
-                        judged.baselines.push(Baseline { device, point, value: Some(raw_now) });
-                    }
-                    if let Some(previous) = previous.filter(|previous| previous.value != raw_now) {
-                        let event = change_event(&self.device.identity.key, tells, profile, &cell, raw.boot_time);
-                        let events = if previous.is_carried { &mut judged.carried } else { &mut judged.events };
-                        events.extend(event);
-                    }
+            if let (Some(tells), Some(raw_now)) = (&profile.tells, shown_raw(profile, &cell))
+                && counts
+                && !tells.changes.is_empty()
+            {
+                let known = Known { value: raw_now, is_carried: false };
+                let previous = self.baselines.insert(place, known);
+                if previous.is_none_or(|previous| previous.is_carried || previous.value != raw_now) {
+                    let (device, point) = (self.device.identity.key.clone(), profile.spec.name.clone());
+                    judged.baselines.push(Baseline { device, point, value: Some(raw_now) });
+                }
+                if let Some(previous) = previous.filter(|previous| previous.value != raw_now) {
+                    let event = change_event(&self.device.identity.key, tells, profile, &cell, raw.boot_time);
+                    let events = if previous.is_carried { &mut judged.carried } else { &mut judged.events };
+                    events.extend(event);
                 }
             }
             if kept {
