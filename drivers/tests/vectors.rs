@@ -311,7 +311,8 @@ fn every_file_of_vectors_has_its_profile() {
         assert!(store.get(name).is_some(), "{}", path.display());
         let vectors = load(name);
         if in_sessions(name) {
-            let whole = |frame: &Frame| !frame.source.is_empty() && !hex(&frame.bytes).is_empty() && !frame.says.is_empty();
+            let whole =
+                |frame: &Frame| !frame.source.is_empty() && !hex(&frame.bytes).is_empty() && !frame.says.is_empty();
             assert!(!vectors.frame.is_empty() && vectors.frame.iter().all(whole), "{name}: there are no frames");
             continue;
         }

@@ -15,9 +15,7 @@ use super::talker::{ActError, HeardEvent, Polled, TalkError, Talker, Turn};
 use super::trace::Trace;
 use super::watch::{Acted, Finished, Watch};
 use crate::configure::ConfiguredDevice;
-use crate::driver::{
-    ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawEvent, RawRow, RawStock, Request,
-};
+use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawEvent, RawRow, RawStock, Request};
 
 /// Requests that wait inside the engine; more stay in the channel.
 const WAITING_REQUESTS: usize = 64;
