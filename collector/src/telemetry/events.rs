@@ -163,11 +163,11 @@ pub(super) fn read(
         days.clear();
     }
     let wanted = Wanted::of(filter);
-    for part in days.chunk_by(|a, b| lookup::same_part(*a, *b)) {
+    for month in days.chunk_by(|a, b| lookup::same_month(*a, *b)) {
         let searched = !wanted.is_empty()
-            && lookup::find((lookup, partitions), filter, &wanted, part, |places| search.visit(partitions, places))?;
+            && lookup::find((lookup, partitions), filter, &wanted, month, |places| search.visit(partitions, places))?;
         if !searched {
-            for day in part {
+            for day in month {
                 search.scan(partitions, *day)?;
             }
         }

@@ -14,10 +14,11 @@ const IDLE_PER_FILE: usize = 4;
 const IDLE: usize = 160;
 /// Pages that a read connection keeps, in KiB: there may be a file for every month of many years.
 const CACHE_KIB: i64 = 512;
-/// Days in a part of a month.
+/// Days in a part of a month, and how many parts there are.
 const PART_DAYS: i64 = 4;
+pub(super) const PARTS: i64 = 8;
 
-/// A part of a month: events of its days are found together.
+/// A part of a month. What is written today lies together; a month that is over is put into one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Unit {
     /// The month, counted from year 0.
@@ -40,8 +41,8 @@ impl Unit {
 }
 
 /// Whether events of the two days are found together.
-pub(in crate::telemetry) fn same_part(a: i64, b: i64) -> bool {
-    Unit::of(a) == Unit::of(b)
+pub(in crate::telemetry) fn same_month(a: i64, b: i64) -> bool {
+    Unit::of(a).month == Unit::of(b).month
 }
 
 /// Shared by the keeper of the files and those who search them.

@@ -10,6 +10,7 @@ use tracing::{error, warn};
 
 use super::files::{Lookup, Unit};
 use super::keys;
+use super::settle::{Settled, WHOLE, settle_slice};
 use crate::store::{During as _, File, StoreError, open_writable};
 use crate::telemetry::day_ms;
 use crate::telemetry::partition::sync_folder;
@@ -36,6 +37,8 @@ pub(in crate::telemetry) struct Keeper {
     behind: BTreeSet<i64>,
     pending: usize,
     through: HashMap<i64, i64>,
+    /// Months that are in one part.
+    whole: BTreeSet<i64>,
     open: HashMap<i64, Connection>,
     paused: Option<Instant>,
 }
@@ -50,6 +53,7 @@ impl Keeper {
             behind: BTreeSet::new(),
             pending: 0,
             through: HashMap::new(),
+            whole: BTreeSet::new(),
             open: HashMap::new(),
             paused: None,
         }
@@ -82,7 +86,9 @@ impl Keeper {
             let take_new = idle || self.pending >= PENDING;
             // The newest first: they are asked for most.
             let day = self.unknown.last().copied();
-            let Some(day) = day.or_else(|| self.behind.last().copied().filter(|_| take_new)) else { return false };
+            let Some(day) = day.or_else(|| self.behind.last().copied().filter(|_| take_new)) else {
+                return idle && self.settle();
+            };
             match self.fill(day) {
                 Ok(true) => {
                     self.unknown.remove(&day);
@@ -93,12 +99,34 @@ impl Keeper {
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    self.failed(day, &error);
+                    self.failed(Unit::of(day).month, &error);
                     return false;
                 }
             }
         }
         true
+    }
+
+    /// Puts a bit more of a month that is over into one part. Returns whether there is more to do.
+    fn settle(&mut self) -> bool {
+        let days = self.partitions.within(i64::MIN, i64::MAX);
+        let Some(newest) = days.last().map(|day| Unit::of(*day).month) else { return false };
+        let months: BTreeSet<i64> = days.iter().map(|day| Unit::of(*day).month).collect();
+        let Some(month) = months.into_iter().rev().find(|month| *month < newest && !self.whole.contains(month)) else {
+            return false;
+        };
+        match self.writable(month).and_then(settle_slice) {
+            Ok(is_whole) => {
+                if is_whole {
+                    self.whole.insert(month);
+                }
+                true
+            }
+            Err(error) => {
+                self.failed(month, &error);
+                false
+            }
+        }
     }
 
     /// The day's partition is about to be deleted, or has lost its events: what was said in them goes as well.
@@ -185,15 +213,16 @@ impl Keeper {
         self.open.get_mut(&month).ok_or(StoreError::Closed)
     }
 
-    fn failed(&mut self, day: i64, error: &StoreError) {
-        let month = Unit::of(day).month;
+    fn failed(&mut self, month: i64, error: &StoreError) {
         let is_broken = matches!(error, StoreError::Migrate { .. })
             || matches!(error, StoreError::Sqlite { source, .. } if source.sqlite_error_code().is_some_and(|code|
                 matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)));
         if is_broken && self.delete(month).is_ok() {
-            warn!(%error, day, "An index of events was broken; it is made again.");
+            let path = self.lookup.path(month);
+            warn!(%error, path = %path.display(), "An index of events was broken; it is made again.");
         } else {
-            warn!(%error, day, "An index of events could not be written; searches read the days themselves.");
+            let path = self.lookup.path(month);
+            warn!(%error, path = %path.display(), "An index of events could not be written; searches read the days themselves.");
             self.paused = Some(Instant::now());
         }
     }
@@ -201,6 +230,7 @@ impl Keeper {
     /// Deletes a month's file; the days that still have partitions are taken again.
     fn delete(&mut self, month: i64) -> Result<usize, StoreError> {
         self.open.remove(&month);
+        self.whole.remove(&month);
         self.lookup.close(month);
         for day in self.partitions.within(i64::MIN, i64::MAX).into_iter().filter(|day| Unit::of(*day).month == month) {
             self.lookup.set_tail(day, 0);
@@ -225,9 +255,9 @@ impl Keeper {
 fn forget_day(file: &mut Connection, part: i64, day: i64) -> Result<usize, StoreError> {
     let forgetting = "forget a day in an index of events";
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate).during(forgetting)?;
-    let values = params![part, day_ms(day), day_ms(day + 1)];
+    let values = params![part, day_ms(day), day_ms(day + 1), WHOLE];
     transaction
-        .execute("DELETE FROM lookup WHERE part = ?1 AND time_ms >= ?2 AND time_ms < ?3", values)
+        .execute("DELETE FROM lookup WHERE part IN (?1, ?4) AND time_ms >= ?2 AND time_ms < ?3", values)
         .during(forgetting)?;
     // A new partition of that day counts its events from one again.
     let forgotten = transaction.execute("DELETE FROM days WHERE day = ?1", [day]).during(forgetting)?;
@@ -265,11 +295,14 @@ fn column<T: rusqlite::types::FromSql>(row: &rusqlite::Row<'_>, index: usize) ->
 }
 
 fn insert(file: &Connection, part: i64, day: i64, entries: &[Entry], through: i64) -> Result<(), StoreError> {
+    let settled = Settled::read(file)?;
     let mut statement = file
         .prepare_cached("INSERT OR IGNORE INTO lookup (part, hash, time_ms, id) VALUES (?1, ?2, ?3, ?4)")
         .during("write an index of events")?;
     for (hash, time_ms, id) in entries {
-        statement.execute(params![part, hash, time_ms, id]).during("write an index of events")?;
+        statement
+            .execute(params![settled.part_of(part, *hash), hash, time_ms, id])
+            .during("write an index of events")?;
     }
     file.execute("INSERT OR REPLACE INTO days (day, through) VALUES (?1, ?2)", [day, through])
         .during("note how far an index of events is")?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Bits of a key: seven bytes less a sign, so that a row is short. Whatever is found is compared with the event itself.
-const BITS: u32 = 47;
+pub(super) const BITS: u32 = 47;
 
 /// FNV-1a (draft-eastlake-fnv), mixed once more so that the upper bits depend on all of the text. Files hold it: it
 /// stays what it is.

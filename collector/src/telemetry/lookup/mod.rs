@@ -8,8 +8,9 @@ mod files;
 mod keep;
 mod keys;
 mod search;
+mod settle;
 
-pub(super) use files::{Lookup, same_part};
+pub(super) use files::{Lookup, same_month};
 pub(super) use keep::Keeper;
 pub(super) use keys::text_of;
 pub(super) use search::{Wanted, find};

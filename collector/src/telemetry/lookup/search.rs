@@ -7,6 +7,7 @@ use tracing::error;
 
 use super::files::{Lookup, Unit};
 use super::keys;
+use super::settle::Settled;
 use crate::store::{During as _, StoreError};
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::{EventFilter, EventPlace};
@@ -94,8 +95,8 @@ impl Stretch {
     }
 }
 
-/// Shows the places in a part of a month where events may be that are wanted, in the order of the filter, until `show`
-/// says that it is enough. `days` are the part's days that have partitions. Returns whether the part was searched: if
+/// Shows the places in a month where events may be that are wanted, in the order of the filter, until `show`
+/// says that it is enough. `days` are the month's days that have partitions. Returns whether the month was searched: if
 /// not, nothing was shown, and its days must be read.
 pub(in crate::telemetry) fn find(
     (lookup, partitions): (&Lookup, &Partitions),
@@ -108,13 +109,16 @@ pub(in crate::telemetry) fn find(
     let mut stretch = Stretch::new(filter);
     // Before the file: what is taken into it in between is then found twice and not missed.
     let Some(tails) = tails(partitions, &lookup.tails(*first, *last), &stretch)? else { return Ok(false) };
-    let unit = Unit::of(*first);
+    let mut parts: Vec<i64> = days.iter().map(|day| Unit::of(*day).part).collect();
+    parts.sort_unstable();
+    parts.dedup();
     let mut shown = false;
-    let searched = lookup.read(unit.month, |file| {
-        let (rarest, others) = rarest(file, unit.part, wanted, &stretch)?;
+    let searched = lookup.read(Unit::of(*first).month, |file| {
+        let parts = Settled::read(file)?.parts(parts);
+        let (rarest, others) = rarest(file, &parts, wanted, &stretch)?;
         let mut size = FIRST;
         loop {
-            let (mut places, horizon) = next(file, unit.part, rarest, &stretch, size)?;
+            let (mut places, horizon) = next(file, &parts, rarest, &stretch, size)?;
             places.retain(|place| others.iter().all(|other| other.contains(place)));
             places.extend(tails.iter().copied().filter(|place| stretch.holds(*place)));
             stretch.sort(&mut places);
@@ -181,7 +185,7 @@ type Places = HashSet<EventPlace>;
 /// read them than to read events for nothing.
 fn rarest<'w>(
     file: &Connection,
-    part: i64,
+    parts: &[i64],
     wanted: &'w Wanted,
     stretch: &Stretch,
 ) -> Result<(&'w [i64], Vec<Places>), StoreError> {
@@ -194,8 +198,8 @@ fn rarest<'w>(
     let mut counts = Vec::with_capacity(wanted.len());
     for keys in wanted {
         let mut count = 0;
-        for key in keys {
-            count += count_of(file, part, *key, stretch, COUNTED - count)?;
+        for (part, key) in places_of(parts, keys) {
+            count += count_of(file, part, key, stretch, COUNTED - count)?;
             if count >= COUNTED {
                 break;
             }
@@ -210,10 +214,15 @@ fn rarest<'w>(
     let mut few = Vec::new();
     for (count, keys) in counts {
         if count < COUNTED && count <= least.saturating_mul(WORTH) {
-            few.push(next(file, part, keys, stretch, COUNTED)?.0.into_iter().collect());
+            few.push(next(file, parts, keys, stretch, COUNTED)?.0.into_iter().collect());
         }
     }
     Ok((rarest, few))
+}
+
+/// Every key in every part.
+fn places_of<'k>(parts: &'k [i64], keys: &'k [i64]) -> impl Iterator<Item = (i64, i64)> + 'k {
+    parts.iter().flat_map(move |part| keys.iter().map(move |key| (*part, *key)))
 }
 
 fn times(stretch: &Stretch) -> (i64, i64) {
@@ -229,10 +238,10 @@ fn count_of(file: &Connection, part: i64, key: i64, stretch: &Stretch, most: i64
     .during("count in an index of events")
 }
 
-/// The next places of every key, at most `size` of each. Behind the horizon, if there is one, more may follow.
+/// The next places of every key, at most `size` of each in each part. Behind the horizon, if there is one, more may follow.
 fn next(
     file: &Connection,
-    part: i64,
+    parts: &[i64],
     keys: &[i64],
     stretch: &Stretch,
     size: i64,
@@ -246,7 +255,7 @@ fn next(
     };
     let mut statement = file.prepare_cached(sql).during("search an index of events")?;
     let (mut places, mut horizon) = (Vec::new(), None::<EventPlace>);
-    for key in keys {
+    for (part, key) in places_of(parts, keys) {
         let values = params![part, key, stretch.at.time_ms, stretch.at.id, stretch.end_ms, size];
         let found: Vec<EventPlace> =
             statement.query_map(values, read_place).and_then(Iterator::collect).during("search an index of events")?;
