@@ -162,7 +162,10 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
     {
         // Keys are told by what they may do, not by their site; `a_token_that_was_taken_back_is_refused_at_once` asks.
-        let Some(list) = path.strip_prefix("/api/v1/").filter(|list| !["openapi.json", "keys"].contains(list)) else {
+        // Sizes are sums without rows; the tests of retention ask for them with a key of one site.
+        let Some(list) =
+            path.strip_prefix("/api/v1/").filter(|list| !["openapi.json", "keys", "history/sizes"].contains(list))
+        else {
             continue;
         };
         assert!(covered.iter().any(|covered| covered == list), "{path} is not covered by this test");
