@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use kouan_protocol::Clock;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::alarms;
-use crate::auth::{self, Authenticator, KeyScope, Scope, Token};
+use crate::auth::{self, Authenticator, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
-use crate::http::{self, AppState, Shared, UploadSlots};
+use crate::http::{self, AppState, Peer, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
+use crate::oidc::{OidcError, Provider};
 use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
@@ -34,6 +36,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 const PRUNE: Duration = Duration::from_secs(30);
 /// An alarm that this side raises on an agent clears when it was not renewed for this long.
 const QUIET_MS: i64 = 10 * 60_000;
+/// Passwords that are hashed at the same time; each takes 19 MiB and a core for some 20 ms.
+const HASHED_AT_ONCE: usize = 2;
 /// How long open requests may take to end after the stop.
 const DRAIN: Duration = Duration::from_millis(1_000);
 /// How long the threads may take to close their files.
@@ -54,6 +58,9 @@ pub enum BuildError {
     /// Readings could not be written elsewhere.
     #[error(transparent)]
     RemoteWrite(#[from] RemoteWriteError),
+    /// The identity provider's settings could not be used.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
     /// The address could not be listened on.
     #[error("could not listen on {address}: {source}")]
     Listen {
@@ -145,12 +152,15 @@ impl App {
             history: history_reader.history()?,
             bells: Arc::new(bells),
             offers: Offers::new(*ingest.head().borrow()),
-            authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock)),
+            authenticator: Authenticator::new(state_readers.clone(), Arc::clone(&clock), config.sign_in),
             state_progress,
             latest_progress,
             history_progress: Progress::of(&history_reader),
             outage_progress: Progress::of(&outage_reader),
             remote_progress: remote_writer.as_ref().map(Progress::of),
+            provider: config.oidc.clone().map(Provider::new).transpose()?,
+            throttle: Throttle::default(),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
             upload_slots: UploadSlots::default(),
             data: folder.path().to_owned(),
             shutdown,
@@ -239,7 +249,7 @@ impl App {
         info!(%address, "Collector is running.");
 
         let draining = stop.clone();
-        let serve = axum::serve(front, http::router(&shared))
+        let serve = axum::serve(front, http::router(&shared).into_make_service_with_connect_info::<Peer>())
             .with_graceful_shutdown(async move { draining.cancelled().await })
             .into_future();
         let mut server = tokio::spawn(serve);
@@ -286,7 +296,7 @@ async fn make_first_key(state: &Writer, clock: &dyn Clock) -> Result<Option<Toke
         if auth::key_count(transaction)? > 0 {
             return Ok(None);
         }
-        auth::add_key(transaction, "first", &BTreeSet::from(KeyScope::ALL), &Scope::All, now).map(Some)
+        auth::add_key(transaction, "first", &BTreeSet::from(Right::ALL), &Scope::All, now).map(Some)
     });
     match made.await? {
         None => Ok(None),

@@ -8,6 +8,8 @@ use std::time::Duration;
 use kouan_protocol::limits;
 use kouan_settings::{Document, Problems, Section};
 
+use crate::auth::SignInLife;
+use crate::oidc::OidcSettings;
 use crate::telemetry::{HistorySettings, KeepClass, Retention};
 
 /// The commented default configuration, which `print-config` prints.
@@ -30,6 +32,10 @@ pub struct Config {
     pub points_series: usize,
     /// Where readings are written for monitoring, if anywhere.
     pub remote_write: Option<RemoteWrite>,
+    /// How long people stay signed in.
+    pub sign_in: SignInLife,
+    /// Where people sign in who have no password here.
+    pub oidc: Option<OidcSettings>,
     /// How long uploads stay in the ingest log after every reader has passed them.
     pub log_retention: Duration,
     /// Sites that keep personal values of events.
@@ -54,6 +60,8 @@ impl Default for Config {
             metrics_open: false,
             points_series: 50_000,
             remote_write: None,
+            sign_in: SignInLife::default(),
+            oidc: None,
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
             devices_per_agent: 2 * limits::CATALOGUE_DEVICES,
@@ -181,9 +189,14 @@ impl Config {
         }
         let devices_per_agent = root.integer("devices_per_agent", 1..=1_000_000);
         let devices_per_agent = devices_per_agent.and_then(|most| usize::try_from(most).ok());
+        let mut sign_in = root.section_or_empty("sign_in");
+        let minute = Duration::from_secs(60);
+        let idle = sign_in.duration_within("idle", minute..=hour * 24 * 30, default.sign_in.idle);
+        let longest = sign_in.duration_within("longest", minute..=hour * 24 * 90, default.sign_in.longest);
+        let oidc = sign_in.section("oidc").and_then(|mut section| OidcSettings::read(&mut section));
+        drop(sign_in);
         let mut history = root.section_or_empty("history");
         let history_memory = history.bytes_or("memory", default.history_memory);
-        let minute = Duration::from_secs(60);
         let history_seal_every = history.duration_within("seal_every", minute..=hour * 24, default.history_seal_every);
         let history_retention = read_retention(&mut history);
         drop(history);
@@ -196,6 +209,8 @@ impl Config {
             metrics_open,
             points_series,
             remote_write,
+            sign_in: SignInLife { idle, longest },
+            oidc,
             log_retention,
             keep_personal_values_at,
             devices_per_agent: devices_per_agent.unwrap_or(default.devices_per_agent),

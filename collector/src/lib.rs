@@ -14,12 +14,15 @@
 //! | [`availability`] | for how much of a time devices could be used, and windows of maintenance |
 //! | [`monitoring`] | device points for Prometheus |
 //! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
+//! | [`oidc`] | people who sign in at an identity provider |
+//! | [`audit`] | what people and systems did |
 //! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
 //! | [`restore`] | the life of a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
 pub mod alarms;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod availability;
 pub mod backup;
@@ -30,6 +33,7 @@ pub mod counters;
 pub mod http;
 pub mod ingest;
 pub mod monitoring;
+pub mod oidc;
 pub mod outages;
 pub mod parquet;
 pub mod reader;

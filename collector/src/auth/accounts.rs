@@ -6,7 +6,7 @@ use kouan_protocol::session::Hello;
 use kouan_protocol::{AgentId, SessionId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::{KeyScope, Scope, Token};
+use super::{Right, Scope, Token};
 use crate::store::{During as _, StoreError};
 
 /// Why an agent or a key was not made.
@@ -31,8 +31,26 @@ pub enum AccountProblem {
     #[error("a key's name has 1 to 64 characters and no control characters")]
     KeyName,
     /// No such scope.
-    #[error("\"{0}\" is not a scope: use metrics, read, command and admin, separated by commas")]
+    #[error("\"{0}\" is not a scope: use metrics, read, operate, command, maintain, configure, admin and audit")]
     KeyScope(String),
+    /// The user exists.
+    #[error("there is a user \"{0}\" already; choose another name")]
+    UserExists(String),
+    /// No such user.
+    #[error("there is no such user")]
+    NoUser,
+    /// The user's name cannot be used.
+    #[error("a user's name has 1 to 64 letters, digits, '.', '_', '-' and '@'; the name in full 1 to 64 characters")]
+    UserName,
+    /// The user has no password here.
+    #[error("this user signs in at an identity provider and has no password here")]
+    External,
+    /// Nobody would be left who may make users.
+    #[error("this is the last administrator of all sites; make another one first")]
+    LastAdministrator,
+    /// The password is not taken.
+    #[error(transparent)]
+    Password(#[from] super::password::WeakPassword),
 }
 
 /// Checks a site's name.
@@ -48,9 +66,9 @@ pub fn check_site(site: &str) -> Result<(), AccountProblem> {
 ///
 /// # Errors
 /// When one of them is not known, or there is none.
-pub fn parse_key_scopes<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<KeyScope>, AccountProblem> {
+pub fn parse_rights<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<Right>, AccountProblem> {
     let known = |name: &str| {
-        KeyScope::from_name(name.trim()).ok_or_else(|| AccountProblem::KeyScope(name.chars().take(64).collect()))
+        Right::from_name(name.trim()).ok_or_else(|| AccountProblem::KeyScope(name.chars().take(64).collect()))
     };
     let scopes = names.into_iter().map(known).collect::<Result<BTreeSet<_>, _>>()?;
     if scopes.is_empty() { Err(AccountProblem::KeyScope(String::new())) } else { Ok(scopes) }
@@ -93,7 +111,7 @@ pub fn add_agent(
 pub fn add_key(
     transaction: &Transaction<'_>,
     name: &str,
-    scopes: &BTreeSet<KeyScope>,
+    scopes: &BTreeSet<Right>,
     sites: &Scope,
     now: Timestamp,
 ) -> Result<Result<Token, AccountProblem>, StoreError> {
@@ -180,7 +198,7 @@ pub struct KeyRow {
     /// Its name.
     pub name: String,
     /// What it may do.
-    pub scopes: BTreeSet<KeyScope>,
+    pub scopes: BTreeSet<Right>,
     /// Where.
     pub sites: Scope,
     /// When it was made.
@@ -205,7 +223,7 @@ pub fn keys(conn: &Connection) -> Result<Vec<KeyRow>, StoreError> {
         })
         .during("read keys")?;
     let key = |(id, name, scopes, sites, created_ms, revoked_ms): Columns| {
-        let scopes = scopes.split(',').filter_map(KeyScope::from_name).collect();
+        let scopes = scopes.split(',').filter_map(Right::from_name).collect();
         Ok(KeyRow { id, name, scopes, sites: Scope::from_sql(sites.as_deref())?, created_ms, revoked_ms })
     };
     rows.into_iter().map(key).collect()

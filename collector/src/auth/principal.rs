@@ -6,48 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kouan_protocol::{AgentId, BootTime, Clock};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{Scope, TokenHash};
+use super::sign_in::{SignIn, SignInLife, find_sign_in};
+use super::{Right, Scope, TokenHash, User};
 use crate::store::{During as _, Readers, StoreError};
 
 /// How long a token that was found is not looked up again.
 const CACHE_MS: u64 = 30_000;
 /// Tokens that are remembered at most.
 const CACHED: usize = 4096;
-
-/// What an API key is allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyScope {
-    /// See current points for monitoring, which whoever may read may see too.
-    Metrics,
-    /// See everything of its sites.
-    Read,
-    /// Ask devices to do something.
-    Command,
-    /// Enrol agents, make keys, move devices.
-    Admin,
-}
-
-impl KeyScope {
-    /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Metrics, Self::Read, Self::Command, Self::Admin];
-
-    /// The scope of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-
-    /// The scope's name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Read => "read",
-            Self::Command => "command",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// What a route asks of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +22,12 @@ pub enum Permission {
     Open,
     /// An agent's token.
     Agent,
-    /// A key with that scope.
-    Key(KeyScope),
-    /// A key that may read everything, unless metrics are open to all.
+    /// A person or a key with that right.
+    May(Right),
+    /// A person who signed in, also one who must replace the password first.
+    SignedIn,
+    /// Somebody who may read everything, unless metrics are open to all.
     Metrics,
-    /// A key for monitoring or for reading, of any sites.
-    Points,
 }
 
 /// Somebody with a valid token.
@@ -74,17 +40,45 @@ pub enum Principal {
         /// Its site.
         site: String,
     },
-    /// A person or a system.
+    /// A system.
     Key {
         /// The key's id.
         id: String,
         /// The key's name, which the history of commands shows.
         name: String,
         /// What it may do.
-        scopes: BTreeSet<KeyScope>,
+        rights: BTreeSet<Right>,
         /// Where.
         sites: Scope,
     },
+    /// A person who signed in.
+    User {
+        /// Who.
+        user: User,
+        /// The sign-in.
+        sign_in: TokenHash,
+    },
+}
+
+impl Principal {
+    /// Where somebody has a right; `None` if nowhere.
+    #[must_use]
+    pub fn sites_of(&self, right: Right) -> Option<Scope> {
+        match self {
+            Self::Agent { .. } => None,
+            Self::Key { rights, sites, .. } => rights.contains(&right).then(|| sites.clone()),
+            Self::User { user, .. } => {
+                let roles = user.grants.iter().filter(|(role, _)| role.rights().contains(&right));
+                roles.map(|(_, sites)| sites.clone()).reduce(Scope::join)
+            }
+        }
+    }
+
+    /// Whether somebody has all of these rights at all of these sites.
+    #[must_use]
+    pub fn has_all(&self, rights: &BTreeSet<Right>, sites: &Scope) -> bool {
+        rights.iter().all(|right| self.sites_of(*right).is_some_and(|mine| mine.covers_all_of(sites)))
+    }
 }
 
 /// Looks tokens up, so that a new one works at once, whoever wrote it into the file.
@@ -92,14 +86,15 @@ pub enum Principal {
 pub struct Authenticator {
     state: Readers,
     clock: Arc<dyn Clock>,
+    life: SignInLife,
     found: Mutex<HashMap<TokenHash, (BootTime, Principal)>>,
 }
 
 impl Authenticator {
     /// Looks tokens up in `state.db`.
     #[must_use]
-    pub fn new(state: Readers, clock: Arc<dyn Clock>) -> Self {
-        Self { state, clock, found: Mutex::default() }
+    pub fn new(state: Readers, clock: Arc<dyn Clock>, life: SignInLife) -> Self {
+        Self { state, clock, life, found: Mutex::default() }
     }
 
     /// Who has that token; `None` if nobody has.
@@ -124,6 +119,16 @@ impl Authenticator {
             cache.insert(hash, (now, principal.clone()));
         }
         Ok(found)
+    }
+
+    /// Who signed in with that token; `None` if nobody did, or it was too long ago. Always asked of the store: whoever
+    /// was signed out is out at once.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find_sign_in(&self, token: TokenHash) -> Result<Option<SignIn>, StoreError> {
+        let (life, now) = (self.life, self.clock.wall());
+        self.state.read(move |conn| find_sign_in(conn, token, life, now)).await
     }
 
     /// Forgets what was looked up, so that a token that was taken back is refused at once.
@@ -156,7 +161,7 @@ fn find(conn: &Connection, hash: TokenHash) -> Result<Option<Principal>, StoreEr
         })
         .during("look up an API key")?;
     let Some((id, name, scopes, sites)) = key else { return Ok(None) };
-    let scopes = scopes.split(',').filter_map(KeyScope::from_name);
+    let rights = Right::with_implied(scopes.split(',').filter_map(Right::from_name).collect());
     let sites = Scope::from_sql(sites.as_deref())?;
-    Ok(Some(Principal::Key { id, name, scopes: scopes.collect(), sites }))
+    Ok(Some(Principal::Key { id, name, rights, sites }))
 }

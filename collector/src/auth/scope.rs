@@ -33,13 +33,25 @@ impl Scope {
         }
     }
 
+    /// The sites of both.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Sites(mut mine), Self::Sites(theirs)) => {
+                mine.extend(theirs);
+                Self::Sites(mine)
+            }
+            _ => Self::All,
+        }
+    }
+
     /// The scope that [`Scope::to_sql`] wrote.
     ///
     /// # Errors
     /// When it does not read.
     pub fn from_sql(text: Option<&str>) -> Result<Self, StoreError> {
         let Some(text) = text else { return Ok(Self::All) };
-        Ok(Self::Sites(serde_json::from_str(text).map_err(StoreError::damaged("the sites of a key"))?))
+        Ok(Self::Sites(serde_json::from_str(text).map_err(StoreError::damaged("a list of sites"))?))
     }
 
     /// For `?n IS NULL OR site IN (SELECT value FROM json_each(?n))`.

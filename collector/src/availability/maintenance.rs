@@ -123,7 +123,7 @@ pub fn end(
     id: i64,
     by: &str,
     now: Timestamp,
-) -> Result<Result<(), EndProblem>, StoreError> {
+) -> Result<Result<String, EndProblem>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM maintenance WHERE id = ?1");
     let found = transaction.query_row(&sql, [id], read).optional().during("read a window of maintenance")?;
     let Some(window) = found.filter(|window| scope.covers(&window.site)) else { return Ok(Err(EndProblem::None)) };
@@ -137,7 +137,7 @@ pub fn end(
             params![id, by, now.0],
         )
         .during("end a window of maintenance")?;
-    Ok(Ok(()))
+    Ok(Ok(window.site))
 }
 
 /// Windows that touch the stretch, newest first, below the id `before`.

@@ -5,13 +5,14 @@ mod options;
 mod provision;
 mod run;
 mod show;
+mod users;
 
 pub use options::Options;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use options::{Action, AgentAction, KeyAction};
+use options::{Action, AgentAction, AuditAction, KeyAction, UserAction};
 
 /// Does what the options say.
 ///
@@ -35,6 +36,14 @@ pub fn main(options: Options) -> Result<ExitCode> {
         Action::Agent(AgentAction::List) => provision::list_agents(&place),
         Action::Agent(AgentAction::Renew { name }) => provision::renew_agent(&place, &name),
         Action::Agent(AgentAction::Revoke { name }) => provision::revoke_agent(&place, &name),
+        Action::User(UserAction::Add { name, display_name, roles, sites }) => {
+            users::add(&place, name, display_name, &roles, sites)
+        }
+        Action::User(UserAction::List) => users::list(&place),
+        Action::User(UserAction::Password { name }) => users::password(&place, &name),
+        Action::User(UserAction::Disable { name }) => users::set_disabled(&place, &name, true),
+        Action::User(UserAction::Enable { name }) => users::set_disabled(&place, &name, false),
+        Action::Audit(AuditAction::Check { noted }) => users::check_audit(&place, noted.as_deref()),
         Action::Key(KeyAction::List) => provision::list_keys(&place),
         Action::Key(KeyAction::Revoke { name }) => provision::revoke_key(&place, &name),
         Action::Key(KeyAction::Add { name, scopes, sites }) => provision::add_key(&place, &name, &scopes, sites),

@@ -85,6 +85,12 @@ pub(super) enum Action {
     /// Make, list and take back API keys
     #[command(subcommand)]
     Key(KeyAction),
+    /// Make and list people who may sign in, give them first passwords, let them in or not
+    #[command(subcommand)]
+    User(UserAction),
+    /// Check the log of what people and systems did
+    #[command(subcommand)]
+    Audit(AuditAction),
     /// Print the description of the API (OpenAPI 3.1)
     Openapi,
 }
@@ -114,6 +120,51 @@ pub(super) enum AgentAction {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum UserAction {
+    /// Make a user and print the first password, this once; it must be replaced at the sign-in
+    Add {
+        /// What is typed at the sign-in
+        name: String,
+        /// The name in full; the same if left out
+        #[arg(long)]
+        display_name: Option<String>,
+        /// viewer, operator, engineer, maintenance, administrator, auditor
+        #[arg(long, value_delimiter = ',', required = true)]
+        roles: Vec<String>,
+        /// At these sites; at all if left out
+        #[arg(long, value_delimiter = ',')]
+        sites: Option<Vec<String>>,
+    },
+    /// List the users
+    List,
+    /// Give a user another first password and print it, this once; every sign-in of the user ends
+    Password {
+        /// The user's name
+        name: String,
+    },
+    /// Let a user sign in no more
+    Disable {
+        /// The user's name
+        name: String,
+    },
+    /// Let a user sign in again
+    Enable {
+        /// The user's name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditAction {
+    /// Read the whole log and say whether it is as it was written; also beside a running collector
+    Check {
+        /// A row that was noted earlier, as NUMBER:HASH; it must still be there
+        #[arg(long, value_name = "NUMBER:HASH")]
+        noted: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum KeyAction {
     /// List the keys, without their secrets
     List,
@@ -126,7 +177,7 @@ pub(super) enum KeyAction {
     Add {
         /// Its name, which the history of commands shows
         name: String,
-        /// What it may do: read, command, admin
+        /// What it may do: read, operate, command, maintain, configure, admin, audit
         #[arg(long, value_delimiter = ',', default_value = "read")]
         scopes: Vec<String>,
         /// The sites it may see; all if left out

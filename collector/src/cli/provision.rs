@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use comfy_table::{Table, presets};
-use kouan_protocol::{AgentId, Clock as _, SystemClock};
+use kouan_protocol::{AgentId, Clock as _, SystemClock, Timestamp};
 use rusqlite::{Transaction, TransactionBehavior};
+use serde_json::json;
 
 use super::options::Place;
+use crate::audit::{self, Actor, Deed};
 use crate::auth::{self, AccountProblem, Scope};
 use crate::config::Config;
 use crate::http::rfc3339;
@@ -20,8 +22,8 @@ use crate::telemetry::history_last_seen;
 use crate::tls::Certificate;
 
 pub(super) fn add_agent(place: &Place, name: &AgentId, site: &str) -> Result<ExitCode> {
-    let now = SystemClock::new()?.wall();
-    let token = change(place, |transaction| auth::add_agent(transaction, name, site, now))?;
+    let deed = Deed::new("agent-enrolled", name.as_str()).at(site);
+    let token = change(place, &deed, |transaction, now| auth::add_agent(transaction, name, site, now))?;
     // The token alone on standard output, so that it can be piped to where it belongs.
     writeln!(std::io::stdout(), "{}", token.reveal())?;
     writeln!(std::io::stderr(), "{}", snippet(&place.config()?, certificate(place)?.as_ref()))?;
@@ -68,44 +70,48 @@ fn snippet(config: &Config, certificate: Option<&Certificate>) -> String {
 }
 
 pub(super) fn add_key(place: &Place, name: &str, scopes: &[String], sites: Option<Vec<String>>) -> Result<ExitCode> {
-    let now = SystemClock::new()?.wall();
-    let scopes = auth::parse_key_scopes(scopes.iter().map(String::as_str))?;
+    let rights = auth::parse_rights(scopes.iter().map(String::as_str))?;
+    let deed = Deed::new("key-made", name).with(json!({ "scopes": scopes, "sites": sites }));
     let sites = sites.map_or(Scope::All, |sites| Scope::Sites(sites.into_iter().collect()));
-    let key = change(place, |transaction| auth::add_key(transaction, name, &scopes, &sites, now))?;
+    let key = change(place, &deed, |transaction, now| auth::add_key(transaction, name, &rights, &sites, now))?;
     writeln!(std::io::stdout(), "{}", key.reveal())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn change<T>(
+/// Changes `state.db` and writes the deed down in the same transaction.
+pub(super) fn change<T>(
     place: &Place,
-    work: impl FnOnce(&Transaction<'_>) -> Result<Result<T, AccountProblem>, StoreError>,
+    deed: &Deed,
+    work: impl FnOnce(&Transaction<'_>, Timestamp) -> Result<Result<T, AccountProblem>, StoreError>,
 ) -> Result<T> {
+    let now = SystemClock::new()?.wall();
     let folder = place.folder()?;
     folder.create()?;
     let setup = folder.lock_setup()?;
     let mut conn = open_writable(&folder.state(), File::State)?;
     drop(setup);
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin a transaction")?;
-    let done = work(&transaction)??;
+    let done = work(&transaction, now)??;
+    audit::record(&transaction, &Actor::console(), deed, now)?;
     transaction.commit().during("commit")?;
     Ok(done)
 }
 
 pub(super) fn renew_agent(place: &Place, name: &AgentId) -> Result<ExitCode> {
-    let token = change(place, |transaction| auth::renew_agent_token(transaction, &Scope::All, name))?;
+    let deed = Deed::new("agent-token-renewed", name.as_str());
+    let token = change(place, &deed, |transaction, _| auth::renew_agent_token(transaction, &Scope::All, name))?;
     writeln!(std::io::stdout(), "{}", token.reveal())?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn revoke_agent(place: &Place, name: &AgentId) -> Result<ExitCode> {
-    let now = SystemClock::new()?.wall();
-    change(place, |transaction| auth::revoke_agent(transaction, &Scope::All, name, now))?;
+    let deed = Deed::new("agent-revoked", name.as_str());
+    change(place, &deed, |transaction, now| auth::revoke_agent(transaction, &Scope::All, name, now))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn revoke_key(place: &Place, name: &str) -> Result<ExitCode> {
-    let now = SystemClock::new()?.wall();
-    change(place, |transaction| auth::revoke_key(transaction, name, now))?;
+    change(place, &Deed::new("key-revoked", name), |transaction, now| auth::revoke_key(transaction, name, now))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,6 +28,8 @@ pub(super) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<ExitCode>
     if let Some(listen) = listen {
         config.listen = listen;
     }
+    // For connections that go out; those that come in name it themselves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let clock = Arc::new(SystemClock::new().context("could not read the machine's clocks")?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, rfc3339};
+use crate::audit::{self, Deed};
 use crate::auth;
 
 /// A site.
@@ -122,10 +123,17 @@ pub(super) async fn enrol(
     Input(new): Input<NewAgent>,
 ) -> Result<(StatusCode, Json<Enrolled>), Problem> {
     if !caller.sites.covers(&new.site) {
-        return Err(Problem::forbidden(format!("the key does not cover the site \"{}\"", new.site)));
+        return Err(Problem::forbidden(format!("you may not enrol agents at the site \"{}\"", new.site)));
     }
-    let (agent, site, now) = (new.agent.clone(), new.site.clone(), shared.clock.wall());
-    let token = shared.state.transact(move |transaction| auth::add_agent(transaction, &agent, &site, now)).await??;
+    let (agent, site, actor, now) = (new.agent.clone(), new.site.clone(), caller.actor(), shared.clock.wall());
+    let added = shared.state.transact(move |transaction| {
+        let added = auth::add_agent(transaction, &agent, &site, now)?;
+        if added.is_ok() {
+            audit::record(transaction, &actor, &Deed::new("agent-enrolled", agent.as_str()).at(site), now)?;
+        }
+        Ok(added)
+    });
+    let token = added.await??;
     let enrolled = Enrolled { agent: new.agent.to_string(), site: new.site, token: token.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
@@ -140,12 +148,17 @@ pub(super) async fn renew_token(
     Id(id): Id,
 ) -> Result<(StatusCode, Json<Enrolled>), Problem> {
     let agent: AgentId = id.parse().map_err(|_| Problem::not_found("such agent"))?;
-    let (scope, renewed) = (caller.sites, agent.clone());
-    let token =
-        shared.state.transact(move |transaction| auth::renew_agent_token(transaction, &scope, &renewed)).await??;
+    let (actor, renewed, now) = (caller.actor(), agent.clone(), shared.clock.wall());
+    let renewed = shared.state.transact(move |transaction| {
+        let site = auth::site_of(transaction, &renewed)?;
+        let token = auth::renew_agent_token(transaction, &caller.sites, &renewed)?;
+        if token.is_ok() {
+            audit::record(transaction, &actor, &Deed::new("agent-token-renewed", renewed.as_str()).at(&site), now)?;
+        }
+        Ok(token.map(|token| (token, site)))
+    });
+    let (token, site) = renewed.await??;
     end_access(&shared, &agent);
-    let site = shared.state_readers.read(move |conn| auth::site_of(conn, &agent).map(|site| (agent, site)));
-    let (agent, site) = site.await?;
     let enrolled = Enrolled { agent: agent.to_string(), site, token: token.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(enrolled)))
 }
@@ -156,9 +169,16 @@ pub(super) async fn renew_token(
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn revoke(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let agent: AgentId = id.parse().map_err(|_| Problem::not_found("such agent"))?;
-    let (revoked, now) = (agent.clone(), shared.clock.wall());
-    let work = shared.state.transact(move |transaction| auth::revoke_agent(transaction, &caller.sites, &revoked, now));
-    work.await??;
+    let (actor, taken, now) = (caller.actor(), agent.clone(), shared.clock.wall());
+    let revoked = shared.state.transact(move |transaction| {
+        let revoked = auth::revoke_agent(transaction, &caller.sites, &taken, now)?;
+        if revoked.is_ok() {
+            let site = auth::site_of(transaction, &taken)?;
+            audit::record(transaction, &actor, &Deed::new("agent-revoked", taken.as_str()).at(site), now)?;
+        }
+        Ok(revoked)
+    });
+    revoked.await??;
     end_access(&shared, &agent);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,16 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use kouan_protocol::{Field, FieldValue, limits};
+use kouan_protocol::{Field, FieldValue, Timestamp, limits};
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, devices};
+use crate::audit::{self, Actor, Deed};
+use crate::auth::Scope;
 use crate::commands::{self, CommandFilter, CommandRow, HistoryRow, NewCommand};
 use crate::state::Device;
+use crate::store::StoreError;
 
 /// A request that a device do something.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -69,12 +73,25 @@ pub(super) async fn create(
     Input(request): Input<Request>,
 ) -> Result<(StatusCode, Json<CommandDetail>), Problem> {
     let device = devices::find(&shared, &caller.sites, &id)?;
-    let idempotency = idempotency_key(&headers)?.map(|key| (caller.key.clone(), key));
+    let idempotency = idempotency_key(&headers)?.map(|key| (caller.id.clone(), key));
     let new = check(device, request, &caller.name, idempotency)?;
     let agent = new.device.agent.clone();
-    let now = shared.clock.anchor();
-    let created = shared.state.transact(move |transaction| commands::create(transaction, &new, &now)).await?;
-    let (id, is_new) = created;
+    let (actor, now) = (caller.actor(), shared.clock.anchor());
+    let created = shared.state.transact(move |transaction| {
+        let (id, is_new) = commands::create(transaction, &new, &now)?;
+        if is_new {
+            let detail = json!({
+                "device": new.device.id.as_str(),
+                "action": new.action,
+                "arguments": new.arguments,
+                "why": new.why,
+            });
+            let deed = Deed::new("command-asked", &id).at(&new.device.site).with(detail);
+            audit::record(transaction, &actor, &deed, now.wall)?;
+        }
+        Ok((id, is_new))
+    });
+    let (id, is_new) = created.await?;
     if is_new {
         shared.bells.ring(&agent);
     }
@@ -204,6 +221,18 @@ impl Decision {
     }
 }
 
+fn note_decision(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    action: &'static str,
+    command: &str,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let site = commands::find(transaction, &Scope::All, command)?.map(|command| command.site).unwrap_or_default();
+    audit::record(transaction, actor, &Deed::new(action, command).at(site).with(json!({ "why": why })), now)
+}
+
 /// Puts a held command back into the queue.
 #[utoipa::path(post, path = "/api/v1/commands/{id}/release", tag = "commands", params(("id" = String, Path)),
     request_body = Decision,
@@ -218,11 +247,15 @@ pub(super) async fn release(
     Input(decision): Input<Decision>,
 ) -> Result<Json<CommandDetail>, Problem> {
     let (why, now, command) = (decision.check()?, shared.clock.anchor(), id.clone());
-    let (sites, by) = (caller.sites.clone(), caller.name.clone());
-    let released = shared
-        .state
-        .transact(move |transaction| commands::release(transaction, &sites, &command, &by, &why, &now))
-        .await?;
+    let (sites, actor) = (caller.sites.clone(), caller.actor());
+    let released = shared.state.transact(move |transaction| {
+        let released = commands::release(transaction, &sites, &command, &actor.name, &why, &now)?;
+        if released.is_ok() {
+            note_decision(transaction, &actor, "command-released", &command, &why, now.wall)?;
+        }
+        Ok(released)
+    });
+    let released = released.await?;
     shared.bells.ring(&released?);
     detail(State(shared), caller, Id(id)).await
 }
@@ -240,11 +273,15 @@ pub(super) async fn cancel(
     Input(decision): Input<Decision>,
 ) -> Result<Json<CommandDetail>, Problem> {
     let (why, now, command) = (decision.check()?, shared.clock.anchor(), id.clone());
-    let (sites, by) = (caller.sites.clone(), caller.name.clone());
-    let cancelled = shared
-        .state
-        .transact(move |transaction| commands::cancel(transaction, &sites, &command, &by, &why, &now))
-        .await?;
+    let (sites, actor) = (caller.sites.clone(), caller.actor());
+    let cancelled = shared.state.transact(move |transaction| {
+        let cancelled = commands::cancel(transaction, &sites, &command, &actor.name, &why, &now)?;
+        if cancelled.is_ok() {
+            note_decision(transaction, &actor, "command-cancelled", &command, &why, now.wall)?;
+        }
+        Ok(cancelled)
+    });
+    let cancelled = cancelled.await?;
     cancelled?;
     detail(State(shared), caller, Id(id)).await
 }

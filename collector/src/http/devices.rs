@@ -6,12 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use kouan_protocol::{ActionSpec, AgentId, DeviceKey, PointKind, PointSpec, Quality, QualityReason, Timestamp, Value};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, Shared, rfc3339};
 use crate::alarms;
+use crate::audit::{self, Deed};
 use crate::auth::Scope;
 use crate::state::{self, BindingRow, Device, DeviceId, MoveProblem, PointState};
 use crate::store::log::TimeStatus;
@@ -346,10 +348,16 @@ pub(super) async fn rename(
         return Err(Problem::invalid(vec![format!("label and area have at most {limit} bytes")]));
     }
     let (fleet, published) = (shared.fleet.clone(), shared.fleet.clone());
+    let (actor, now) = (caller.actor(), shared.clock.wall());
     shared
         .state
         .transact_then(
-            move |transaction| state::relabel(transaction, &fleet, &device.id, names.label, names.area),
+            move |transaction| {
+                let detail = json!({ "label": names.label, "area": names.area });
+                let deed = Deed::new("device-renamed", device.id.as_str()).at(device.site).with(detail);
+                audit::record(transaction, &actor, &deed, now)?;
+                state::relabel(transaction, &fleet, &device.id, names.label, names.area)
+            },
             move |changed| changed.publish(&published),
         )
         .await?;
@@ -380,8 +388,17 @@ pub(super) async fn bind(
 ) -> Result<Json<DeviceDetail>, Problem> {
     let device = find(&shared, &caller.sites, &id)?;
     let (fleet, published, now) = (shared.fleet.clone(), shared.fleet.clone(), shared.clock.wall());
+    let actor = caller.actor();
     let moved = shared.state.transact_then(
-        move |transaction| state::move_binding(transaction, &fleet, &device.id, &to.agent, &to.key, now),
+        move |transaction| {
+            let moved = state::move_binding(transaction, &fleet, &device.id, &to.agent, &to.key, now)?;
+            if moved.is_ok() {
+                let detail = json!({ "agent": to.agent.as_str(), "key": to.key.as_str() });
+                let deed = Deed::new("device-moved", device.id.as_str()).at(device.site).with(detail);
+                audit::record(transaction, &actor, &deed, now)?;
+            }
+            Ok(moved)
+        },
         move |moved| moved.map(|changed| changed.publish(&published)),
     );
     moved.await?.map_err(|problem: MoveProblem| Problem::conflict(problem.to_string()))?;

@@ -9,7 +9,9 @@ use axum::http::request::Parts;
 use kouan_protocol::AgentId;
 use serde::de::DeserializeOwned;
 
+use super::peer::Peer;
 use super::{AppState, Problem};
+use crate::audit::{Actor, ActorKind};
 use crate::auth::{Principal, Scope};
 
 /// Largest JSON body.
@@ -83,25 +85,46 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem
     })
 }
 
-/// A person or a system.
+/// A person or a system that may do what the route is for.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    pub(super) key: String,
+    /// The key's or user's id.
+    pub(super) id: String,
+    /// The name, which histories show.
     pub(super) name: String,
-    pub(super) scopes: std::collections::BTreeSet<crate::auth::KeyScope>,
+    /// Where the caller may do it.
     pub(super) sites: Scope,
+    /// Everything else that the caller may.
+    pub(super) principal: Principal,
+    peer: Peer,
+}
+
+impl Caller {
+    pub(super) fn new(principal: Principal, sites: Scope, peer: Peer) -> Self {
+        let (id, name) = match &principal {
+            Principal::Agent { id, .. } => (id.to_string(), id.to_string()),
+            Principal::Key { id, name, .. } => (id.clone(), name.clone()),
+            Principal::User { user, .. } => (user.id.clone(), user.name.clone()),
+        };
+        Self { id, name, sites, principal, peer }
+    }
+
+    /// The caller as the audit log names it.
+    pub(super) fn actor(&self) -> Actor {
+        let kind = match self.principal {
+            Principal::User { .. } => ActorKind::User,
+            Principal::Key { .. } | Principal::Agent { .. } => ActorKind::Key,
+        };
+        Actor { kind, id: self.id.clone(), name: self.name.clone(), address: self.peer.ip().to_string() }
+    }
 }
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
-        match parts.extensions.get::<Principal>() {
-            Some(Principal::Key { id, name, scopes, sites }) => {
-                Ok(Self { key: id.clone(), name: name.clone(), scopes: scopes.clone(), sites: sites.clone() })
-            }
-            _ => Err(Problem::unauthorized("this needs an API key")),
-        }
+        // The guard has put it there, unless the route is open to all.
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized("this needs an API key"))
     }
 }
 
@@ -116,9 +139,6 @@ impl FromRequestParts<AppState> for AgentCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
-        match parts.extensions.get::<Principal>() {
-            Some(Principal::Agent { id, site }) => Ok(Self { id: id.clone(), site: site.clone() }),
-            _ => Err(Problem::unauthorized("this needs an agent's token")),
-        }
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized("this needs an agent's token"))
     }
 }

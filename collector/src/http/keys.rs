@@ -6,12 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::extract::{Caller, Id, Input};
 use super::page::Page;
 use super::{AppState, Problem};
-use crate::auth::{self, KeyRow, KeyScope, Scope};
+use crate::audit::{self, Deed};
+use crate::auth::{self, KeyRow, Right, Scope};
 
 /// A key to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,18 +45,21 @@ pub(super) async fn create(
     caller: Caller,
     Input(new): Input<NewKey>,
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
-    let scopes = auth::parse_key_scopes(new.scopes.iter().map(String::as_str))?;
+    let scopes = auth::parse_rights(new.scopes.iter().map(String::as_str))?;
     let sites = new.sites.map_or_else(|| caller.sites.clone(), Scope::Sites);
-    // Whoever may read may see what monitoring sees.
-    let mut own = caller.scopes;
-    if own.contains(&KeyScope::Read) {
-        own.insert(KeyScope::Metrics);
+    if !caller.principal.has_all(&Right::with_implied(scopes.clone()), &sites) {
+        return Err(Problem::forbidden("a key can be given no more scopes and sites than whoever makes it has"));
     }
-    if !scopes.is_subset(&own) || !caller.sites.covers_all_of(&sites) {
-        return Err(Problem::forbidden("a key can be given no more scopes and sites than the key that makes it"));
-    }
-    let (name, now) = (new.name.clone(), shared.clock.wall());
-    let made = shared.state.transact(move |transaction| auth::add_key(transaction, &name, &scopes, &sites, now));
+    let (name, actor, now) = (new.name.clone(), caller.actor(), shared.clock.wall());
+    let made = shared.state.transact(move |transaction| {
+        let made = auth::add_key(transaction, &name, &scopes, &sites, now)?;
+        if made.is_ok() {
+            let scopes: Vec<_> = scopes.iter().map(|right| right.as_str()).collect();
+            let deed = Deed::new("key-made", name).with(json!({ "scopes": scopes, "sites": sites.to_sql() }));
+            audit::record(transaction, &actor, &deed, now)?;
+        }
+        Ok(made)
+    });
     let token = made.await??;
     Ok((StatusCode::CREATED, Json(MadeKey { name: new.name, key: token.reveal().to_owned() })))
 }
@@ -105,12 +110,19 @@ pub(super) async fn revoke(State(shared): State<AppState>, caller: Caller, Id(id
     if !keys.iter().any(|key| key.id == id && is_within(&caller, key)) {
         return Err(Problem::not_found("such key"));
     }
-    let now = shared.clock.wall();
-    shared.state.transact(move |transaction| auth::revoke_key(transaction, &id, now)).await??;
+    let (actor, now) = (caller.actor(), shared.clock.wall());
+    let revoked = shared.state.transact(move |transaction| {
+        let revoked = auth::revoke_key(transaction, &id, now)?;
+        if revoked.is_ok() {
+            audit::record(transaction, &actor, &Deed::new("key-revoked", id), now)?;
+        }
+        Ok(revoked)
+    });
+    revoked.await??;
     shared.authenticator.forget();
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn is_within(caller: &Caller, key: &KeyRow) -> bool {
-    key.scopes.is_subset(&caller.scopes) && caller.sites.covers_all_of(&key.sites)
+    caller.principal.has_all(&Right::with_implied(key.scopes.clone()), &key.sites)
 }

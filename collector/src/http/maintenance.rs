@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use kouan_protocol::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::readings::time;
 use super::{AppState, Problem, devices, parse_time};
+use crate::audit::{self, Deed};
 use crate::auth::Scope;
 use crate::availability::{self, EndProblem, MaintenanceRow, NewWindow};
 
@@ -87,10 +89,17 @@ pub(super) async fn create(
     if !caller.sites.covers(&site) || !known {
         return Err(Problem::not_found("such site with devices"));
     }
+    let actor = caller.actor();
     let window =
         NewWindow { site, device: new.device, class: new.class, from, to, reason: new.reason, by: caller.name };
     let now = shared.clock.wall();
-    let made = shared.state.transact(move |transaction| availability::add(transaction, &window, now));
+    let made = shared.state.transact(move |transaction| {
+        let made = availability::add(transaction, &window, now)?;
+        let detail = json!({ "device": window.device, "class": window.class, "reason": window.reason });
+        let deed = Deed::new("maintenance-planned", made.id.to_string()).at(&made.site).with(detail);
+        audit::record(transaction, &actor, &deed, now)?;
+        Ok(made)
+    });
     Ok((StatusCode::CREATED, Json(made.await?)))
 }
 
@@ -140,10 +149,16 @@ pub(super) async fn end(State(shared): State<AppState>, caller: Caller, Id(id): 
     let missing = || Problem::not_found("such window of maintenance");
     let id: i64 = id.parse().map_err(|_| missing())?;
     let now = shared.clock.wall();
-    let ended =
-        shared.state.transact(move |transaction| availability::end(transaction, &caller.sites, id, &caller.name, now));
+    let ended = shared.state.transact(move |transaction| {
+        let ended = availability::end(transaction, &caller.sites, id, &caller.name, now)?;
+        if let Ok(site) = &ended {
+            let deed = Deed::new("maintenance-ended", id.to_string()).at(site);
+            audit::record(transaction, &caller.actor(), &deed, now)?;
+        }
+        Ok(ended)
+    });
     match ended.await? {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(EndProblem::None) => Err(missing()),
         Err(problem @ EndProblem::Over) => Err(Problem::conflict(problem.to_string())),
     }

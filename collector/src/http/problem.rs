@@ -103,6 +103,19 @@ impl Problem {
         Self { retry_after: Some(1), ..problem }
     }
 
+    /// 429: come again after so many seconds.
+    #[must_use]
+    pub fn busy_for(seconds: u32, detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(seconds), ..Self::busy(detail) }
+    }
+
+    /// 401: no such user, or another password; which of them is not told.
+    #[must_use]
+    pub fn wrong_password() -> Self {
+        let detail = "the name or the password is wrong, or the user may not sign in";
+        Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed", detail)
+    }
+
     /// 500: our fault; the details are in the log, not in the answer.
     #[must_use]
     pub fn internal() -> Self {
@@ -180,7 +193,12 @@ impl From<AccountProblem> for Problem {
         match problem {
             AccountProblem::NoAgent(_) => Self::not_found("such agent"),
             AccountProblem::NoKey(_) => Self::not_found("such key that works"),
-            AccountProblem::AgentExists(_) | AccountProblem::KeyExists(_) => Self::conflict(problem.to_string()),
+            AccountProblem::NoUser => Self::not_found("such user"),
+            AccountProblem::AgentExists(_)
+            | AccountProblem::KeyExists(_)
+            | AccountProblem::UserExists(_)
+            | AccountProblem::External
+            | AccountProblem::LastAdministrator => Self::conflict(problem.to_string()),
             _ => Self::invalid(vec![problem.to_string()]),
         }
     }

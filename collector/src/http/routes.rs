@@ -5,17 +5,19 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::error;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, alarms, availability, commands, devices, events, export, history, keys, latest,
-    losses, maintenance, points, readings, series, service,
+    AppState, Problem, agent, agents, alarms, audit, availability, commands, devices, events, export, history, keys,
+    latest, losses, maintenance, oidc, points, readings, series, service, session, users,
 };
-use crate::auth::{KeyScope, Permission};
+use crate::auth::{Permission, Right};
 
 /// One line of the table. Method and path stand at the handler.
 pub struct Route {
@@ -34,21 +36,23 @@ macro_rules! table {
 /// Every route. An endpoint is added by its function and a line here.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    use Permission::{Agent, Key, Metrics, Open, Points};
-    let (read, command, admin) = (Key(KeyScope::Read), Key(KeyScope::Command), Key(KeyScope::Admin));
+    use Permission::{Agent, May, Metrics, Open, SignedIn};
+    let (read, command, configure) = (May(Right::Read), May(Right::Command), May(Right::Configure));
+    let monitor = May(Right::Metrics);
+    let (admin, maintain, look_back) = (May(Right::Administer), May(Right::Maintain), May(Right::Audit));
     table![
         Agent => agent::hello,
         Agent => agent::upload,
         Agent => agent::poll,
         read => agents::sites,
         read => agents::list,
-        admin => agents::enrol,
-        admin => agents::renew_token,
-        admin => agents::revoke,
+        configure => agents::enrol,
+        configure => agents::renew_token,
+        configure => agents::revoke,
         read => devices::list,
         read => devices::detail,
-        admin => devices::rename,
-        admin => devices::bind,
+        configure => devices::rename,
+        configure => devices::bind,
         read => devices::latest,
         read => latest::columns,
         read => readings::list,
@@ -61,9 +65,9 @@ pub fn table() -> Vec<Route> {
         read => events::detail,
         read => alarms::list,
         read => availability::of_devices,
-        admin => maintenance::create,
+        maintain => maintenance::create,
         read => maintenance::list,
-        admin => maintenance::end,
+        maintain => maintenance::end,
         read => losses::gaps,
         read => losses::quarantine,
         admin => losses::quarantined_body,
@@ -76,8 +80,22 @@ pub fn table() -> Vec<Route> {
         admin => keys::create,
         admin => keys::list,
         admin => keys::revoke,
+        admin => users::create,
+        admin => users::list,
+        admin => users::detail,
+        admin => users::change,
+        admin => users::reset_password,
+        look_back => audit::list,
+        look_back => audit::export,
+        look_back => audit::check,
+        Open => session::sign_in,
+        Open => oidc::start,
+        Open => oidc::callback,
+        SignedIn => session::who,
+        SignedIn => session::sign_out,
+        SignedIn => session::change_password,
         Metrics => service::prometheus,
-        Points => points::scrape,
+        monitor => points::scrape,
         Open => service::alive,
         Open => service::ready,
         Open => service::describe,
@@ -89,8 +107,11 @@ fn security(permission: Permission) -> Vec<SecurityRequirement> {
     match permission {
         Permission::Open => vec![SecurityRequirement::default()],
         Permission::Agent => vec![SecurityRequirement::new("agent_token", Vec::<String>::new())],
-        Permission::Key(scope) => vec![SecurityRequirement::new("api_key", [scope.as_str()])],
-        Permission::Points => vec![SecurityRequirement::new("api_key", ["metrics"])],
+        Permission::May(right) => vec![
+            SecurityRequirement::new("api_key", [right.as_str()]),
+            SecurityRequirement::new("signed_in", Vec::<String>::new()),
+        ],
+        Permission::SignedIn => vec![SecurityRequirement::new("signed_in", Vec::<String>::new())],
         Permission::Metrics => vec![SecurityRequirement::new("api_key", ["read"])],
     }
 }
@@ -98,7 +119,9 @@ fn security(permission: Permission) -> Vec<SecurityRequirement> {
 fn describe_security(route: &mut Route) {
     let requirements = security(route.permission);
     for item in route.handler.1.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+        for operation in
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+        {
             operation.security = Some(requirements.clone());
         }
     }
@@ -122,6 +145,14 @@ fn document() -> OpenApi {
         .components(Some(
             ComponentsBuilder::new()
                 .security_scheme("api_key", scheme("An API key of a person or a system"))
+                .security_scheme(
+                    "signed_in",
+                    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+                        "kouan",
+                        "The cookie of a person who signed in. Requests that change something carry the header \
+                         x-kouan-page-token as well.",
+                    ))),
+                )
                 .security_scheme("agent_token", scheme("The token of an agent"))
                 .build(),
         ))

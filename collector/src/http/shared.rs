@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kouan_protocol::Clock;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Throttle};
 use crate::commands::{Bells, Offers};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ingest::{Head, Ingest, Sessions};
+use crate::oidc::Provider;
 use crate::reader::Progress;
 use crate::state::{SharedFleet, Snapshots};
 use crate::store::{Readers, StoreError, Writer};
@@ -47,6 +49,12 @@ pub struct Shared {
     pub offers: Offers,
     /// Looks tokens up.
     pub authenticator: Authenticator,
+    /// Where people sign in who have no password here.
+    pub provider: Option<Provider>,
+    /// Slows down whoever guesses passwords.
+    pub throttle: Throttle,
+    /// Passwords that are hashed at the same time.
+    pub hashing: Semaphore,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// How far the state is.

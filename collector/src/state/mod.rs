@@ -6,8 +6,8 @@
 mod change;
 mod checkpoint;
 mod fleet;
-mod latest;
 mod health_log;
+mod latest;
 mod losses;
 mod moment;
 mod points;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kouan_collector::auth::Permission;
+use kouan_collector::auth::{Permission, Right};
 use kouan_collector::http;
 use kouan_protocol::{AlarmState, Gap, GapReason, Lane, RecordBody, RecordKind, Timestamp};
 use reqwest::{Method, StatusCode};
@@ -12,7 +12,7 @@ use crate::running::Running;
 use crate::scripted_agent::{alarm, passage};
 
 /// Method and path of a route.
-fn of(route: &http::Route) -> (Method, String) {
+pub(crate) fn of(route: &http::Route) -> (Method, String) {
     let paths: Vec<_> = route.handler.1.paths.iter().collect();
     assert_eq!(paths.len(), 1, "a route has one path");
     let (path, item) = paths[0];
@@ -20,6 +20,7 @@ fn of(route: &http::Route) -> (Method, String) {
         (&item.get, Method::GET),
         (&item.post, Method::POST),
         (&item.put, Method::PUT),
+        (&item.patch, Method::PATCH),
         (&item.delete, Method::DELETE),
     ]
     .into_iter()
@@ -40,24 +41,32 @@ async fn every_route_asks_for_its_permission() {
         let (method, path) = of(&route);
         let status = async |token: Option<&str>| collector.request(method.clone(), &path, token, None).await.0;
         if route.permission == Permission::Open {
+            // The sign-in wants a body, and here is no identity provider.
+            let expected = match path.as_str() {
+                "/api/v1/session" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                path if path.starts_with("/api/v1/session/oidc") => StatusCode::NOT_FOUND,
+                _ => StatusCode::OK,
+            };
+            assert_eq!(status(None).await, expected, "{path}");
             open.push(path.clone());
-            assert_eq!(status(None).await, StatusCode::OK, "{path}");
             continue;
         }
         assert_eq!(status(None).await, StatusCode::UNAUTHORIZED, "{method} {path} without a token");
         assert_eq!(status(Some("kc_wrong")).await, StatusCode::UNAUTHORIZED, "{method} {path} with a wrong token");
         let wrong = match route.permission {
             Permission::Agent => vec![collector.key.as_str()],
-            Permission::Points => vec![agent_token.as_str(), commander.as_str()],
             Permission::Metrics => vec![agent_token.as_str(), commander.as_str()],
-            Permission::Key(kouan_collector::auth::KeyScope::Read) => vec![agent_token.as_str(), commander.as_str()],
+            Permission::May(Right::Read | Right::Metrics) => vec![agent_token.as_str(), commander.as_str()],
+            Permission::SignedIn => vec![agent_token.as_str(), collector.key.as_str()],
             _ => vec![agent_token.as_str(), reader.as_str()],
         };
         for token in wrong {
             assert_eq!(status(Some(token)).await, StatusCode::FORBIDDEN, "{method} {path}");
         }
     }
-    assert_eq!(open, ["/healthz", "/readyz", "/api/v1/openapi.json", "/"], "only these need no login");
+    let (session, service) = (["", "/oidc", "/oidc/callback"], ["/healthz", "/readyz", "/api/v1/openapi.json", "/"]);
+    let expected = session.map(|path| format!("/api/v1/session{path}")).into_iter().chain(service.map(str::to_owned));
+    assert_eq!(open, expected.collect::<Vec<_>>(), "only these need no login");
 }
 
 #[tokio::test]
@@ -139,14 +148,14 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         "gaps",
         "quarantine",
     ];
-    for list in lists.into_iter().chain(["commands", "outages", "availability", "maintenance"]) {
+    for list in lists.into_iter().chain(["commands", "outages", "availability", "maintenance", "audit"]) {
         let path = format!("/api/v1/{list}");
-        let of = |row: &serde_json::Value| row.get("site").unwrap_or(&row["id"]).clone();
-        let wait = async || {
-            let sites: std::collections::HashSet<_> = collector.items(&path).await.iter().map(of).collect();
-            (sites.len() >= 2).then_some(())
+        // Both sites' rows are there, and this key sees its own.
+        let sites = async || {
+            let rows = collector.items(&path).await;
+            ["hall", "port"].iter().all(|site| rows.iter().any(|row| row.get("site").unwrap_or(&row["id"]) == site))
         };
-        crate::running::eventually(&path, wait).await;
+        crate::running::eventually(&path, async || sites().await.then_some(())).await;
         let (status, body) = collector.request(Method::GET, &path, Some(&key), None).await;
         assert_eq!(status, StatusCode::OK);
         let rows = body["items"].as_array().unwrap();
@@ -157,15 +166,24 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         }
     }
     let mut covered: Vec<String> = lists.iter().map(|list| list.split('?').next().unwrap().to_owned()).collect();
-    covered.extend(["commands", "outages", "availability", "maintenance"].map(str::to_owned));
+    covered.extend(["commands", "outages", "availability", "maintenance", "audit"].map(str::to_owned));
     for (_, path) in
         http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
     {
-        // Keys are told by what they may do, not by their site; `a_token_that_was_taken_back_is_refused_at_once` asks.
-        // Sizes are sums without rows; the tests of retention ask for them with a key of one site.
-        let Some(list) =
-            path.strip_prefix("/api/v1/").filter(|list| !["openapi.json", "keys", "history/sizes"].contains(list))
-        else {
+        // Keys and users are told by what they may do, not by their site; the tests of keys, of people and of
+        // retention ask.
+        let elsewhere = [
+            "openapi.json",
+            "keys",
+            "users",
+            "session",
+            "session/oidc",
+            "session/oidc/callback",
+            "audit/export.jsonl",
+            "audit/check",
+            "history/sizes",
+        ];
+        let Some(list) = path.strip_prefix("/api/v1/").filter(|list| !elsewhere.contains(list)) else {
             continue;
         };
         assert!(covered.iter().any(|covered| covered == list), "{path} is not covered by this test");

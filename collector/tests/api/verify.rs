@@ -136,7 +136,7 @@ pub(crate) fn another_key(folder: &Path) -> String {
     let mut conn =
         kouan_collector::store::open_writable(&folder.join("state.db"), kouan_collector::store::File::State).unwrap();
     let transaction = conn.transaction().unwrap();
-    let (scopes, sites) = ([kouan_collector::auth::KeyScope::Read].into(), kouan_collector::auth::Scope::All);
+    let (scopes, sites) = ([kouan_collector::auth::Right::Read].into(), kouan_collector::auth::Scope::All);
     let key = kouan_collector::auth::add_key(&transaction, "again", &scopes, &sites, Timestamp(0)).unwrap().unwrap();
     transaction.commit().unwrap();
     key.reveal().to_owned()

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod loss;
 mod restore;
+mod sign_in;
 mod small;
 mod telemetry;
 mod tls;

@@ -1,0 +1,112 @@
+//! Signing in at an identity provider.
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use tracing::warn;
+use utoipa::IntoParams;
+
+use super::extract::Params;
+use super::peer::Peer;
+use super::session::begin;
+use super::{AppState, Problem, cookie};
+use crate::audit::{Actor, ActorKind, Deed, record};
+use crate::auth::{AccountProblem, take_external};
+use crate::oidc::{OidcError, Provider};
+
+fn provider(shared: &AppState) -> Result<&Provider, Problem> {
+    shared.provider.as_ref().ok_or_else(|| Problem::not_found("identity provider in the settings"))
+}
+
+impl From<OidcError> for Problem {
+    fn from(error: OidcError) -> Self {
+        match error {
+            OidcError::Unasked | OidcError::NoRole => {
+                Self::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", error.to_string())
+            }
+            _ => {
+                warn!(%error, "Signing in at the identity provider failed.");
+                let detail = "the identity provider could not be asked, or its answer proves nothing; the collector's \
+                              log says more";
+                Self::new(StatusCode::BAD_GATEWAY, "identity-provider", "The identity provider failed", detail)
+            }
+        }
+    }
+}
+
+/// Sends the browser to the identity provider.
+#[utoipa::path(get, path = "/api/v1/session/oidc", tag = "session",
+    responses((status = 303, description = "To the identity provider"),
+        (status = 404, content_type = "application/problem+json", body = Problem, description = "There is none"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem),
+        (status = 502, content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn start(State(shared): State<AppState>) -> Result<Response, Problem> {
+    let start = provider(&shared)?.start(shared.clock.boot_time()).await?;
+    let location = HeaderValue::from_str(&start.url).map_err(|_| Problem::internal())?;
+    let cookie = cookie::set_state(&shared.config, &start.state)?;
+    let headers = [(header::LOCATION, location), (header::SET_COOKIE, cookie)];
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+/// What the identity provider sends along.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Answer {
+    /// What was sent there.
+    state: Option<String>,
+    /// Proves that somebody signed in there.
+    code: Option<String>,
+    /// Why nobody did.
+    error: Option<String>,
+}
+
+/// Where the identity provider sends the browser back to; signs the person in and goes on to the page.
+#[utoipa::path(get, path = "/api/v1/session/oidc/callback", tag = "session", params(Answer),
+    responses((status = 303, description = "Signed in; to the page"),
+        (status = 403, content_type = "application/problem+json", body = Problem),
+        (status = 404, content_type = "application/problem+json", body = Problem, description = "There is none"),
+        (status = "4XX", content_type = "application/problem+json", body = Problem),
+        (status = 502, content_type = "application/problem+json", body = Problem)))]
+pub(super) async fn callback(
+    State(shared): State<AppState>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Params(answer): Params<Answer>,
+) -> Result<Response, Problem> {
+    let provider = provider(&shared)?;
+    let (Some(state), Some(code)) = (answer.state, answer.code) else {
+        let why: String =
+            answer.error.unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(100).collect();
+        let detail = format!("the identity provider did not sign you in ({why}); begin again");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", detail));
+    };
+    // Whoever got the address from somebody else would be signed in as that person.
+    if cookie::state(&shared.config, &headers) != Some(state.as_str()) {
+        return Err(OidcError::Unasked.into());
+    }
+    let external = provider.finish(&state, code, shared.clock.boot_time()).await?;
+    let (now, address) = (shared.clock.wall(), peer.ip().to_string());
+    let taken = shared.state.transact(move |transaction| {
+        let taken = take_external(transaction, &external, now)?;
+        if let Err(problem) = &taken {
+            let (id, name) = (String::new(), external.name.clone());
+            let actor = Actor { kind: ActorKind::User, id, name, address };
+            let deed = Deed::new("sign-in-refused", "").with(json!({ "why": problem.to_string() }));
+            record(transaction, &actor, &deed, now)?;
+        }
+        Ok(taken)
+    });
+    let user = taken.await?.map_err(|problem| match problem {
+        AccountProblem::NoUser => {
+            let detail = "you may not sign in here any more";
+            Problem::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", detail)
+        }
+        problem => problem.into(),
+    })?;
+    let cookie = begin(&shared, &user, peer).await?.1;
+    let place = (header::LOCATION, HeaderValue::from_static("/"));
+    let cookies = [place, (header::SET_COOKIE, cookie), (header::SET_COOKIE, cookie::set_state(&shared.config, "")?)];
+    Ok((StatusCode::SEE_OTHER, AppendHeaders(cookies)).into_response())
+}
