@@ -33,7 +33,7 @@ fn row(at: usize) -> Row {
     Row {
         time: START + at as i64 * 250,
         point: format!("point-{}", (at / (1 + at % 40)) % 300),
-        value: (at % 7 != 0 && !(50_000..60_000).contains(&at)).then_some(at as f64 / 4.0 - 1_000.0),
+        value: (!at.is_multiple_of(7) && !(50_000..60_000).contains(&at)).then_some(at as f64 / 4.0 - 1_000.0),
         text,
         late: at.is_multiple_of(5) || at % 64 > 50,
     }
