@@ -129,7 +129,7 @@ impl Schedule {
     pub fn failed(&mut self, device: usize, group: usize, started: Instant, now: Instant, chance: f64) {
         let cost = now.saturating_duration_since(started);
         let device = &mut self.devices[device];
-        device.groups[group].move_on(now);
+        // It stays due, and its back-off says when: a group that is read once an hour must not miss the whole hour.
         device.groups[group].backoff.failed(now, chance);
         device.backoff.failed(now, chance);
         device.probe = group;
@@ -249,6 +249,31 @@ mod tests {
         assert_eq!(schedule.next(start + SECOND * 2), Next::Poll { device: 0, group: 1 });
         schedule.succeeded(0, 1, start + SECOND * 2);
         assert_eq!(schedule.next(start + SECOND * 2), Next::Poll { device: 0, group: 0 });
+    }
+
+    #[test]
+    fn a_slow_group_that_failed_is_read_again_when_its_device_is_back() {
+        let mut now = Instant::now();
+        let start = now;
+        let mut schedule = Schedule::new(&[vec![SECOND, SECOND * 3600]], BackoffSettings::DEVICE, now);
+        let outage = start..start + SECOND * 100;
+        let mut slow_read = None;
+        while now < start + SECOND * 600 && slow_read.is_none() {
+            match schedule.next(now) {
+                Next::At(due) => now = due,
+                Next::Never => unreachable!("both groups have an interval"),
+                Next::Poll { device, group } if outage.contains(&now) => {
+                    schedule.failed(device, group, now, now + SECOND, 1.0);
+                    now += SECOND;
+                }
+                Next::Poll { device, group } => {
+                    schedule.succeeded(device, group, now);
+                    slow_read = (group == 1).then_some(now);
+                }
+            }
+        }
+        let waited = slow_read.expect("the slow group is read again") - outage.end;
+        assert!(waited <= SECOND * 121, "{waited:?}");
     }
 
     #[test]
