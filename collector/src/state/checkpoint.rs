@@ -75,6 +75,7 @@ pub(super) fn load(conn: &Connection) -> Result<Fleet, StoreError> {
             fleet.set_boot(&agent, boot.parse().map_err(StoreError::damaged("an agent's boot"))?);
         }
     }
+    fleet.tell_changes();
     Ok(fleet)
 }
 
@@ -118,5 +119,7 @@ fn read_device(row: &rusqlite::Row<'_>) -> Result<Device, StoreError> {
         health,
         points,
         dirty: false,
+        change: 0,
+        outline_change: 0,
     })
 }

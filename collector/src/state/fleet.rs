@@ -9,8 +9,10 @@ use kouan_protocol::{
     Timestamp, Value,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::Known;
+use super::changes::Changes;
 use super::latest::{LatestCell, LatestReadings, Timed};
 use super::points::{ABSENT, Points};
 use crate::store::log::TimeStatus;
@@ -122,6 +124,10 @@ pub struct Device {
     pub points: Points,
     /// Changed since the last checkpoint.
     pub dirty: bool,
+    /// The step of the fleet that changed anything of it last; set by the fleet.
+    pub change: u64,
+    /// The step that changed anything but readings last: its health, its description, its names; set by the fleet.
+    pub outline_change: u64,
 }
 
 impl Device {
@@ -139,6 +145,16 @@ impl Device {
     #[must_use]
     pub fn area(&self) -> &str {
         self.own_area.as_deref().unwrap_or(&self.spec.area)
+    }
+
+    /// Whether all but the readings is the same.
+    fn has_outline_of(&self, other: &Self) -> bool {
+        self.health == other.health
+            && (Arc::ptr_eq(&self.spec, &other.spec) || self.spec == other.spec)
+            && (&self.site, &self.agent, &self.key, self.binding)
+                == (&other.site, &other.agent, &other.key, other.binding)
+            && (&self.own_label, &self.own_area, self.configured)
+                == (&other.own_label, &other.own_area, other.configured)
     }
 }
 
@@ -168,6 +184,7 @@ pub struct Fleet {
     most_devices: Option<usize>,
     /// Forgotten when devices of the agent come, go elsewhere, or are called otherwise.
     routes: HashMap<AgentId, HashMap<CatalogueHash, Routes>>,
+    changes: Changes,
 }
 
 /// The fleet as readers, handlers and the state's writer share it. Only the thread that writes `state.db` changes
@@ -214,6 +231,23 @@ impl Fleet {
         self.of_agent.get(agent).into_iter().flatten().map(|at| &self.devices[*at])
     }
 
+    /// The number of the last step that changed devices, to be awaited. Whoever is woken asks [`Fleet::changed_after`].
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Devices that changed in a step after `after`, in the order of their last change; all that ever changed since
+    /// the start, loading included, for 0.
+    pub fn changed_after(&self, after: u64) -> impl Iterator<Item = &Device> {
+        self.changes.after(after).filter_map(|at| self.devices.get(at))
+    }
+
+    /// A step is over: whoever follows the changes is woken.
+    pub(super) fn tell_changes(&mut self) {
+        self.changes.tell();
+    }
+
     /// The catalogue by which the agent's devices were last described.
     #[must_use]
     pub fn catalogue(&self, agent: &AgentId) -> Option<CatalogueHash> {
@@ -247,6 +281,13 @@ impl Fleet {
                 self.bound.insert((agent, key), device.id.clone());
             }
         }
+        let mut device = device;
+        let known = self.devices.get(at);
+        let (change, outline_change) = known.map_or((0, 0), |known| (known.change, known.outline_change));
+        let outline_stays = known.is_some_and(|known| known.has_outline_of(&device));
+        let points_stay = known.is_some_and(|known| known.points.is_same_as(&device.points));
+        device.change = if outline_stays && points_stay { change } else { self.changes.touch(at, change) };
+        device.outline_change = if outline_stays { outline_change } else { device.change };
         match self.devices.get_mut(at) {
             Some(place) => *place = device,
             None => {
@@ -274,7 +315,7 @@ impl Fleet {
     /// Takes readings, each unless a newer one is known.
     pub(super) fn take(&mut self, agent: &AgentId, readings: &LatestReadings) {
         let current = self.boots.get(agent).copied();
-        let (by_id, bound, devices) = (&self.by_id, &self.bound, &mut self.devices);
+        let (by_id, bound, devices, changes) = (&self.by_id, &self.bound, &mut self.devices, &mut self.changes);
         let catalogues = self.routes.entry(agent.clone()).or_default();
         if catalogues.len() >= CATALOGUES && !catalogues.contains_key(&readings.hash) {
             catalogues.clear();
@@ -317,7 +358,10 @@ impl Fleet {
             };
             // The rows were checked before they came here.
             let _ = rows.visit(group, &mut Timed { times: &times, take });
-            device.dirty |= changed;
+            if changed {
+                device.dirty = true;
+                device.change = changes.touch(route.device, device.change);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! and the log at start. A snapshot passes the log by: it updates what is here and nothing else.
 
 mod change;
+mod changes;
 mod checkpoint;
 mod fleet;
 mod health_log;

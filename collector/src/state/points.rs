@@ -56,6 +56,14 @@ impl Points {
         self.find(name).ok().map(|at| &self.entries[at].1)
     }
 
+    /// Whether these are the same points with readings of the same times; a reading has one value for ever.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let same = |((name, state), (other_name, other)): (&(PointName, PointState), &(PointName, PointState))| {
+            name == other_name && state.moment() == other.moment()
+        };
+        self.entries.len() == other.entries.len() && self.entries.iter().zip(&other.entries).all(same)
+    }
+
     fn find(&self, name: &PointName) -> Result<usize, usize> {
         self.entries.binary_search_by(|(own, _)| own.cmp(name))
     }

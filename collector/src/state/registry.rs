@@ -52,6 +52,7 @@ impl Staged {
         for (agent, readings) in &self.readings {
             fleet.take(agent, readings);
         }
+        fleet.tell_changes();
     }
 }
 
@@ -266,6 +267,8 @@ impl<'t> Working<'t> {
             health: None,
             points: Points::default(),
             dirty: false,
+            change: 0,
+            outline_change: 0,
         };
         self.bound.insert((device.agent.clone(), device.key.clone()), id.clone());
         self.changed.devices.insert(id.clone(), device);
