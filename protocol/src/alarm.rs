@@ -63,6 +63,9 @@ pub struct AlarmChange {
     /// The point that the condition is about, empty if none.
     #[serde(default)]
     pub point: String,
+    /// The text in Chinese, empty where there is none; `text` is then for everybody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text_zh: String,
 }
 
 impl AlarmChange {
@@ -77,12 +80,14 @@ impl AlarmChange {
             severity: self.severity.number(),
             text: self.text.clone(),
             point: self.point.clone(),
+            text_zh: self.text_zh.clone(),
         }
     }
 
     pub(crate) fn from_wire(alarm: wire::AlarmChange) -> Result<Self, DecodeError> {
         DecodeError::check_size("alarm condition bytes", alarm.condition.len(), limits::NAME_BYTES)?;
         DecodeError::check_size("alarm text bytes", alarm.text.len(), limits::TEXT_BYTES)?;
+        DecodeError::check_size("alarm text bytes", alarm.text_zh.len(), limits::TEXT_BYTES)?;
         DecodeError::check_size("alarm point bytes", alarm.point.len(), limits::NAME_BYTES)?;
         let unknown =
             |what: &str, number: u32| DecodeError::inconsistent("alarm", format!("{what} {number} is not known"));
@@ -97,6 +102,7 @@ impl AlarmChange {
             severity: Severity::from_number(alarm.severity).ok_or_else(|| unknown("severity", alarm.severity))?,
             text: alarm.text,
             point: alarm.point,
+            text_zh: alarm.text_zh,
         })
     }
 }

@@ -125,6 +125,8 @@ pub(crate) struct AlarmChange {
     pub(crate) text: String,
     #[prost(string, tag = "6")]
     pub(crate) point: String,
+    #[prost(string, tag = "7")]
+    pub(crate) text_zh: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

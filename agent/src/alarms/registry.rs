@@ -64,6 +64,7 @@ impl AgentAlarms {
             severity,
             text: text.to_owned(),
             point: String::new(),
+            text_zh: String::new(),
         });
     }
 

@@ -91,6 +91,7 @@ pub(super) fn alarm(device: &DeviceKey, tells: &Tells, profile: &PointProfile) -
         severity: alarm.severity,
         text,
         point: name.to_string(),
+        text_zh: String::new(),
     })
 }
 

@@ -112,6 +112,7 @@ pub(crate) fn alarm(state: AlarmState) -> RecordBody {
         severity: Severity::Major,
         text: "The mains are gone".to_owned(),
         point: "mode".to_owned(),
+        text_zh: String::new(),
     })
 }
 

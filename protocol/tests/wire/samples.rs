@@ -180,6 +180,7 @@ pub(crate) fn records() -> Batch {
             severity: Severity::Major,
             text: "电池电量低".to_owned(),
             point: "battery.charge".to_owned(),
+            text_zh: String::new(),
         }),
         RecordBody::Command(CommandProgress {
             command: "c-0001".parse().unwrap(),
