@@ -13,6 +13,7 @@ mod fleet;
 mod peers;
 mod played_agent;
 mod process_figures;
+mod show;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +32,8 @@ struct Cli {
 enum What {
     /// Plays the devices of five real projects, any number of times over.
     Fleet(fleet::FleetOptions),
+    /// Plays them at a collector that runs, with faults that come and go, until it is stopped.
+    Show(show::ShowOptions),
     /// The same readings at this collector, VictoriaMetrics and PostgreSQL.
     Peers(peers::PeersOptions),
 }
@@ -39,6 +42,9 @@ enum What {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let What::Show(options) = &cli.what {
+        return show::show(options).await;
+    }
     let (median, longest) = process_figures::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
     let mut figures = vec![
         figure::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
@@ -47,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
     figures.extend(match &cli.what {
         What::Fleet(options) => fleet::measure(options).await?,
         What::Peers(options) => peers::measure(options).await?,
+        What::Show(_) => Vec::new(),
     });
     if cli.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);

@@ -15,6 +15,10 @@ const ESTATE: &str = include_str!("../../data/fleet.csv");
 pub(crate) struct Place {
     /// A name that an agent and a site can have.
     pub(crate) name: String,
+    /// The project that it belongs to.
+    pub(crate) system: &'static str,
+    /// What people call it.
+    pub(crate) title: &'static str,
     pub(crate) devices: Vec<PlacedDevice>,
 }
 
@@ -25,20 +29,26 @@ pub(crate) struct PlacedDevice {
     pub(crate) label: String,
     pub(crate) area: String,
     pub(crate) class: &'static str,
+    /// The device that this one hangs on.
+    pub(crate) parent: Option<String>,
     pub(crate) play: ClassPlay,
+}
+
+/// All places once, under their own names.
+pub(crate) fn once() -> anyhow::Result<Vec<Place>> {
+    read(ESTATE)
 }
 
 /// All places, as many times over as asked.
 pub(crate) fn places(times: usize) -> anyhow::Result<Vec<Place>> {
     let once = read(ESTATE)?;
-    let copy = |time: usize| {
-        once.iter().map(move |place| Place { name: format!("{}-{time}", place.name), devices: place.devices.clone() })
-    };
+    let copy =
+        |time: usize| once.iter().map(move |place| Place { name: format!("{}-{time}", place.name), ..place.clone() });
     Ok((0..times).flat_map(copy).collect())
 }
 
 fn read(text: &'static str) -> anyhow::Result<Vec<Place>> {
-    let mut places: BTreeMap<(&str, &str), Vec<PlacedDevice>> = BTreeMap::new();
+    let mut places: BTreeMap<(&'static str, &'static str), Vec<PlacedDevice>> = BTreeMap::new();
     for (at, line) in text.lines().enumerate().skip(1) {
         let fields: Vec<&'static str> = line.split(',').collect();
         ensure!(fields.len() == 8, "line {} of the estate has {} fields", at + 1, fields.len());
@@ -48,12 +58,14 @@ fn read(text: &'static str) -> anyhow::Result<Vec<Place>> {
         let devices = places.entry((system, site)).or_default();
         for _ in 0..quantity {
             let number = devices.len();
-            let (label, area) = (fields[4].to_owned(), area.to_owned());
-            devices.push(PlacedDevice { key: format!("{name}-{number}"), label, area, class: name, play });
+            let (key, label, area) = (format!("{name}-{number}"), fields[4].to_owned(), area.to_owned());
+            devices.push(PlacedDevice { key, label, area, class: name, parent: None, play });
         }
     }
-    let place = |(at, ((system, _), devices)): (usize, ((&str, &str), Vec<PlacedDevice>))| Place {
+    let place = |(at, ((system, title), devices)): (usize, ((&'static str, &'static str), Vec<PlacedDevice>))| Place {
         name: format!("{system}-{at}"),
+        system,
+        title,
         devices,
     };
     Ok(places.into_iter().enumerate().map(place).collect())

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use kouan_protocol::{
-    Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey, DeviceSpec, Event, GroupRows,
-    GroupSpec, HealthLevel, Record, RecordBody, Row, Value,
+    AlarmChange, AlarmState, Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey,
+    DeviceSpec, Event, GroupRows, GroupSpec, HealthLevel, Record, RecordBody, Row, Value,
 };
 
 use super::classes::{EventPlay, GroupPlay, Motion, PointPlay};
 use super::estate::Place;
+use super::troubles::{Happening, Troubles};
 use crate::dice::Dice;
 
 /// Each point is kept at least so often.
@@ -25,6 +26,8 @@ pub(crate) struct Life {
     pub(crate) hash: CatalogueHash,
     devices: Vec<LiveDevice>,
     dice: Dice,
+    /// What goes wrong, where it is more than a device that is silent for once.
+    troubles: Option<Troubles>,
     next_seq: u64,
     next_event: u64,
     next_urgent: u64,
@@ -55,6 +58,8 @@ struct LivePoint {
     value: i64,
     kept: i64,
     kept_at_s: u64,
+    /// Until when it stays what it is.
+    held_until_s: u64,
 }
 
 /// What an agent has to send.
@@ -86,7 +91,7 @@ impl Life {
                 profile: "played".to_owned(),
                 area: device.area.clone(),
                 link: device.key.clone(),
-                parent: None,
+                parent: device.parent.as_deref().map(str::parse).transpose()?,
                 groups: device.play.groups.iter().map(group_spec).collect::<anyhow::Result<_>>()?,
                 actions: Vec::new(),
             });
@@ -99,6 +104,7 @@ impl Life {
             encoded,
             devices,
             dice,
+            troubles: None,
             next_seq: 1,
             next_event: 1,
             next_urgent: 1,
@@ -109,10 +115,66 @@ impl Life {
         })
     }
 
+    /// From now on these go wrong, and no device is silent by chance.
+    pub(crate) fn suffer(&mut self, troubles: Troubles) {
+        self.troubles = Some(troubles);
+    }
+
+    /// How many devices there are.
+    pub(crate) fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// A device falls silent, or answers again; the record goes with the next batch.
+    pub(crate) fn set_silent(&mut self, device: usize, silent: bool, boot_time: BootTime) {
+        let device = &mut self.devices[device];
+        device.silent_until_s = if silent { u64::MAX } else { 0 };
+        let health = if silent { unreachable(&device.key, "timeout", "no answer") } else { working(&device.key) };
+        self.urgent.push(Record::new(boot_time, health));
+    }
+
+    fn happen(&mut self, happening: Happening, boot_time: BootTime) {
+        match happening {
+            Happening::Silent { device, until_s, reason, text } => {
+                let device = &mut self.devices[device];
+                if device.silent_until_s == 0 {
+                    self.urgent.push(Record::new(boot_time, unreachable(&device.key, reason, text)));
+                }
+                device.silent_until_s = device.silent_until_s.max(until_s);
+            }
+            Happening::Held { device, point, value, until_s } => {
+                for group in &mut self.devices[device].groups {
+                    for (live, play) in group.points.iter_mut().zip(group.play.points) {
+                        if play.name == point {
+                            (live.value, live.held_until_s) = (value, until_s);
+                        }
+                    }
+                }
+            }
+            Happening::Alarm { device, ill, raised } => {
+                let alarm = AlarmChange {
+                    device: self.devices[device].key.clone(),
+                    condition: ill.condition.to_owned(),
+                    state: if raised { AlarmState::Raised } else { AlarmState::Cleared },
+                    severity: ill.severity,
+                    text: ill.text.1.to_owned(),
+                    point: ill.point.to_owned(),
+                    text_zh: ill.text.0.to_owned(),
+                };
+                self.urgent.push(Record::new(boot_time, RecordBody::Alarm(alarm)));
+            }
+        }
+    }
+
     /// Lives through one second, which begins at that time of the boot clock.
     pub(crate) fn second(&mut self, now_s: u64, boot_time: BootTime) {
+        let happenings = self.troubles.as_mut().map(|troubles| troubles.second(now_s, &mut self.dice));
+        let by_chance = happenings.is_none();
+        for happening in happenings.into_iter().flatten() {
+            self.happen(happening, boot_time);
+        }
         for device in &mut self.devices {
-            device.fail(now_s, boot_time, &mut self.dice, &mut self.urgent);
+            device.fail(now_s, boot_time, by_chance, &mut self.dice, &mut self.urgent);
             if now_s < device.silent_until_s {
                 continue;
             }
@@ -189,17 +251,20 @@ impl Life {
 }
 
 impl LiveDevice {
-    fn fail(&mut self, now_s: u64, boot_time: BootTime, dice: &mut Dice, urgent: &mut Vec<Record>) {
+    fn fail(&mut self, now_s: u64, boot_time: BootTime, by_chance: bool, dice: &mut Dice, urgent: &mut Vec<Record>) {
         if self.silent_until_s > 0 && now_s >= self.silent_until_s {
             self.silent_until_s = 0;
             urgent.push(Record::new(boot_time, working(&self.key)));
-        } else if self.silent_until_s == 0 && dice.chance(FAILS_EVERY_S) {
+        } else if by_chance && self.silent_until_s == 0 && dice.chance(FAILS_EVERY_S) {
             self.silent_until_s = now_s + 1 + dice.next() % SILENT_S;
-            let (level, reason) = (HealthLevel::Unreachable, "timeout".to_owned());
-            let health = DeviceHealth { device: self.key.clone(), level, reason, text: "no answer".to_owned() };
-            urgent.push(Record::new(boot_time, RecordBody::Health(health)));
+            urgent.push(Record::new(boot_time, unreachable(&self.key, "timeout", "no answer")));
         }
     }
+}
+
+fn unreachable(device: &DeviceKey, reason: &str, text: &str) -> RecordBody {
+    let (level, reason, text) = (HealthLevel::Unreachable, reason.to_owned(), text.to_owned());
+    RecordBody::Health(DeviceHealth { device: device.clone(), level, reason, text })
 }
 
 fn working(device: &DeviceKey) -> RecordBody {
@@ -211,7 +276,9 @@ impl LiveGroup {
     fn poll(&mut self, now_s: u64, dice: &mut Dice) -> Vec<(u16, Cell)> {
         let mut cells = Vec::new();
         for (column, (point, play)) in self.points.iter_mut().zip(self.play.points).enumerate() {
-            point.step(play, self.play.every_s, dice);
+            if now_s >= point.held_until_s {
+                point.step(play, self.play.every_s, dice);
+            }
             let moved = (point.value - point.kept).abs() >= play.dead_band;
             if moved || now_s >= point.kept_at_s + HEARTBEAT_S {
                 (point.kept, point.kept_at_s) = (point.value, now_s);
@@ -236,7 +303,7 @@ impl LivePoint {
             Motion::Word { .. } => 0,
         };
         // Their heartbeats do not come all at once.
-        Self { value, kept: value, kept_at_s: now_s.saturating_sub(dice.next() % HEARTBEAT_S) }
+        Self { value, kept: value, kept_at_s: now_s.saturating_sub(dice.next() % HEARTBEAT_S), held_until_s: 0 }
     }
 
     fn step(&mut self, play: &PointPlay, every_s: u64, dice: &mut Dice) {

@@ -64,7 +64,7 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
     let questions = tokio::spawn(ask(collector.api()?, sites, stop.clone()));
     let agents: Vec<_> = playing
         .into_iter()
-        .map(|playing| {
+        .map(|mut playing| {
             let (stop, seconds, fast) = (stop.clone(), options.seconds, options.fast);
             tokio::spawn(async move { if fast { playing.relive(seconds).await } else { playing.live(stop).await } })
         })

@@ -6,15 +6,17 @@
 //! | [`estate`] | the devices of five real projects, any number of times |
 //! | [`classes`] | what a device of each class measures, and what happens at it |
 //! | [`life`] | the readings, events and health of a site, second by second |
+//! | [`troubles`] | what goes wrong where people watch |
 //! | [`play`] | the agents that send them |
 //! | [`questions`] | what people and programs ask meanwhile |
 //! | [`load`] | all of it together, and the figures |
 
 mod classes;
-mod estate;
-mod life;
+pub(crate) mod estate;
+pub(crate) mod life;
 mod load;
-mod play;
+pub(crate) mod play;
 mod questions;
+pub(crate) mod troubles;
 
 pub(crate) use load::{FleetOptions, measure};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::life::{Due, Life};
+use super::troubles::Troubles;
 use crate::dice::Dice;
 use crate::played_agent::{Contents, Epochs, PlayedAgent, PlayedClock, earlier};
 
@@ -92,8 +93,13 @@ impl Playing {
         polls.await?
     }
 
+    /// From now on these go wrong.
+    pub(crate) fn suffer(&mut self, troubles: Troubles) {
+        self.life.suffer(troubles);
+    }
+
     /// Lives through the last `seconds` as fast as the collector takes them.
-    pub(crate) async fn relive(mut self, seconds: u64) -> anyhow::Result<()> {
+    pub(crate) async fn relive(&mut self, seconds: u64) -> anyhow::Result<()> {
         let now = self.clock.anchor();
         let mut left = seconds;
         while left > 0 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use kouan_tests::{Api, Checkpoint, SHORT, wait_for, wait_until};
+use kouan_tests::{Api, Checkpoint, Fleet, SHORT, wait_for, wait_until};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -11,10 +11,13 @@ use tokio::time::Instant;
 const COMMAND_LIFE: Duration = Duration::from_secs(10);
 
 /// Runs for `run_for` and checks everything in that time.
-pub(super) async fn run(site: &mut Checkpoint, run_for: Duration) -> anyhow::Result<()> {
+pub(super) async fn run(site: &mut Checkpoint, fleet: Option<&Fleet>, run_for: Duration) -> anyhow::Result<()> {
     let until = Instant::now() + run_for;
     let api = site.api()?;
     let before = stored(site).await?;
+    if let Some(fleet) = fleet {
+        all_there(&api, fleet).await.context("the fleet is not there")?;
+    }
     passage(site, &api).await.context("no event")?;
     command(&api).await.context("no command")?;
     tokio::time::sleep_until(until).await;
@@ -25,6 +28,18 @@ pub(super) async fn run(site: &mut Checkpoint, run_for: Duration) -> anyhow::Res
     ensure!(after > before, "readings do not flow: {before} records were stored before, {after} after");
     crate::say(&format!("✓ verify found no hole; {} records came in", after - before))?;
     crate::say("Everything checked.")?;
+    Ok(())
+}
+
+/// The API shows every device of the fleet as working.
+async fn all_there(api: &Api, fleet: &Fleet) -> anyhow::Result<()> {
+    let look = async || {
+        let devices = api.list("/devices?limit=500").await?;
+        let working = |device: &&Value| device["profile"] == "played" && device["health"]["level"] == "working";
+        Ok(devices.iter().filter(working).count() as u64)
+    };
+    wait_until("every device of the fleet working", SHORT, look, |working| *working == fleet.devices).await?;
+    crate::say(&format!("✓ all {} devices of the fleet work", fleet.devices))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, Color, ContentArrangement, Table};
-use kouan_tests::Api;
+use kouan_tests::{Api, Checkpoint};
 use serde_json::Value;
 
 /// Values of one device that fit into its row.
@@ -31,7 +31,7 @@ pub(super) async fn draw(api: &Api) -> anyhow::Result<String> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["device", "name", "class", "state", "last values", "age"]);
-    let mut devices = api.list("/devices").await?;
+    let mut devices = api.list(&format!("/devices?site={}", Checkpoint::SITE)).await?;
     devices.sort_by_key(|device| device["key"].as_str().unwrap_or_default().to_owned());
     for device in devices {
         let id = device["id"].as_str().context("a device has no id")?;
