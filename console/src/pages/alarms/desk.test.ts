@@ -1,76 +1,75 @@
 import { describe, expect, it } from 'vitest';
+import { readParams, writeParams } from '../../app/params';
 import { actionOf, KEYS, moved } from './keys';
 import { compare, merge } from './order';
 import { clockText, PROMISE_MS, responseClock } from './promise';
 import { type Row, rowsOf } from './rows';
 import { sample } from './sample';
-import { matches, narrowing, readSearch, toQuery } from './search';
+import { DESK, type DeskSearch, matches, narrowing, toQuery } from './search';
 import { Ear, isLoud } from './sound';
+
+/** An address of the desk with these parameters. */
+function at(search: Record<string, string> = {}): DeskSearch {
+  return { ...readParams(DESK, search), site: search.site ?? null };
+}
 
 describe('the address', () => {
   it('leaves out what is the default and what cannot be meant', () => {
-    const raw = {
-      view: 'open',
-      group: 'none',
-      order: 'severity',
-      site: '',
-      min_severity: 'awful',
-      from: 'soon',
-    };
-    expect(readSearch(raw)).toEqual({});
+    expect(at({ view: 'sideways', min_severity: 'awful', from: 'soon' })).toEqual(at());
+    expect(writeParams(DESK, {}, { view: 'open', q: '', from: null })).toEqual({});
   });
 
-  it('comes back as it was', () => {
-    const search = {
+  it('says what narrows the list down', () => {
+    const params = readParams(DESK, {
       view: 'shelved',
       group: 'site',
-      site: 'north',
-      acknowledged: false,
-      q: '12',
-      from: 5,
-    } as const;
-    expect(readSearch({ ...search, acknowledged: 'false', from: '5', q: 12 })).toEqual(search);
-    expect(narrowing(search)).toEqual(['site', 'acknowledged', 'q', 'from']);
+      acknowledged: 'false',
+      q: '007',
+      from: '5',
+    });
+    expect(narrowing(params)).toEqual(['acknowledged', 'q', 'from']);
+    expect(params).toMatchObject({ q: '007', from: 5 });
   });
 
   it('asks for hidden alarms only where they are shown', () => {
-    expect(toQuery({})).toEqual({
-      order: 'severity',
+    const open = {
       state: 'open',
       hidden: 'false',
       shelved: 'false',
       maintenance: 'false',
-    });
-    expect(toQuery({ group: 'parent' }).hidden).toBe('all');
-    expect(toQuery({ view: 'closed', from: 7 })).toEqual({
       order: 'severity',
+    };
+    expect(toQuery(at())).toMatchObject(open);
+    expect(toQuery(at({ group: 'parent' })).hidden).toBe('all');
+    expect(toQuery(at({ view: 'closed', from: '7' }))).toMatchObject({
       state: 'closed',
       hidden: 'all',
-      from: '7',
+      from: 7,
     });
+    expect(toQuery(at({ view: 'shelved' }))).toMatchObject({ shelved: 'true' });
   });
 });
 
 describe('what belongs into the list', () => {
   it('follows the view', () => {
     const shelved = sample({ shelved_until_ms: 9 });
-    expect(matches(shelved, {}, 'me')).toBe(false);
-    expect(matches(shelved, { view: 'shelved' }, 'me')).toBe(true);
+    expect(matches(shelved, at(), 'me')).toBe(false);
+    expect(matches(shelved, at({ view: 'shelved' }), 'me')).toBe(true);
     const hidden = sample({ hidden_by: 'a-1' });
-    expect(matches(hidden, {}, 'me')).toBe(false);
-    expect(matches(hidden, { group: 'parent' }, 'me')).toBe(true);
-    expect(matches(sample({ state: 'closed' }), { view: 'closed' }, 'me')).toBe(true);
-    expect(matches(sample({ maintenance: true }), {}, 'me')).toBe(false);
+    expect(matches(hidden, at(), 'me')).toBe(false);
+    expect(matches(hidden, at({ group: 'parent' }), 'me')).toBe(true);
+    expect(matches(sample({ state: 'closed' }), at({ view: 'closed' }), 'me')).toBe(true);
+    expect(matches(sample({ maintenance: true }), at(), 'me')).toBe(false);
   });
 
   it('follows what narrows it down', () => {
     const alarm = sample({ severity: 'major', assigned_to: 'u-1' });
-    expect(matches(alarm, { min_severity: 'warning', assigned: 'me' }, 'u-1')).toBe(true);
-    expect(matches(alarm, { min_severity: 'critical' }, 'u-1')).toBe(false);
-    expect(matches(alarm, { assigned: 'none' }, 'u-1')).toBe(false);
-    expect(matches(alarm, { acknowledged: true }, 'u-1')).toBe(false);
-    expect(matches(alarm, { q: 'fan' }, 'u-1')).toBeNull();
-    expect(matches(alarm, { q: 'fan', site: 'south' }, 'u-1')).toBe(false);
+    expect(matches(alarm, at({ min_severity: 'warning', assigned: 'me' }), 'u-1')).toBe(true);
+    expect(matches(alarm, at({ min_severity: 'critical' }), 'u-1')).toBe(false);
+    expect(matches(alarm, at({ assigned: 'none' }), 'u-1')).toBe(false);
+    expect(matches(alarm, at({ acknowledged: 'true' }), 'u-1')).toBe(false);
+    expect(matches(alarm, at({ q: 'fan' }), 'u-1')).toBeNull();
+    expect(matches(alarm, at({ q: 'fan', site: 'south' }), 'u-1')).toBe(false);
   });
 });
 

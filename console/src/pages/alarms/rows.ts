@@ -44,7 +44,7 @@ export interface Layout {
   unfolded: ReadonlyMap<string, Unfolded>;
 }
 
-function valueOf(alarm: Alarm, group: Group): string {
+function groupOf(alarm: Alarm, group: Group): string {
   if (group === 'site') return alarm.site;
   if (group === 'class') return alarm.class;
   if (group === 'condition') return alarm.condition;
@@ -76,7 +76,7 @@ export function rowsOf(alarms: Alarm[], layout: Layout): Row[] {
   if (layout.group === 'none') return sorted.flatMap((alarm) => lines(alarm, layout.unfolded));
   const groups = new Map<string, Alarm[]>();
   for (const alarm of sorted) {
-    const value = valueOf(alarm, layout.group);
+    const value = groupOf(alarm, layout.group);
     const members = groups.get(value);
     if (members) members.push(alarm);
     else groups.set(value, [alarm]);

@@ -1,73 +1,9 @@
-/** Words in both languages; an alarm of an agent may have only one of them. */
-export interface Words {
-  zh: string;
-  en: string;
-}
+import type { Alarm, AlarmSummary, Names, Severity } from '../../api/types';
 
-export const SEVERITIES = ['critical', 'major', 'warning', 'info'] as const;
-export type Severity = (typeof SEVERITIES)[number];
+export type { Alarm, AlarmSummary, Names, Severity };
 
-/** One life of one condition. */
-export interface Alarm {
-  id: string;
-  change: number;
-  site: string;
-  area: string;
-  device: string | null;
-  device_label: string;
-  class: string;
-  agent: string;
-  origin: 'edge' | 'rule' | 'collector';
-  rule: string | null;
-  condition: string;
-  point: string;
-  severity: Severity;
-  state: 'raised' | 'cleared' | 'closed';
-  text: Words;
-  value: number | string | boolean | null;
-  unit: string;
-  raised_ms: number;
-  last_raised_ms: number;
-  cleared_ms: number | null;
-  count: number;
-  flapping: boolean;
-  acknowledged_by: string | null;
-  acknowledged_ms: number | null;
-  assigned_to: string | null;
-  assigned_name: string | null;
-  shelved_until_ms: number | null;
-  shelved_by: string | null;
-  shelve_reason: string | null;
-  hidden_by: string | null;
-  hides: number;
-  maintenance: boolean;
-  comments: number;
-  closed_by: string | null;
-  closed_ms: number | null;
-  response_ms: number | null;
-  repair_ms: number | null;
-}
-
-export interface AlarmPage {
-  items: Alarm[];
-  next?: string | null;
-  total?: number | null;
-}
-
-export interface SeverityCount {
-  open: number;
-  unacknowledged: number;
-}
-
-export interface AlarmSummary {
-  by_severity: Partial<Record<Severity, SeverityCount>>;
-  by_site: { site: string; open: number; worst: Severity | null; unacknowledged: number }[];
-  hidden: number;
-  shelved: number;
-  maintenance: number;
-  response: { mean_ms: number | null; count: number; within_10_min: number | null };
-  closed_share: number | null;
-}
+/** Worst first. */
+export const SEVERITIES = ['critical', 'major', 'warning', 'info'] as const satisfies readonly Severity[];
 
 /** How bad, larger is worse. */
 export function rank(severity: Severity): number {
@@ -75,7 +11,65 @@ export function rank(severity: Severity): number {
 }
 
 /** The words of the reader's language, or the other ones when there are none. */
-export function inLanguage(words: Words, language: string): string {
+export function inLanguage(words: Names, language: string): string {
   const [first, second] = language.startsWith('zh') ? [words.zh, words.en] : [words.en, words.zh];
   return first || second;
+}
+
+/** What happened to an alarm, oldest first. */
+export interface AlarmStep {
+  time_ms: number;
+  what:
+    | 'raised'
+    | 'renewed'
+    | 'cleared'
+    | 'acknowledged'
+    | 'assigned'
+    | 'comment'
+    | 'shelved'
+    | 'unshelved'
+    | 'hidden'
+    | 'shown'
+    | 'escalated'
+    | 'closed';
+  by: string;
+  text: string;
+}
+
+/** A message that went out about an alarm. */
+export interface NotificationRecord {
+  id: string;
+  time_ms: number;
+  alarms: string[];
+  channel: string;
+  route: string | null;
+  step: number | null;
+  kind: 'raise' | 'clear' | 'escalate' | 'digest' | 'test';
+  language: string;
+  recipient: string;
+  subject: string;
+  text: string;
+  state: 'waiting' | 'sent' | 'failed' | 'suppressed';
+  attempts: number;
+  next_ms: number | null;
+  problem: string | null;
+}
+
+export type AlarmDetail = Alarm & { log: AlarmStep[]; hidden: Alarm[]; notifications: NotificationRecord[] };
+
+export type Deed = 'acknowledge' | 'assign' | 'comment' | 'shelve' | 'unshelve' | 'close';
+
+export interface ActRequest {
+  ids: string[];
+  do: Deed;
+  to?: string | null;
+  until_ms?: number;
+  reason?: string;
+  text?: string;
+}
+
+export interface ActResult {
+  id: string;
+  done: boolean;
+  problem?: string | null;
 }
