@@ -1,0 +1,76 @@
+/** Lists by page, and answers that several pages share. */
+import {
+  keepPreviousData,
+  type QueryKey,
+  queryOptions,
+  useInfiniteQuery,
+  useQuery,
+} from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { api, type Query } from './client';
+import type { AlarmSummary, Overview, Page, Site } from './types';
+
+/** A list of which more is fetched as somebody scrolls. */
+export interface PagedList<T> {
+  rows: readonly T[];
+  /** How many there are in all, if the collector says so. */
+  total: number | null;
+  hasMore: boolean;
+  isFirstLoad: boolean;
+  /** Rows of other parameters are shown until these are there. */
+  isOld: boolean;
+  isFetchingMore: boolean;
+  error: Error | null;
+  fetchMore: () => void;
+  retry: () => void;
+}
+
+/** `key` begins with the list's name (`devices`, `alarms`, …), so that the stream finds it. */
+export function usePagedList<T>(key: QueryKey, path: string, query: Query, limit = 200): PagedList<T> {
+  const result = useInfiniteQuery({
+    queryKey: [...key, query],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<Page<T>>(path, { ...query, limit, cursor: pageParam }, signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+  const { data, hasNextPage, isFetchingNextPage, fetchNextPage, refetch } = result;
+  const rows = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  return {
+    rows,
+    total: data?.pages[0]?.total ?? (data && !hasNextPage ? rows.length : null),
+    hasMore: hasNextPage,
+    isFirstLoad: result.isLoading,
+    isOld: result.isPlaceholderData,
+    isFetchingMore: isFetchingNextPage,
+    error: result.error,
+    fetchMore: () => {
+      if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+    },
+    retry: () => void refetch(),
+  };
+}
+
+export const sitesQuery = queryOptions({
+  queryKey: ['sites'],
+  queryFn: async () => (await api.get<Page<Site>>('/sites', { limit: 1000 })).items,
+  staleTime: 5 * 60_000,
+});
+
+/** All sites that the person may see. */
+export function useSites(): readonly Site[] {
+  return useQuery(sitesQuery).data ?? [];
+}
+
+export const alarmSummaryQuery = (site: string | null) =>
+  queryOptions({
+    queryKey: ['alarm-summary', { site }],
+    queryFn: () => api.get<AlarmSummary>('/alarms/summary', { site }),
+  });
+
+export const overviewQuery = (site: string | null) =>
+  queryOptions({
+    queryKey: ['overview', { site }],
+    queryFn: () => api.get<Overview>('/overview', { site }),
+  });

@@ -1,0 +1,63 @@
+/** Who is signed in, and what they may do. */
+import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { api, Problem, setPageToken } from './client';
+import type { Right, Session } from './types';
+
+export const SESSION_KEY = ['session'] as const;
+
+async function fetchSession(): Promise<Session | null> {
+  try {
+    const session = await api.get<Session>('/session');
+    setPageToken(session.page_token);
+    return session;
+  } catch (problem) {
+    if (problem instanceof Problem && problem.status === 401) return null;
+    throw problem;
+  }
+}
+
+export const sessionQuery = queryOptions({
+  queryKey: SESSION_KEY,
+  queryFn: fetchSession,
+  staleTime: 5 * 60_000,
+});
+
+/** The session of a page that is only shown to people who signed in. */
+export function useSession(): Session {
+  const { data } = useQuery(sessionQuery);
+  if (!data) throw new Error('a page was shown without a session');
+  return data;
+}
+
+/** Whether the person may do something; at `site`, or anywhere when none is named. */
+export function useRight(right: Right): boolean {
+  return useSession().rights.includes(right);
+}
+
+export async function signIn(name: string, password: string): Promise<Session> {
+  const session = await api.post<Session>('/session', { name, password });
+  setPageToken(session.page_token);
+  return session;
+}
+
+/** Ends the session and forgets everything that was shown. */
+export function useSignOut(): () => Promise<void> {
+  const client = useQueryClient();
+  return async () => {
+    await api.delete('/session');
+    setPageToken('');
+    client.clear();
+    client.setQueryData(SESSION_KEY, null);
+  };
+}
+
+/** Whether the collector has an identity provider: it answers with a way there, or that there is none. */
+export const providerQuery = queryOptions({
+  queryKey: ['session', 'provider'],
+  queryFn: async () => {
+    const response = await fetch('/api/v1/session/oidc', { redirect: 'manual' });
+    return response.type === 'opaqueredirect';
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+  retry: false,
+});

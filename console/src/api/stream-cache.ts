@@ -1,0 +1,135 @@
+/** Puts what the stream tells into the answers that pages show. */
+import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
+import type { Batch, PointChange } from './stream-batch';
+import type { Agent, Alarm, Device, DeviceDetail, Page, Point } from './types';
+
+/** Pages with the rows of `changes` replaced; the same object when none of them is there. */
+export function patchPages<T>(
+  data: InfiniteData<Page<T>> | undefined,
+  idOf: (row: T) => string,
+  change: (row: T) => T | undefined,
+  ids: ReadonlyMap<string, unknown>,
+): InfiniteData<Page<T>> | undefined {
+  if (!data?.pages) return data;
+  let touched = false;
+  const pages = data.pages.map((page) => {
+    let items: T[] | null = null;
+    page.items.forEach((row, at) => {
+      if (!ids.has(idOf(row))) return;
+      const next = change(row);
+      if (next === undefined || next === row) return;
+      items ??= page.items.slice();
+      items[at] = next;
+    });
+    if (!items) return page;
+    touched = true;
+    return { ...page, items };
+  });
+  return touched ? { ...data, pages } : data;
+}
+
+/** Points with changes laid over them. A point that was not known before waits for the next full answer. */
+export function patchPoints(points: Point[], changes: ReadonlyMap<string, PointChange>): Point[] {
+  return points.map((point) => {
+    const change = changes.get(point.point);
+    return change ? { ...point, ...change } : point;
+  });
+}
+
+/** Asks again for what cannot be patched, soon after the first change and then at most every `everyMs`. */
+class Refresher {
+  private readonly waiting = new Map<string, ReturnType<typeof setTimeout>>();
+  private readonly last = new Map<string, number>();
+
+  constructor(private readonly client: QueryClient) {}
+
+  ask(key: QueryKey, everyMs: number): void {
+    const name = JSON.stringify(key);
+    if (this.waiting.has(name)) return;
+    const wait = Math.max(150, (this.last.get(name) ?? 0) + everyMs - Date.now());
+    const run = () => {
+      this.waiting.delete(name);
+      this.last.set(name, Date.now());
+      void this.client.invalidateQueries({ queryKey: key }, { cancelRefetch: false });
+    };
+    this.waiting.set(name, setTimeout(run, wait));
+  }
+}
+
+type Lists<T> = InfiniteData<Page<T>> | undefined;
+
+function isList(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && 'pages' in data;
+}
+
+function applyDevices(client: QueryClient, batch: Batch): void {
+  const laid = (row: Device): Device => ({ ...row, ...batch.devices.get(row.id) });
+  client.setQueriesData<Lists<Device>>({ queryKey: ['devices'] }, (data) =>
+    isList(data) ? patchPages(data, (row) => row.id, laid, batch.devices) : data,
+  );
+  for (const id of batch.devices.keys()) {
+    client.setQueryData<DeviceDetail>(['device', id], (data) => data && { ...data, ...laid(data) });
+  }
+}
+
+function applyPoints(client: QueryClient, batch: Batch, refresher: Refresher): void {
+  for (const [id, changes] of batch.points) {
+    if (changes.size === 0) {
+      refresher.ask(['device', id], 1000);
+      continue;
+    }
+    client.setQueryData<DeviceDetail>(
+      ['device', id],
+      (data) => data && { ...data, points: patchPoints(data.points, changes) },
+    );
+  }
+}
+
+function applyAlarms(client: QueryClient, batch: Batch): void {
+  const newer = (row: Alarm): Alarm => {
+    const change = batch.alarms.get(row.id);
+    return change && change.change >= row.change ? change : row;
+  };
+  client.setQueriesData<Lists<Alarm>>({ queryKey: ['alarms'] }, (data) =>
+    isList(data) ? patchPages(data, (row) => row.id, newer, batch.alarms) : data,
+  );
+  for (const [id, alarm] of batch.alarms) {
+    client.setQueryData<Alarm>(['alarm', id], (data) => data && { ...data, ...alarm });
+    void client.invalidateQueries({ queryKey: ['alarm', id] });
+  }
+}
+
+/** Returns what takes a batch. Keys: see the guide in `pages.ts`. */
+export function cacheWriter(client: QueryClient): (batch: Batch) => void {
+  const refresher = new Refresher(client);
+  return (batch) => {
+    if (batch.resync) {
+      void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
+      return;
+    }
+    if (batch.devices.size > 0) applyDevices(client, batch);
+    applyPoints(client, batch, refresher);
+    if (batch.alarms.size > 0) {
+      applyAlarms(client, batch);
+      refresher.ask(['alarms'], 2000);
+      refresher.ask(['alarm-summary'], 1000);
+    }
+    if (batch.agents.size > 0) {
+      client.setQueriesData<Lists<Agent>>({ queryKey: ['agents'] }, (data) =>
+        isList(data)
+          ? patchPages(
+              data,
+              (row) => row.id,
+              (row) => batch.agents.get(row.id),
+              batch.agents,
+            )
+          : data,
+      );
+    }
+    if (batch.commands.size > 0) {
+      refresher.ask(['commands'], 1000);
+      for (const id of batch.commands.keys()) refresher.ask(['command', id], 300);
+    }
+    if (batch.devices.size + batch.alarms.size + batch.agents.size > 0) refresher.ask(['overview'], 1500);
+  };
+}

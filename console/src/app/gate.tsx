@@ -1,0 +1,34 @@
+/** Lets only people in who signed in, and keeps the address for afterwards. */
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { sessionQuery } from '../api/session';
+import { stream } from '../api/stream';
+import { cacheWriter } from '../api/stream-cache';
+import { FirstPassword } from '../pages/sign-in/first-password';
+import { SignIn } from '../pages/sign-in/sign-in';
+import { ProblemState } from '../ui/states';
+
+export function Gate({ children }: { children: React.ReactNode }) {
+  const client = useQueryClient();
+  const { data: session, error, refetch, isPending } = useQuery(sessionQuery);
+  const isIn = session !== null && session !== undefined && !session.must_change_password;
+  const wasIn = useRef(false);
+  useEffect(() => {
+    if (isIn) wasIn.current = true;
+  }, [isIn]);
+  useEffect(() => {
+    if (!isIn) return;
+    const stopWriting = stream.onBatch(cacheWriter(client));
+    stream.start();
+    return () => {
+      stream.stop();
+      stopWriting();
+    };
+  }, [isIn, client]);
+
+  if (isPending) return null;
+  if (error && session === undefined) return <ProblemState error={error} retry={() => void refetch()} />;
+  if (!session) return <SignIn hasEnded={wasIn.current} />;
+  if (session.must_change_password) return <FirstPassword session={session} />;
+  return children;
+}

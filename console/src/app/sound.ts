@@ -1,0 +1,68 @@
+/** A sound when an alarm comes that nobody has seen yet. */
+import { useSyncExternalStore } from 'react';
+import { useStreamBatch } from '../api/live';
+import type { Alarm } from '../api/types';
+import { serverNow } from '../ui/now';
+
+const STORED = 'kouan.sound';
+/** What is told again after a break is not new. */
+const FRESH_MS = 60_000;
+
+const listeners = new Set<() => void>();
+let isOn = localStorage.getItem(STORED) === 'on';
+let context: AudioContext | null = null;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export function useSound(): [boolean, (on: boolean) => void] {
+  const on = useSyncExternalStore(subscribe, () => isOn);
+  const set = (next: boolean) => {
+    isOn = next;
+    localStorage.setItem(STORED, next ? 'on' : 'off');
+    if (next) beep('warning');
+    for (const each of listeners) each();
+  };
+  return [on, set];
+}
+
+/** Two falling tones for what is critical, one for the rest: told apart by ear. */
+function beep(severity: Alarm['severity']): void {
+  context ??= new AudioContext();
+  void context.resume();
+  const tones = severity === 'critical' ? [880, 660, 880, 660] : [740];
+  tones.forEach((hertz, at) => {
+    if (!context) return;
+    const [oscillator, gain] = [context.createOscillator(), context.createGain()];
+    const from = context.currentTime + at * 0.18;
+    oscillator.frequency.value = hertz;
+    gain.gain.setValueAtTime(0.0001, from);
+    gain.gain.exponentialRampToValueAtTime(0.22, from + 0.02);
+    gain.gain.exponentialRampToValueAtTime(0.0001, from + 0.16);
+    oscillator.connect(gain).connect(context.destination);
+    oscillator.start(from);
+    oscillator.stop(from + 0.17);
+  });
+}
+
+/** Whether somebody should hear it. */
+export function isHeard(alarm: Alarm, now: number): boolean {
+  const isQuiet = alarm.hidden_by !== null || alarm.maintenance || (alarm.shelved_until_ms ?? 0) > now;
+  return (
+    alarm.state === 'raised' &&
+    alarm.acknowledged_ms === null &&
+    !isQuiet &&
+    (alarm.severity === 'critical' || alarm.severity === 'major') &&
+    now - alarm.last_raised_ms < FRESH_MS
+  );
+}
+
+export function useAlarmSound(): void {
+  useStreamBatch((batch) => {
+    if (!isOn) return;
+    const heard = [...batch.alarms.values()].filter((alarm) => isHeard(alarm, serverNow()));
+    if (heard.length > 0) beep(heard.some((alarm) => alarm.severity === 'critical') ? 'critical' : 'major');
+  });
+}

@@ -1,0 +1,53 @@
+/** Words of things that the collector names by code: classes, levels, states, points, reasons, units. */
+import { useMemo } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Names } from '../api/types';
+import { currentLanguage, type Language } from './index';
+
+export interface Words {
+  language: Language;
+  /** What devices of a class are called. */
+  class: (id: string) => string;
+  health: (level: string) => string;
+  severity: (severity: string) => string;
+  /** A state or text of a point, an event's field, a result: `open` → 开. */
+  state: (word: string) => string;
+  point: (name: string) => string;
+  event: (kind: string) => string;
+  action: (name: string) => string;
+  condition: (name: string) => string;
+  /** Why a device is as it is, or why a value is not good. */
+  reason: (code: string) => string;
+  /** A name given in both languages, or `fallback`. */
+  name: (names: Names | null | undefined, fallback: string) => string;
+}
+
+/** Codes that nobody translated are shown readable: `door-open` → door open. */
+function readable(code: string): string {
+  return code.replace(/[_-]+/g, ' ').trim();
+}
+
+export function useWords(): Words {
+  const { t, i18n } = useTranslation('terms');
+  const language = i18n.language;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `t` is another function once the language is another
+  return useMemo(() => {
+    const look = (group: string) => (code: string) => {
+      const key = `${group}.${code.replace(/[.:]/g, '_')}`;
+      return code && i18n.exists(key, { ns: 'terms' }) ? t(key) : readable(code);
+    };
+    return {
+      language: currentLanguage(),
+      class: look('class'),
+      health: look('health'),
+      severity: look('severity'),
+      state: look('state'),
+      point: look('point'),
+      event: look('event'),
+      action: look('action'),
+      condition: look('condition'),
+      reason: look('reason'),
+      name: (names, fallback) => names?.[currentLanguage()] || names?.zh || names?.en || fallback,
+    };
+  }, [t, language]);
+}
