@@ -1,9 +1,26 @@
-//! The life of an alarm that was raised at the edge: raised, cleared.
+//! Alarms: conditions that hold and that somebody must care about.
+//!
+//! Agents judge what must also be right when the line is cut (`take`), rules of the collector judge what agents report,
+//! always by live state and never by late records. Both speak of the same lives (`life`): one for each condition of
+//! a device, an agent or a site, from its first raise until nobody has to care any more.
 
+mod life;
 mod list;
+mod log;
+mod severity;
+mod summary;
 mod take;
 
-pub use list::{AlarmFilter, AlarmRow, count_by_device, list};
+pub use life::{ActProblem, By, Deed, Step, act, write_step};
+pub use list::{
+    AlarmFilter, AlarmView, Assigned, Order, Place, Shelved, StepView, TextView, changed_after, count_by_device, find,
+    hidden_by, list, newest_change, steps,
+};
+pub use log::{LogFilter, LogRow, log};
+pub(crate) use severity::random_id;
+pub use severity::{SEVERITIES, rank, severity_name};
+pub use summary::{Summary, summary};
 pub use take::{
-    COLLECTOR_RESTORED, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent, take,
+    COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent,
+    take,
 };

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use kouan_protocol::{AgentId, AlarmChange, AlarmState, BootId, BootTime, Severity, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::life::{self, Clear, Raise, Source, subject_of_agent, subject_of_device};
+use super::severity_name;
 use crate::state::{Known, Moment, Origin};
 use crate::store::log::TimeStatus;
 use crate::store::{During as _, StoreError};
@@ -20,20 +22,24 @@ pub const COLLECTOR_RESTORED: &str = "collector-restored";
 /// What the log says of an alarm that was cleared while the agent could not be heard.
 const CLEARED_MEANWHILE: &str = "cleared while the agent could not be heard";
 
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Major => "major",
-        Severity::Critical => "critical",
-    }
-}
-
 fn state_name(state: AlarmState) -> &'static str {
     match state {
         AlarmState::Raised => "raised",
         AlarmState::Cleared => "cleared",
     }
+}
+
+/// The device that an agent speaks of.
+#[derive(Debug, Clone, Default)]
+pub struct Concerned {
+    /// Its id.
+    pub device: String,
+    /// What people call it.
+    pub label: String,
+    /// What it is for.
+    pub class: String,
+    /// Where it stands.
+    pub area: String,
 }
 
 /// Takes a change of an edge alarm. `current` is the boot that the agent is in.
@@ -46,11 +52,12 @@ fn state_name(state: AlarmState) -> &'static str {
 pub fn take(
     transaction: &Transaction<'_>,
     origin: &Origin,
-    device: &str,
+    concerned: &Concerned,
     alarm: &AlarmChange,
     moment: &Moment,
     current: Option<BootId>,
 ) -> Result<(), StoreError> {
+    let device = concerned.device.as_str();
     // Of an earlier boot nothing tells how old its words are, unless its clock was right.
     let late = moment.late || (moment.status == TimeStatus::Uncertain && current != Some(moment.boot));
     let moment = &Moment { late, ..*moment };
@@ -73,7 +80,38 @@ pub fn take(
     {
         return Ok(());
     }
-    put(transaction, origin, device, alarm, moment)
+    put(transaction, origin, device, alarm, moment)?;
+    let subject = subject_of_device(device, &alarm.condition);
+    match alarm.state {
+        AlarmState::Raised => {
+            let raise = Raise {
+                source: Source::Edge,
+                subject: &subject,
+                site: &origin.site,
+                area: &concerned.area,
+                agent: origin.agent.as_str(),
+                device,
+                label: &concerned.label,
+                class: &concerned.class,
+                rule: None,
+                condition: &alarm.condition,
+                point: &alarm.point,
+                severity: alarm.severity,
+                text_zh: &alarm.text_zh,
+                text_en: &alarm.text,
+                value: None,
+                unit: "",
+                time: moment.time,
+                flapping: false,
+            };
+            life::raise(transaction, &raise, origin.received)?;
+        }
+        AlarmState::Cleared => {
+            let clear = Clear { source: Source::Edge, subject: &subject, text: "", time: moment.time };
+            life::clear(transaction, &clear)?;
+        }
+    }
+    Ok(())
 }
 
 /// Clears the agent's alarms that it did not name when it named all that stand, unless they were raised later.
@@ -95,7 +133,7 @@ pub fn clear_unnamed(
         let (device, condition) = key;
         transaction
             .execute(
-                "UPDATE alarms SET state = 'cleared', changed_ms = ?4, boot = ?5, boot_ms = ?6
+                "UPDATE alarm_words SET state = 'cleared', changed_ms = ?4, boot = ?5, boot_ms = ?6
                  WHERE agent = ?1 AND device = ?2 AND condition = ?3",
                 params![
                     origin.agent.as_str(),
@@ -116,6 +154,9 @@ pub fn clear_unnamed(
             point: &standing.point,
         };
         write_down(transaction, origin, &entry, moment)?;
+        let subject = subject_of_device(&device, &condition);
+        let clear = Clear { source: Source::Edge, subject: &subject, text: CLEARED_MEANWHILE, time: moment.time };
+        life::clear(transaction, &clear)?;
     }
     Ok(())
 }
@@ -132,7 +173,7 @@ struct Standing {
 fn standing(transaction: &Transaction<'_>, agent: &AgentId) -> Result<Vec<Standing>, StoreError> {
     transaction
         .prepare_cached(
-            "SELECT device, condition, severity, point, boot, boot_ms, changed_ms FROM alarms
+            "SELECT device, condition, severity, point, boot, boot_ms, changed_ms FROM alarm_words
              WHERE agent = ?1 AND device <> '' AND state = 'raised'",
         )
         .and_then(|mut statement| {
@@ -159,7 +200,7 @@ fn find(
 ) -> Result<Option<Known>, StoreError> {
     transaction
         .prepare_cached(
-            "SELECT boot, boot_ms, changed_ms FROM alarms WHERE agent = ?1 AND device = ?2 AND condition = ?3",
+            "SELECT boot, boot_ms, changed_ms FROM alarm_words WHERE agent = ?1 AND device = ?2 AND condition = ?3",
         )
         .and_then(|mut statement| {
             statement.query_row(params![origin.agent.as_str(), device, condition], |row| known(row, 0)).optional()
@@ -188,7 +229,7 @@ fn put(
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            "INSERT INTO alarms (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms, boot,
+            "INSERT INTO alarm_words (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms, boot,
                  boot_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
              ON CONFLICT (agent, device, condition) DO UPDATE SET
@@ -267,7 +308,7 @@ pub fn raise_on_agent(
 ) -> Result<(), StoreError> {
     let standing: Option<String> = transaction
         .query_row(
-            "SELECT state FROM alarms WHERE agent = ?1 AND device = '' AND condition = ?2",
+            "SELECT state FROM alarm_words WHERE agent = ?1 AND device = '' AND condition = ?2",
             params![agent.as_str(), condition],
             |row| row.get(0),
         )
@@ -275,13 +316,35 @@ pub fn raise_on_agent(
         .during("look for an alarm")?;
     transaction
         .execute(
-            "INSERT INTO alarms (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms)
+            "INSERT INTO alarm_words (site, agent, device, condition, state, severity, text, point, raised_ms, changed_ms)
              VALUES (?1, ?2, '', ?3, 'raised', 'major', ?4, '', ?5, ?5)
              ON CONFLICT (agent, device, condition) DO UPDATE SET text = excluded.text, changed_ms = excluded.changed_ms,
                  raised_ms = CASE WHEN state = 'raised' THEN raised_ms ELSE excluded.raised_ms END, state = 'raised'",
             params![site, agent.as_str(), condition, text, now.0],
         )
         .during("raise an alarm on an agent")?;
+    let subject = subject_of_agent(agent.as_str(), condition);
+    let raise = Raise {
+        source: Source::Collector,
+        subject: &subject,
+        site,
+        area: "",
+        agent: agent.as_str(),
+        device: "",
+        label: "",
+        class: "",
+        rule: None,
+        condition,
+        point: "",
+        severity: Severity::Major,
+        text_zh: text_in_chinese(condition),
+        text_en: text,
+        value: None,
+        unit: "",
+        time: now,
+        flapping: false,
+    };
+    life::raise(transaction, &raise, now)?;
     if standing.as_deref() != Some("raised") {
         log_on_agent(transaction, site, agent.as_str(), condition, "raised", text, now)?;
     }
@@ -301,10 +364,10 @@ pub fn clear_quiet(
 ) -> Result<(), StoreError> {
     let mut statement = transaction
         .prepare_cached(
-            "UPDATE alarms SET state = 'cleared', changed_ms = ?3
+            "UPDATE alarm_words SET state = 'cleared', changed_ms = ?3
              WHERE condition = ?1 AND device = '' AND state = 'raised' AND (changed_ms < ?2 OR changed_ms > ?3)
                AND NOT EXISTS (SELECT 1 FROM commands WHERE state IN ('queued', 'held') AND state = 'held'
-                               AND commands.agent = alarms.agent AND alarms.condition = ?4)
+                               AND commands.agent = alarm_words.agent AND alarm_words.condition = ?4)
              RETURNING site, agent",
         )
         .during("clear alarms of agents")?;
@@ -314,8 +377,19 @@ pub fn clear_quiet(
         .during("clear alarms of agents")?;
     for (site, agent) in cleared {
         log_on_agent(transaction, &site, &agent, condition, "cleared", "", now)?;
+        let subject = subject_of_agent(&agent, condition);
+        life::clear(transaction, &Clear { source: Source::Collector, subject: &subject, text: "", time: now })?;
     }
     Ok(())
+}
+
+fn text_in_chinese(condition: &str) -> &'static str {
+    match condition {
+        DUPLICATE_IDENTITY => "两台机器在使用同一个采集代理身份",
+        TOO_MANY_DEVICES => "采集代理上报的设备数量超过上限",
+        COLLECTOR_RESTORED => "采集代理已确认上传的部分记录在中心缺失",
+        _ => "",
+    }
 }
 
 fn log_on_agent(

@@ -1,10 +1,14 @@
 //! Windows of maintenance: who works on what, and when.
 
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
 use kouan_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::repeat::{Repeat, zone};
 use super::tally::Stretch;
 use crate::auth::Scope;
 use crate::http::rfc3339;
@@ -21,6 +25,10 @@ pub struct MaintenanceRow {
     pub device: Option<String>,
     /// The class, if it is about all devices of one at the site.
     pub class: Option<String>,
+    /// The area, if it is about all devices in one.
+    pub area: Option<String>,
+    /// When it comes again; then it does so from its beginning to its end.
+    pub repeat: Option<Repeat>,
     /// Its beginning.
     pub from: String,
     /// The same in milliseconds.
@@ -52,6 +60,10 @@ pub struct NewWindow {
     pub device: Option<String>,
     /// Only devices of this class.
     pub class: Option<String>,
+    /// Only devices in this area.
+    pub area: Option<String>,
+    /// When it comes again.
+    pub repeat: Option<Repeat>,
     /// Its beginning.
     pub from: Timestamp,
     /// Its end.
@@ -63,11 +75,15 @@ pub struct NewWindow {
 }
 
 const COLUMNS: &str =
-    "id, site, device, class, from_ms, to_ms, reason, created_by, created_ms, ended_by, ended_ms, cancelled";
+    "id, site, device, class, from_ms, to_ms, reason, created_by, created_ms, ended_by, ended_ms, cancelled,
+     area, repeat";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<MaintenanceRow> {
     let (from_ms, to_ms) = (row.get(4)?, row.get(5)?);
+    let repeat: Option<String> = row.get(13)?;
     Ok(MaintenanceRow {
+        area: row.get(12)?,
+        repeat: repeat.and_then(|repeat| serde_json::from_str(&repeat).ok()),
         id: row.get(0)?,
         site: row.get(1)?,
         device: row.get(2)?,
@@ -90,12 +106,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<MaintenanceRow> {
 /// # Errors
 /// When it cannot be written.
 pub fn add(transaction: &Transaction<'_>, new: &NewWindow, now: Timestamp) -> Result<MaintenanceRow, StoreError> {
-    let NewWindow { site, device, class, from, to, reason, by } = new;
+    let NewWindow { site, device, class, area, repeat, from, to, reason, by } = new;
+    let repeat = repeat.as_ref().map(serde_json::to_string).transpose();
+    let repeat = repeat.map_err(StoreError::damaged("a window of maintenance"))?;
     transaction
         .execute(
-            "INSERT INTO maintenance (site, device, class, from_ms, to_ms, reason, created_by, created_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            params![site, device, class, from.0, to.0, reason, by, now.0],
+            "INSERT INTO maintenance (site, device, class, from_ms, to_ms, reason, created_by, created_ms, area, repeat)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![site, device, class, from.0, to.0, reason, by, now.0, area, repeat],
         )
         .during("make a window of maintenance")?;
     let sql = format!("SELECT {COLUMNS} FROM maintenance WHERE id = ?1");
@@ -163,9 +181,49 @@ pub fn list(
         .during("read windows of maintenance")
 }
 
+/// Where a device is, for the windows that concern it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The site.
+    pub site: &'a str,
+    /// The device's id; empty for none.
+    pub device: &'a str,
+    /// What it is for.
+    pub class: &'a str,
+    /// Where it stands; areas within areas are parted by `/`.
+    pub area: &'a str,
+}
+
+impl MaintenanceRow {
+    fn concerns(&self, place: &Place<'_>) -> bool {
+        let in_area =
+            |area: &str| place.area.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.site == place.site
+            && self.device.as_deref().is_none_or(|wanted| wanted == place.device)
+            && self.class.as_deref().is_none_or(|wanted| wanted == place.class)
+            && self.area.as_deref().is_none_or(in_area)
+    }
+
+    /// The times of it that touch the stretch.
+    fn times(&self, zone: &TimeZone, (from_ms, to_ms): Stretch) -> Vec<Stretch> {
+        match &self.repeat {
+            None => vec![(self.from_ms, self.to_ms)],
+            Some(repeat) => {
+                let within = (from_ms.max(self.from_ms), to_ms.min(self.to_ms));
+                let cut = |(from, to): Stretch| (from.max(self.from_ms), to.min(self.to_ms));
+                repeat.within(zone, within).into_iter().map(cut).collect()
+            }
+        }
+    }
+}
+
 /// The windows that count within a stretch.
 #[derive(Debug, Default)]
-pub struct Windows(Vec<MaintenanceRow>);
+pub struct Windows {
+    windows: Vec<(MaintenanceRow, Vec<Stretch>)>,
+    /// Where devices stand, if any window asks for it.
+    areas: HashMap<String, String>,
+}
 
 impl Windows {
     /// Reads them.
@@ -174,20 +232,78 @@ impl Windows {
     /// When they cannot be read.
     pub fn within(conn: &Connection, from_ms: i64, to_ms: i64) -> Result<Self, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM maintenance WHERE NOT cancelled AND from_ms < ?2 AND to_ms > ?1");
-        let rows = conn
+        let rows: Vec<MaintenanceRow> = conn
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_map([from_ms, to_ms], read)?.collect())
             .during("read windows of maintenance")?;
-        Ok(Self(rows))
+        let areas = if rows.iter().any(|row| row.area.is_some()) { areas(conn)? } else { HashMap::new() };
+        let mut windows = Vec::with_capacity(rows.len());
+        for row in rows {
+            let zone = zone_of(conn, &row.site)?;
+            let times = row.times(&zone, (from_ms, to_ms));
+            windows.push((row, times));
+        }
+        Ok(Self { windows, areas })
     }
 
     /// When a device was being worked on.
     pub(super) fn of(&self, device: &str, site: &str, class: &str) -> Vec<Stretch> {
-        let concerns = |window: &&MaintenanceRow| {
-            window.site == site
-                && window.device.as_deref().is_none_or(|wanted| wanted == device)
-                && window.class.as_deref().is_none_or(|wanted| wanted == class)
-        };
-        self.0.iter().filter(concerns).map(|window| (window.from_ms, window.to_ms)).collect()
+        let area = self.areas.get(device).map_or("", String::as_str);
+        let place = Place { site, device, class, area };
+        let concerning = self.windows.iter().filter(|(window, _)| window.concerns(&place));
+        concerning.flat_map(|(_, times)| times.iter().copied()).collect()
     }
+
+    /// Whether somebody works there at `at_ms`, which lies in the stretch that was read.
+    #[must_use]
+    pub fn cover(&self, place: &Place<'_>, at_ms: i64) -> bool {
+        let now = |times: &[Stretch]| times.iter().any(|(from, to)| (*from..*to).contains(&at_ms));
+        self.windows.iter().any(|(window, times)| now(times) && window.concerns(place))
+    }
+
+    /// The ids of windows that hold at `at_ms`.
+    #[must_use]
+    pub fn holding(&self, at_ms: i64) -> Vec<i64> {
+        let now = |times: &[Stretch]| times.iter().any(|(from, to)| (*from..*to).contains(&at_ms));
+        self.windows.iter().filter(|(_, times)| now(times)).map(|(window, _)| window.id).collect()
+    }
+}
+
+/// Where each device stands.
+fn areas(conn: &Connection) -> Result<HashMap<String, String>, StoreError> {
+    conn.prepare_cached("SELECT id, coalesce(area, json_extract(spec, '$.area'), '') FROM devices")
+        .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .during("read where devices stand")
+}
+
+/// The time zone of a site.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn zone_of(conn: &Connection, site: &str) -> Result<TimeZone, StoreError> {
+    let name: Option<String> = conn
+        .prepare_cached("SELECT zone FROM sites WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([site], |row| row.get(0)).optional())
+        .during("read the zone of a site")?;
+    Ok(zone(name.as_deref().unwrap_or_default()))
+}
+
+/// Whether somebody works there now.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_worked_on(conn: &Connection, place: &Place<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM maintenance WHERE site = ?1 AND to_ms > ?2 AND from_ms <= ?2 AND NOT cancelled");
+    let rows: Vec<MaintenanceRow> = conn
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_map(params![place.site, now.0], read)?.collect())
+        .during("read windows of maintenance")?;
+    for row in rows.iter().filter(|row| row.concerns(place)) {
+        let now = (now.0, now.0.saturating_add(1));
+        if row.repeat.is_none() || !row.times(&zone_of(conn, place.site)?, now).is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

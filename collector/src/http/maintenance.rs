@@ -14,14 +14,18 @@ use super::readings::time;
 use super::{AppState, Problem, devices, parse_time};
 use crate::audit::{self, Deed};
 use crate::auth::Scope;
-use crate::availability::{self, EndProblem, MaintenanceRow, NewWindow};
+use crate::availability::{self, EndProblem, MaintenanceRow, NewWindow, Repeat, RepeatKind};
 
 /// The longest window, in milliseconds: 366 days.
 const LONGEST_MS: i64 = 366 * 24 * 3_600_000;
+/// The longest time in which one comes again: ten years.
+const LONGEST_REPEATED_MS: i64 = 10 * LONGEST_MS;
+/// How long one comes again that says no end: five years.
+const USUAL_REPEATED_MS: i64 = 5 * LONGEST_MS;
 /// The longest reason, in characters.
 const REASON: usize = 500;
 
-/// A window to make: of a device, or of a class at a site, or of a whole site.
+/// A window to make: of a device, or of a class or an area (or a class in an area) at a site, or of a whole site.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewMaintenance {
@@ -31,12 +35,33 @@ pub(super) struct NewMaintenance {
     device: Option<String>,
     /// Only devices of this class.
     class: Option<String>,
+    /// Only devices in this area, and in areas within it.
+    area: Option<String>,
     /// Its beginning, RFC 3339 or milliseconds as text; it may lie in the past.
     from: String,
-    /// Its end.
-    to: String,
+    /// Its end; with `repeat` the time until which it comes again, five years later if it is not given.
+    to: Option<String>,
+    /// When it comes again.
+    repeat: Option<NewRepeat>,
     /// Why; 1 to 500 characters.
     reason: String,
+}
+
+/// When a window comes again, by the clock at the site.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRepeat {
+    /// How often.
+    kind: RepeatKind,
+    /// Days of the week (1, Monday, to 7) or of the month (1 to 31).
+    #[serde(default)]
+    days: Vec<i8>,
+    /// When it begins, `HH:MM`.
+    from: String,
+    /// When it ends; on the next day if that is not after the beginning.
+    to: String,
+    /// Until when it comes again; the same as `to` beside `repeat`.
+    until: Option<String>,
 }
 
 /// Makes a window of maintenance: what happens in it does not count for availability.
@@ -56,9 +81,21 @@ pub(super) async fn create(
         }
         time.unwrap_or(Timestamp(0))
     };
-    let (from, to) = (read("from", &new.from), read("to", &new.to));
-    if problems.is_empty() && !(from < to && to.0.saturating_sub(from.0) <= LONGEST_MS) {
-        problems.push("from must be before to, by at most 366 days".to_owned());
+    let from = read("from", &new.from);
+    let until = new.repeat.as_ref().and_then(|repeat| repeat.until.clone());
+    let to = match (until.or(new.to), &new.repeat) {
+        (Some(to), _) => read("to", &to),
+        (None, Some(_)) => from.plus_ms(USUAL_REPEATED_MS),
+        (None, None) => read("to", ""),
+    };
+    let longest = if new.repeat.is_some() { LONGEST_REPEATED_MS } else { LONGEST_MS };
+    if problems.is_empty() && !(from < to && to.0.saturating_sub(from.0) <= longest) {
+        problems.push(format!("from must be before to, by at most {} days", longest / (24 * 3_600_000)));
+    }
+    let repeat = new.repeat.map(|NewRepeat { kind, days, from, to, .. }| Repeat { kind, days, from, to });
+    problems.extend(repeat.iter().flat_map(Repeat::problems));
+    if new.area.as_ref().is_some_and(|area| area.is_empty() || area.len() > kouan_protocol::limits::TEXT_BYTES) {
+        problems.push("area is empty or too long".to_owned());
     }
     if new.reason.trim().is_empty() || new.reason.chars().count() > REASON {
         problems.push(format!("reason has 1 to {REASON} characters"));
@@ -66,11 +103,11 @@ pub(super) async fn create(
     if new.class.as_ref().is_some_and(|class| class.is_empty() || class.len() > kouan_protocol::limits::TEXT_BYTES) {
         problems.push("class is empty or too long".to_owned());
     }
-    if new.device.is_some() && new.class.is_some() {
-        problems.push("give a device or a class, not both".to_owned());
+    if new.device.is_some() && (new.class.is_some() || new.area.is_some()) {
+        problems.push("give a device, or a class or an area, not both".to_owned());
     }
     if new.device.is_none() && new.site.is_none() {
-        problems.push("give a device, or a site with or without a class".to_owned());
+        problems.push("give a device, or a site with or without a class or an area".to_owned());
     }
     if !problems.is_empty() {
         return Err(Problem::invalid(problems));
@@ -90,12 +127,22 @@ pub(super) async fn create(
         return Err(Problem::not_found("such site with devices"));
     }
     let actor = caller.actor();
-    let window =
-        NewWindow { site, device: new.device, class: new.class, from, to, reason: new.reason, by: caller.name };
+    let window = NewWindow {
+        site,
+        device: new.device,
+        class: new.class,
+        area: new.area,
+        repeat,
+        from,
+        to,
+        reason: new.reason,
+        by: caller.name,
+    };
     let now = shared.clock.wall();
     let made = shared.state.transact(move |transaction| {
         let made = availability::add(transaction, &window, now)?;
-        let detail = json!({ "device": window.device, "class": window.class, "reason": window.reason });
+        let detail = json!({ "device": window.device, "class": window.class, "area": window.area,
+            "repeat": window.repeat, "reason": window.reason });
         let deed = Deed::new("maintenance-planned", made.id.to_string()).at(&made.site).with(detail);
         audit::record(transaction, &actor, &deed, now)?;
         Ok(made)

@@ -281,7 +281,8 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
         Change::Alarm(alarm, moment) => {
             let device = working.ensure(origin, &alarm.device)?;
             let current = working.current_boot(&origin.agent)?;
-            alarms::take(working.transaction, origin, device.as_str(), &alarm, &moment, current)
+            let concerned = working.concerned(&device);
+            alarms::take(working.transaction, origin, &concerned, &alarm, &moment, current)
         }
         Change::AllAlarms(named, moment) => {
             let mut standing = HashSet::new();

@@ -284,6 +284,21 @@ impl<'t> Working<'t> {
         self.changed.devices.get_mut(id)
     }
 
+    /// What alarms say of the device.
+    pub(super) fn concerned(&self, id: &DeviceId) -> alarms::Concerned {
+        let concerned = |device: &Device| alarms::Concerned {
+            device: id.to_string(),
+            label: device.label().to_owned(),
+            class: device.spec.class.clone(),
+            area: device.area().to_owned(),
+        };
+        let known = match self.changed.devices.get(id) {
+            Some(device) => Some(concerned(device)),
+            None => self.read(|fleet| fleet.get(id).map(concerned)),
+        };
+        known.unwrap_or_else(|| alarms::Concerned { device: id.to_string(), ..alarms::Concerned::default() })
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Fleet) -> T) -> T {
         read(&self.fleet.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -476,4 +491,25 @@ pub fn bindings(conn: &Connection, device: Option<&str>) -> Result<Vec<BindingRo
             statement.query_map(rusqlite::params_from_iter(device), read)?.collect()
         })
         .during("read bindings")
+}
+
+/// Gives devices the areas of their assets; `None` takes one back, so that the agent's word counts again.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn place(
+    transaction: &Transaction<'_>,
+    fleet: &RwLock<Fleet>,
+    areas: BTreeMap<DeviceId, Option<String>>,
+) -> Result<MovedDevices, StoreError> {
+    let mut working = Working::new(transaction, fleet);
+    for (id, area) in areas {
+        let Some(device) = working.device_mut(&id).filter(|device| device.own_area != area) else { continue };
+        device.own_area = area;
+        transaction
+            .prepare_cached("UPDATE devices SET area = ?2 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![id.as_str(), device.own_area]))
+            .during("place a device")?;
+    }
+    Ok(MovedDevices(working.finish()))
 }

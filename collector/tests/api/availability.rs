@@ -208,11 +208,11 @@ async fn the_log_of_alarms_is_found_by_any_combination_and_paged_by_time() {
         (0..30_u64).map(|at| (at * 7 % 30, if at % 2 == 0 { "raised" } else { "cleared" })).collect();
     let batch = agent.aged(Lane::Urgent, changes);
     agent.upload(vec![batch]).await;
-    collector.items_when("/api/v1/alarms?log=true&limit=1000", 30).await;
+    collector.items_when("/api/v1/alarms/log?limit=1000", 30).await;
     let walk = async |search: &str| {
         let (mut found, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = collector.get(&format!("/api/v1/alarms?log=true&limit=4{search}{cursor}")).await;
+            let page = collector.get(&format!("/api/v1/alarms/log?limit=4{search}{cursor}")).await;
             let items = page["items"].as_array().unwrap();
             found.extend(items.iter().map(|row| (NOW - row["time_ms"].as_i64().unwrap()).unsigned_abs() / minute));
             match page["next"].as_str() {
@@ -238,8 +238,31 @@ async fn the_log_of_alarms_is_found_by_any_combination_and_paged_by_time() {
         assert!(walk(none).await.is_empty(), "{none}");
     }
     for bad in ["severity=bad", "state=up", "order=up", "cursor=7", "from=x"] {
-        let path = format!("/api/v1/alarms?{bad}");
+        let path = format!("/api/v1/alarms/log?{bad}");
         let (status, _) = collector.request(Method::GET, &path, Some(&collector.key), None).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn figures_of_a_period_by_site_and_class() {
+    // Of the three devices two have never told how they are.
+    let (collector, mut agent, _) = twenty_hours().await;
+    collector.clock.advance_ms(16_000);
+    let more = agent.rows(&[(1, 230.0)]);
+    agent.upload(vec![more]).await;
+    let range = format!("period=range&from={}&to={}", NOW - 18 * HOUR, NOW);
+    becomes(&collector, &format!("/api/v1/availability/summary?{range}"), &[11, 1, 4, 38, 0]).await;
+    let by_class = collector.get(&format!("/api/v1/availability/summary?{range}&by=class")).await;
+    let worst = &by_class["items"][0];
+    assert_eq!((&worst["key"], &worst["devices"]), (&json!("ups"), &json!(1)));
+    assert!((worst["availability"].as_f64().unwrap() - 11.0 / 16.0).abs() < 1e-3, "{worst}");
+    assert_eq!(by_class["images"], json!({ "cameras": 0, "online_rate": null, "judged": 0, "intact_rate": null }));
+    let day = collector.get("/api/v1/availability/summary?period=day").await;
+    assert_eq!(day["zone"], "Asia/Shanghai");
+    for wrong in ["period=week", "period=month&at=2026-13", "zone=Mars", "by=colour"] {
+        let path = format!("/api/v1/availability/summary?{wrong}");
+        let (status, _) = collector.request(Method::GET, &path, Some(&collector.key), None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
     }
 }

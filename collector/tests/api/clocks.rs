@@ -17,7 +17,7 @@ async fn tell(agent: &mut ScriptedAgent, state: AlarmState, level: HealthLevel, 
 
 /// Waits until the device shows what was told last.
 async fn shows(collector: &Running, alarms: usize, level: &str, voltage: f64) {
-    collector.items_when("/api/v1/alarms", alarms).await;
+    collector.items_when("/api/v1/alarms?state=raised", alarms).await;
     let device = collector.device("ups-1").await;
     collector.value_becomes(&device, "voltage", json!(voltage)).await;
     let detail = collector.get(&format!("/api/v1/devices/{device}")).await;
@@ -61,7 +61,7 @@ async fn the_agents_wall_clock_jumps_by_a_year_either_way() {
     let values: Vec<f64> = readings.iter().map(|reading| reading["value"].as_f64().unwrap()).collect();
     assert_eq!(values, [220.0, 221.0, 222.0, 223.0]);
     assert_eq!(readings[1]["agent_time_ms"].as_i64().unwrap() - readings[1]["time_ms"].as_i64().unwrap(), YEAR);
-    let log = collector.items("/api/v1/alarms?log=true").await;
+    let log = collector.items("/api/v1/alarms/log").await;
     assert_eq!(log[2]["agent_time_ms"].as_i64().unwrap() - log[2]["time_ms"].as_i64().unwrap(), YEAR, "{}", log[2]);
     collector.is_sound().await;
 }
@@ -154,17 +154,17 @@ async fn what_a_clock_that_was_never_set_recorded_before_a_reboot_does_not_act()
         .change(|anchor| (anchor.boot, anchor.boot_time, anchor.wall) = (BootId(2), BootTime(9_000), Timestamp(9_000)));
     agent.hello().await;
     agent.upload(vec![old]).await;
-    let log = collector.items_when("/api/v1/alarms?log=true", 1).await;
+    let log = collector.items_when("/api/v1/alarms/log", 1).await;
     assert_eq!(
         (log[0]["late"].as_bool(), log[0]["time_status"].as_str()),
         (Some(true), Some("uncertain")),
         "{}",
         log[0]
     );
-    assert!(collector.items("/api/v1/alarms").await.is_empty());
+    assert!(collector.items("/api/v1/alarms?state=raised").await.is_empty());
     let fresh = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![fresh]).await;
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
 }
 
 #[tokio::test]
@@ -174,11 +174,11 @@ async fn alarms_of_this_side_and_the_log_outlive_a_clock_that_goes_back() {
     agent.hello().await;
     agent.incarnation = kouan_protocol::Incarnation::random();
     agent.hello().await;
-    let raised: Vec<Value> = collector.items_when("/api/v1/alarms", 1).await;
+    let raised: Vec<Value> = collector.items_when("/api/v1/alarms?state=raised", 1).await;
     assert_eq!(raised[0]["condition"], "duplicate-identity");
     collector.clock.change(|anchor| anchor.wall = anchor.wall.plus_ms(-YEAR));
     eventually("it does not stand for a year", async || {
-        collector.items("/api/v1/alarms").await.is_empty().then_some(())
+        collector.items("/api/v1/alarms?state=raised").await.is_empty().then_some(())
     })
     .await;
 }

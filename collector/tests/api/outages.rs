@@ -69,7 +69,7 @@ async fn one_digest_tells_what_came_and_went() {
         (row["from_ms"].as_i64(), row["to_ms"].as_i64()),
         (Some(crate::running::NOW - 500_000), Some(crate::running::NOW))
     );
-    assert!(collector.items("/api/v1/alarms").await.is_empty(), "nothing of it acts");
+    assert!(collector.items("/api/v1/alarms?state=raised").await.is_empty(), "nothing of it acts");
     let port = collector.key("port", &["read"], Some(&["port"])).await;
     let (_, body) = collector.request(reqwest::Method::GET, "/api/v1/outages", Some(&port), None).await;
     assert_eq!(body["items"], json!([]));
@@ -112,16 +112,16 @@ async fn a_snapshot_of_all_alarms_clears_what_it_does_not_name() {
     agent.hello().await;
     let raised = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![raised]).await;
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
     collector.clock.advance_ms(5_000);
     let (named, at) = (alarm(AlarmState::Raised), agent.now().boot_time);
     agent.snapshot(vec![Record::new(at, named)]).await;
-    assert_eq!(collector.items("/api/v1/alarms").await.len(), 1, "it is named");
+    assert_eq!(collector.items("/api/v1/alarms?state=raised").await.len(), 1, "it is named");
     collector.clock.advance_ms(600_000);
     agent.hello().await;
     agent.snapshot(Vec::new()).await;
-    collector.items_when("/api/v1/alarms", 0).await;
-    let log = collector.items("/api/v1/alarms?log=true").await;
+    collector.items_when("/api/v1/alarms?state=raised", 0).await;
+    let log = collector.items("/api/v1/alarms/log").await;
     assert_eq!((log[0]["state"].as_str(), log[0]["condition"].as_str()), (Some("cleared"), Some("on-battery")));
     assert!(log[0]["text"].as_str().unwrap().contains("could not be heard"));
 
@@ -129,12 +129,12 @@ async fn a_snapshot_of_all_alarms_clears_what_it_does_not_name() {
     let late =
         agent.aged(Lane::Urgent, vec![(500_000, alarm(AlarmState::Cleared)), (400_000, alarm(AlarmState::Raised))]);
     agent.upload(vec![late]).await;
-    collector.items_when("/api/v1/alarms?log=true", 4).await;
-    assert!(collector.items("/api/v1/alarms").await.is_empty());
+    collector.items_when("/api/v1/alarms/log", 4).await;
+    assert!(collector.items("/api/v1/alarms?state=raised").await.is_empty());
     collector.clock.advance_ms(1_000);
     let raised = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![raised]).await;
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_snapshot_does_not_clear_what_was_raised_after_it_was_made() {
     collector.clock.advance_ms(10);
     let raised = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![raised]).await;
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
     agent.snapshot_of(made, Vec::new()).await;
-    assert_eq!(collector.items("/api/v1/alarms").await.len(), 1);
+    assert_eq!(collector.items("/api/v1/alarms?state=raised").await.len(), 1);
 }

@@ -19,7 +19,7 @@ async fn a_restart_keeps_positions_devices_values_and_health() {
     let device = collector.device("ups-1").await;
     let point = collector.value_becomes(&device, "voltage", json!(230.5)).await;
     assert_eq!((point["unit"].as_str(), point["age_ms"].as_i64()), (Some("V"), Some(1_000)));
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
 
     let collector = collector.restart().await;
     agent.moved_to(&collector.base);
@@ -81,21 +81,21 @@ async fn a_late_alarm_is_written_down_and_does_not_act() {
     agent.hello().await;
     let late = late_batch(&mut agent, alarm(AlarmState::Raised), 120_000);
     agent.upload(vec![late]).await;
-    let log = collector.items_when("/api/v1/alarms?log=true", 1).await;
+    let log = collector.items_when("/api/v1/alarms/log", 1).await;
     assert_eq!(log[0]["late"], true);
-    assert!(collector.items("/api/v1/alarms").await.is_empty());
+    assert!(collector.items("/api/v1/alarms?state=raised").await.is_empty());
 
     let raised = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![raised]).await;
-    collector.items_when("/api/v1/alarms", 1).await;
+    collector.items_when("/api/v1/alarms?state=raised", 1).await;
     let older = late_batch(&mut agent, alarm(AlarmState::Cleared), 200_000);
     agent.upload(vec![older]).await;
-    collector.items_when("/api/v1/alarms?log=true", 3).await;
-    assert_eq!(collector.items("/api/v1/alarms").await.len(), 1, "an older word does not clear it");
+    collector.items_when("/api/v1/alarms/log", 3).await;
+    assert_eq!(collector.items("/api/v1/alarms?state=raised").await.len(), 1, "an older word does not clear it");
     collector.clock.advance_ms(1_000);
     let cleared = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Cleared)]);
     agent.upload(vec![cleared]).await;
-    collector.items_when("/api/v1/alarms", 0).await;
+    collector.items_when("/api/v1/alarms?state=raised", 0).await;
 }
 
 #[tokio::test]
