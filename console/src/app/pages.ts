@@ -5,7 +5,7 @@
  * `i18n/zh/<page>.json` and `i18n/en/<page>.json`. Lists are asked for under these keys, under which the stream finds
  * them: `devices`, `device`, `alarms`, `alarm`, `alarm-summary`, `agents`, `commands`, `command`, `overview`.
  */
-import { IconDevices, IconOverview } from '../ui/icons';
+import { IconAssets, IconDevices, IconMap, IconOverview, IconPin, IconTopology, IconWall } from '../ui/icons';
 import type { PageEntry } from './page';
 
 export const pages: readonly PageEntry[] = [
@@ -18,6 +18,30 @@ export const pages: readonly PageEntry[] = [
     path: '/devices',
     load: () => import('../pages/devices'),
     nav: { group: 'watch', word: 'devices', icon: IconDevices },
+  },
+  { path: '/map', load: () => import('../pages/map'), nav: { group: 'place', word: 'map', icon: IconMap } },
+  {
+    path: '/plans',
+    load: () => import('../pages/plans'),
+    nav: { group: 'place', word: 'plans', icon: IconPin },
+  },
+  {
+    path: '/topology',
+    load: () => import('../pages/topology'),
+    nav: { group: 'place', word: 'topology', icon: IconTopology },
+  },
+  {
+    path: '/assets',
+    load: () => import('../pages/assets'),
+    nav: { group: 'place', word: 'assets', icon: IconAssets },
+  },
+  { path: '/assets/import', load: () => import('../pages/asset-import'), right: 'configure' },
+  { path: '/assets/$id', load: () => import('../pages/asset') },
+  {
+    path: '/wall',
+    load: () => import('../pages/wall'),
+    nav: { group: 'watch', word: 'wall', icon: IconWall },
+    bare: true,
   },
   { path: '/profile', load: () => import('../pages/profile') },
 ];

@@ -1,0 +1,88 @@
+/** Assets, areas and the topology, as pages ask for them. */
+import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { api } from '../../api/client';
+import { useStreamBatch } from '../../api/live';
+import type { Health, HealthLevel, Page } from '../../api/types';
+import type { Area, Asset, Position, Topology, TopologyNode } from './types';
+
+/** Pages of a list that are followed to its end; a site has no more. */
+const MOST_PAGES = 50;
+
+/** Every row of a list. */
+export async function everything<T>(
+  path: string,
+  query: Record<string, string | null>,
+  signal?: AbortSignal,
+): Promise<T[]> {
+  const rows: T[] = [];
+  let cursor: string | null = null;
+  for (let at = 0; at < MOST_PAGES; at += 1) {
+    const page: Page<T> = await api.get<Page<T>>(path, { ...query, limit: 500, cursor }, signal);
+    rows.push(...page.items);
+    cursor = page.next ?? null;
+    if (cursor === null) break;
+  }
+  return rows;
+}
+
+export const areasQuery = (site: string | null) =>
+  queryOptions({
+    queryKey: ['areas', { site }],
+    queryFn: ({ signal }) => everything<Area>('/areas', { site }, signal),
+    staleTime: 60_000,
+  });
+
+export const assetQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['asset', id],
+    queryFn: () => api.get<Asset>(`/assets/${encodeURIComponent(id)}`),
+  });
+
+export const positionsQuery = (area: string) =>
+  queryOptions({
+    queryKey: ['positions', area],
+    queryFn: async () => {
+      const answer = await api.get<{ positions?: Position[]; items?: Position[] }>(
+        `/areas/${encodeURIComponent(area)}/positions`,
+      );
+      return answer.positions ?? answer.items ?? [];
+    },
+  });
+
+export const topologyQuery = (site: string | null) =>
+  queryOptions({
+    queryKey: ['topology', { site }],
+    queryFn: () => api.get<Topology>('/topology', { site }),
+    staleTime: 60_000,
+  });
+
+/** How far a node's device can be used; an asset without a device is not known. */
+export function levelOf(node: { health: Health | HealthLevel | null }): HealthLevel {
+  if (node.health === null) return 'unknown';
+  return typeof node.health === 'string' ? node.health : node.health.level;
+}
+
+/** Whether the level is how it is now, as far as the collector knows. */
+export function isCurrent(node: { health: Health | HealthLevel | null }): boolean {
+  return node.health === null || typeof node.health === 'string' || node.health.current !== false;
+}
+
+/** How everything of a site hangs together, with health and alarms as they are now. */
+export function useTopology(site: string | null) {
+  const client = useQueryClient();
+  useStreamBatch((batch) => {
+    if (batch.devices.size === 0) return;
+    client.setQueryData<Topology>(['topology', { site }], (data) => {
+      if (!data) return data;
+      let touched = false;
+      const nodes = data.nodes.map((node): TopologyNode => {
+        const change = node.device ? batch.devices.get(node.device) : undefined;
+        if (!change) return node;
+        touched = true;
+        return { ...node, health: change.health ?? node.health, alarms: change.alarms ?? node.alarms };
+      });
+      return touched ? { ...data, nodes } : data;
+    });
+  });
+  return useQuery(topologyQuery(site));
+}

@@ -1,0 +1,65 @@
+/** All sites, or all classes, as tiles: a sign, a name, and how many do not work. */
+import { useTranslation } from 'react-i18next';
+import type { Overview } from '../../api/types';
+import { useWords } from '../../i18n/words';
+import { LEVEL_TONES, LevelShape } from '../../ui/badges';
+import { troubled, worstFirst, worstLevel } from '../map/order';
+import classes from './wall.module.css';
+
+/** What fits on a wall and can still be read. */
+const TILES = 24;
+
+interface TileProps {
+  title: string;
+  total: number;
+  row: Parameters<typeof worstLevel>[0][number];
+  alarms: number;
+}
+
+function Tile({ title, total, row, alarms }: TileProps) {
+  const { t } = useTranslation('wall');
+  const level = worstLevel([row]);
+  const bad = troubled(row);
+  return (
+    <li className={classes['tile']} data-tone={LEVEL_TONES[level]}>
+      <div>
+        <LevelShape level={level} size={26} /> <b>{title}</b>
+      </div>
+      <div>
+        <strong>{bad > 0 ? t('tileBad', { bad, total }) : t('tileWell', { total })}</strong>
+        {alarms > 0 && <span>{t('tileAlarms', { alarms })}</span>}
+      </div>
+    </li>
+  );
+}
+
+export function SitesView({ overview, name }: { overview: Overview; name: (site: string) => string }) {
+  const rows = [...overview.sites].sort(worstFirst);
+  return (
+    <ul className={classes['tiles']}>
+      {rows.slice(0, TILES).map((row) => (
+        <Tile key={row.site} title={name(row.site)} total={row.total} row={row} alarms={row.open_alarms} />
+      ))}
+    </ul>
+  );
+}
+
+export function ClassesView({ overview }: { overview: Overview }) {
+  const words = useWords();
+  const rows = [...overview.classes].sort(
+    (a, b) => troubled(b) - troubled(a) || b.open_alarms - a.open_alarms || b.total - a.total,
+  );
+  return (
+    <ul className={classes['tiles']}>
+      {rows.slice(0, TILES).map((row) => (
+        <Tile
+          key={row.class}
+          title={words.class(row.class)}
+          total={row.total}
+          row={row}
+          alarms={row.open_alarms}
+        />
+      ))}
+    </ul>
+  );
+}
