@@ -1,51 +1,41 @@
 /** All devices: filter, search, order, and do something to many of them. */
-import { TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { usePagedList } from '../../api/lists';
+import { useSession } from '../../api/session';
 import type { Device } from '../../api/types';
-import { text, useParams, word, words } from '../../app/params';
+import { useParams } from '../../app/params';
 import { useSite } from '../../app/site';
-import { LEVELS } from '../../ui/badges';
 import { DataTable } from '../../ui/data-table';
 import { useGo } from '../../ui/link';
 import { PageBody, PageHeader } from '../../ui/page';
+import { BulkBar } from './bulk-bar';
 import { DeviceCard, useDeviceColumns } from './columns';
+import { FilterBar } from './filter-bar';
+import { PARAMS, type SORTS } from './params';
 
-const SORTS = ['worst', 'label', 'class', 'area', 'site', 'alarms', 'since'] as const;
-const PARAMS = {
-  q: text(),
-  class: text(),
-  area: text(),
-  agent: text(),
-  health: words(LEVELS),
-  sort: word(SORTS, 'worst'),
-  order: word(['asc', 'desc'], 'asc'),
-};
+const TONES = { unreachable: 'bad', reachable: 'serious', answering: 'warn' } as const;
+
+function toneOf(device: Device): 'bad' | 'serious' | 'warn' | undefined {
+  return TONES[device.health.level as keyof typeof TONES];
+}
 
 export default function DevicesPage() {
   const { t } = useTranslation('devices');
   const [site] = useSite();
   const [params, setParams] = useParams(PARAMS);
+  const { rights } = useSession();
   const go = useGo();
   const columns = useDeviceColumns(site === null);
   const query = useMemo(() => ({ ...params, site }), [params, site]);
   const list = usePagedList<Device>(['devices'], '/devices', query, 500);
-  const search = useDebouncedCallback((q: string) => setParams({ q }), 250);
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const mayAct = rights.some((right) => right === 'configure' || right === 'maintain' || right === 'operate');
   return (
     <PageBody fill>
-      <PageHeader
-        title={t('title')}
-        actions={
-          <TextInput
-            aria-label={t('search')}
-            placeholder={t('search')}
-            defaultValue={params.q}
-            onChange={(event) => search(event.currentTarget.value)}
-          />
-        }
-      />
+      <PageHeader title={t('title')} />
+      <FilterBar params={params} set={setParams} />
+      {chosen.size > 0 && <BulkBar ids={[...chosen]} onClear={() => setChosen(new Set())} />}
       <DataTable
         label={t('title')}
         list={list}
@@ -54,10 +44,12 @@ export default function DevicesPage() {
         card={(device) => <DeviceCard device={device} />}
         onOpen={(device) => go(`/devices/${encodeURIComponent(device.id)}`)}
         sort={{ by: params.sort, descending: params.order === 'desc' }}
-        onSort={(sort) =>
-          setParams({ sort: sort.by as (typeof SORTS)[number], order: sort.descending ? 'desc' : 'asc' })
+        onSort={({ by, descending }) =>
+          setParams({ sort: by as (typeof SORTS)[number], order: descending ? 'desc' : 'asc' })
         }
-        empty={{ title: t('empty') }}
+        {...(mayAct ? { selected: chosen, onSelect: setChosen } : {})}
+        tone={toneOf}
+        empty={{ title: t('empty'), text: t('emptyText') }}
       />
     </PageBody>
   );

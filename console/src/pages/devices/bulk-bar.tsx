@@ -1,0 +1,50 @@
+/** What can be done to the chosen devices. */
+import { Button, Group, Text } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useRight } from '../../api/session';
+import { IconBellOff, IconClose, IconPin, IconWindow } from '../../ui/icons';
+import { AreaDialog } from './area-dialog';
+import { MaintenanceDialog } from './maintenance-dialog';
+import { ShelveDialog } from './shelve-dialog';
+import classes from './devices.module.css';
+
+interface BulkBarProps {
+  ids: readonly string[];
+  onClear: () => void;
+}
+
+export function BulkBar({ ids, onClear }: BulkBarProps) {
+  const { t } = useTranslation('devices');
+  const [open, setOpen] = useState<'area' | 'maintenance' | 'shelve' | null>(null);
+  const [mayConfigure, mayMaintain, mayOperate] = [useRight('configure'), useRight('maintain'), useRight('operate')];
+  const close = () => setOpen(null);
+  return (
+    <div className={classes['bulk']} role="toolbar" aria-label={t('bulk.label')}>
+      <Text fw={600}>{t('bulk.chosen', { count: ids.length })}</Text>
+      <Group gap="xs">
+        {mayMaintain && (
+          <Button size="xs" variant="default" leftSection={<IconWindow size={15} />} onClick={() => setOpen('maintenance')}>
+            {t('bulk.maintenance')}
+          </Button>
+        )}
+        {mayOperate && (
+          <Button size="xs" variant="default" leftSection={<IconBellOff size={15} />} onClick={() => setOpen('shelve')}>
+            {t('bulk.shelve')}
+          </Button>
+        )}
+        {mayConfigure && (
+          <Button size="xs" variant="default" leftSection={<IconPin size={15} />} onClick={() => setOpen('area')}>
+            {t('bulk.area')}
+          </Button>
+        )}
+        <Button size="xs" variant="subtle" leftSection={<IconClose size={14} />} onClick={onClear}>
+          {t('bulk.clear')}
+        </Button>
+      </Group>
+      <MaintenanceDialog ids={ids} opened={open === 'maintenance'} onClose={close} />
+      <ShelveDialog ids={ids} opened={open === 'shelve'} onClose={close} />
+      <AreaDialog ids={ids} opened={open === 'area'} onClose={close} />
+    </div>
+  );
+}

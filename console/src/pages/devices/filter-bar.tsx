@@ -1,0 +1,110 @@
+/** What narrows the list: text, class, health, and what other pages asked for. */
+import { Button, CloseButton, Group, Select, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { overviewQuery } from '../../api/lists';
+import type { HealthLevel } from '../../api/types';
+import { useSite } from '../../app/site';
+import { useWords } from '../../i18n/words';
+import { LEVELS, LevelShape } from '../../ui/badges';
+import { IconSearch } from '../../ui/icons';
+import classes from './devices.module.css';
+import type { DeviceParams, SetDeviceParams } from './params';
+
+interface FilterBarProps {
+  params: DeviceParams;
+  set: SetDeviceParams;
+}
+
+export function FilterBar({ params, set }: FilterBarProps) {
+  const { t } = useTranslation('devices');
+  const words = useWords();
+  const [site] = useSite();
+  const { data } = useQuery(overviewQuery(site));
+  const known = data?.classes.map((each) => each.class) ?? [];
+  const ids = params.class && !known.includes(params.class) ? [...known, params.class] : known;
+  const options = ids.map((id) => ({ value: id, label: words.class(id) }));
+  options.sort((a, b) => a.label.localeCompare(b.label, words.language));
+  const toggle = (level: HealthLevel) => {
+    const isOn = params.health.includes(level);
+    set({ health: isOn ? params.health.filter((each) => each !== level) : [...params.health, level] });
+  };
+  const isFiltered = params.q !== '' || params.class !== '' || params.area !== '' || params.agent !== '';
+  return (
+    <div className={classes['filters']}>
+      <SearchInput value={params.q} onChange={(q) => set({ q })} />
+      <Select
+        aria-label={t('class')}
+        placeholder={t('allClasses')}
+        data={options}
+        value={params.class || null}
+        onChange={(value) => set({ class: value ?? '' })}
+        searchable
+        clearable
+        w={190}
+        nothingFoundMessage={t('noClass')}
+        clearButtonProps={{ 'aria-label': t('reset') }}
+      />
+      <fieldset className={classes['levels']}>
+        <legend className="k-hidden">{t('health')}</legend>
+        {LEVELS.map((level) => (
+          <button
+            key={level}
+            type="button"
+            className={classes['level']}
+            aria-pressed={params.health.includes(level)}
+            onClick={() => toggle(level)}
+          >
+            <LevelShape level={level} />
+            {words.health(level)}
+            <span className={classes['levelCount']}>{data?.devices.by_level[level] ?? 0}</span>
+          </button>
+        ))}
+      </fieldset>
+      {(['area', 'agent'] as const).map(
+        (name) =>
+          params[name] && (
+            <span key={name} className={classes['pill']}>
+              {t(name)}: {params[name]}
+              <CloseButton size="xs" aria-label={t('reset')} onClick={() => set({ [name]: '' })} />
+            </span>
+          ),
+      )}
+      {(isFiltered || params.health.length > 0) && (
+        <Group gap={0}>
+          <Button
+            size="xs"
+            variant="subtle"
+            onClick={() => set({ q: '', class: '', area: '', agent: '', health: [] })}
+          >
+            {t('reset')}
+          </Button>
+        </Group>
+      )}
+    </div>
+  );
+}
+
+function SearchInput({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const { t } = useTranslation('devices');
+  const [text, setText] = useState(value);
+  const tell = useDebouncedCallback(onChange, 250);
+  // The address may change by itself: a link, a step back, a reset.
+  useEffect(() => setText(value), [value]);
+  return (
+    <TextInput
+      type="search"
+      aria-label={t('search')}
+      placeholder={t('search')}
+      leftSection={<IconSearch size={16} />}
+      value={text}
+      w={{ base: '100%', xs: 270 }}
+      onChange={(event) => {
+        setText(event.currentTarget.value);
+        tell(event.currentTarget.value);
+      }}
+    />
+  );
+}

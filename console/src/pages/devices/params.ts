@@ -1,0 +1,17 @@
+import { type SetParams, text, type Values, word, words } from '../../app/params';
+import { LEVELS } from '../../ui/badges';
+
+export const SORTS = ['worst', 'label', 'class', 'area', 'site', 'alarms', 'since'] as const;
+
+export const PARAMS = {
+  q: text(),
+  class: text(),
+  area: text(),
+  agent: text(),
+  health: words(LEVELS),
+  sort: word(SORTS, 'worst'),
+  order: word(['asc', 'desc'], 'asc'),
+};
+
+export type DeviceParams = Values<typeof PARAMS>;
+export type SetDeviceParams = SetParams<typeof PARAMS>;

@@ -1,0 +1,70 @@
+/** The alarms that somebody should look at now. */
+import { useTranslation } from 'react-i18next';
+import { usePagedList } from '../../api/lists';
+import type { Alarm } from '../../api/types';
+import { useSite } from '../../app/site';
+import { useWords } from '../../i18n/words';
+import { SeverityBadge } from '../../ui/badges';
+import { AppLink } from '../../ui/link';
+import { Panel } from '../../ui/page';
+import { SiteName } from '../../ui/site-name';
+import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
+import { Age } from '../../ui/time-text';
+import classes from './overview.module.css';
+
+const SHOWN = 12;
+
+export function AttentionPanel() {
+  const { t } = useTranslation('overview');
+  const [site] = useSite();
+  const list = usePagedList<Alarm>(['alarms'], '/alarms', { state: 'open', order: 'severity', site }, SHOWN);
+  const open = list.rows.filter((alarm) => alarm.state !== 'closed').slice(0, SHOWN);
+  return (
+    <Panel title={t('attention')} aside={<AppLink to="/alarms">{t('allAlarms')}</AppLink>} flush>
+      {list.isFirstLoad && <LoadingState />}
+      {list.error && open.length === 0 && <ProblemState error={list.error} retry={list.retry} />}
+      {!list.isFirstLoad && !list.error && open.length === 0 && (
+        <EmptyState title={t('noAlarms')} text={t('noAlarmsText')} />
+      )}
+      <ul className={classes['list']}>
+        {open.map((alarm) => (
+          <AlarmLine key={alarm.id} alarm={alarm} withSite={site === null} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function AlarmLine({ alarm, withSite }: { alarm: Alarm; withSite: boolean }) {
+  const { t } = useTranslation('overview');
+  const words = useWords();
+  const isSeen = alarm.acknowledged_ms !== null;
+  return (
+    <li className={classes['alarm']} data-seen={isSeen || undefined}>
+      <SeverityBadge severity={alarm.severity} old={alarm.state === 'cleared'} />
+      <div className={classes['alarmText']}>
+        <AppLink to={`/alarms/${encodeURIComponent(alarm.id)}`} className={classes['strong'] ?? ''}>
+          {words.name(alarm.text, words.condition(alarm.condition))}
+        </AppLink>
+        <div className={classes['alarmWhere']}>
+          {alarm.device ? (
+            <AppLink to={`/devices/${encodeURIComponent(alarm.device)}`}>{alarm.device_label}</AppLink>
+          ) : (
+            alarm.agent
+          )}
+          {alarm.area && <span>{alarm.area}</span>}
+          {withSite && (
+            <span>
+              <SiteName id={alarm.site} />
+            </span>
+          )}
+          {alarm.hides > 0 && <span>{t('hides', { count: alarm.hides })}</span>}
+        </div>
+      </div>
+      <div className={classes['alarmSide']}>
+        <Age ms={alarm.raised_ms} site={alarm.site} />
+        <span className="k-dim">{t(alarm.state === 'cleared' ? 'cleared' : isSeen ? 'seen' : 'new')}</span>
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,71 @@
+/** The first line: how many devices are how, and how alarms are answered. */
+import { useTranslation } from 'react-i18next';
+import type { Overview } from '../../api/types';
+import { useWords } from '../../i18n/words';
+import { LEVELS, LevelShape, SEVERITIES, SeverityShape } from '../../ui/badges';
+import { AppLink } from '../../ui/link';
+import { numberText, shareText } from '../../ui/number';
+import { DurationText } from '../../ui/time-text';
+import { HealthBar } from './health-bar';
+import classes from './overview.module.css';
+
+export function Headline({ overview }: { overview: Overview }) {
+  const { t } = useTranslation('overview');
+  const words = useWords();
+  const { devices, alarms } = overview;
+  const levels = devices.by_level;
+  const notCurrent = levels.not_current ?? 0;
+  return (
+    <section className={classes['headline']}>
+      <div className={classes['tiles']}>
+        <AppLink to="/devices" className={classes['tile']}>
+          <span className={classes['tileWord']}>{t('devices')}</span>
+          <span className={classes['tileNumber']}>{numberText(devices.total)}</span>
+        </AppLink>
+        {LEVELS.filter((level) => level === 'working' || level === 'unreachable' || (levels[level] ?? 0) > 0).map((level) => (
+          <AppLink key={level} to="/devices" search={{ health: level }} className={classes['tile']}>
+            <span className={classes['tileWord']}>
+              <LevelShape level={level} /> {words.health(level)}
+            </span>
+            <span className={classes['tileNumber']}>{numberText(levels[level] ?? 0)}</span>
+          </AppLink>
+        ))}
+      </div>
+      <HealthBar levels={levels} total={devices.total} />
+      {notCurrent > 0 && <p className={classes['note']}>{t('notCurrent', { count: notCurrent })}</p>}
+      <div className={classes['tiles']}>
+        {SEVERITIES.map((severity) => {
+          const of = alarms.by_severity[severity];
+          return (
+            <AppLink key={severity} to="/alarms" search={{ severity }} className={classes['tile']}>
+              <span className={classes['tileWord']}>
+                <SeverityShape severity={severity} /> {t('alarmsOf', { severity: words.severity(severity) })}
+              </span>
+              <span className={classes['tileNumber']}>
+                {numberText(of?.open ?? 0)}
+                {(of?.unacknowledged ?? 0) > 0 && (
+                  <small className={classes['tileNote']}>{t('unseen', { count: of?.unacknowledged ?? 0 })}</small>
+                )}
+              </span>
+            </AppLink>
+          );
+        })}
+        <div className={classes['tile']}>
+          <span className={classes['tileWord']}>{t('response')}</span>
+          <span className={classes['tileNumber']}>
+            {alarms.response && alarms.response.count > 0 ? <DurationText ms={alarms.response.mean_ms} /> : '—'}
+            <small className={classes['tileNote']} data-below>
+              {t('within', { share: shareText(alarms.response?.within_10_min) })}
+            </small>
+          </span>
+        </div>
+        <div className={classes['tile']}>
+          <span className={classes['tileWord']}>{t('quiet')}</span>
+          <span className={classes['tileQuiet']}>
+            {t('quietText', { hidden: alarms.hidden, shelved: alarms.shelved, maintenance: alarms.maintenance })}
+          </span>
+        </div>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,59 @@
+/** The order of what is shown: whatever needs somebody first. */
+import type { ByLevel, HealthLevel, Overview, Severity } from '../../api/types';
+import { LEVELS } from '../../ui/badges';
+
+const SEVERITY_WEIGHT: Record<Severity, number> = { critical: 4, major: 3, warning: 2, info: 1 };
+
+/** Parts of a whole that are not as they should be: out of service, not valid, or partly working. */
+export function troubled(levels: ByLevel): number {
+  return (levels.unreachable ?? 0) + (levels.reachable ?? 0) + (levels.answering ?? 0);
+}
+
+/** Sites with the worst alarm first, then those with the larger part in trouble. */
+export function worstSites(sites: Overview['sites']): Overview['sites'] {
+  const weight = (severity: Severity | null) => (severity ? SEVERITY_WEIGHT[severity] : 0);
+  const share = (site: Overview['sites'][number]) => troubled(site.by_level) / Math.max(1, site.total);
+  return [...sites].sort(
+    (a, b) =>
+      weight(b.worst_severity) - weight(a.worst_severity) ||
+      share(b) - share(a) ||
+      b.open_alarms - a.open_alarms ||
+      a.site.localeCompare(b.site),
+  );
+}
+
+/** Classes with the most devices out of service first. */
+export function worstClasses(classes: Overview['classes']): Overview['classes'] {
+  return [...classes].sort(
+    (a, b) =>
+      (b.by_level.unreachable ?? 0) - (a.by_level.unreachable ?? 0) ||
+      troubled(b.by_level) - troubled(a.by_level) ||
+      b.open_alarms - a.open_alarms ||
+      b.total - a.total ||
+      a.class.localeCompare(b.class),
+  );
+}
+
+/** Agents that are not heard first, then by how much waits. */
+export function worstAgents(agents: Overview['agents']): Overview['agents'] {
+  const waiting = (agent: Overview['agents'][number]) => Object.values(agent.backlog).reduce((sum, n) => sum + n, 0);
+  return [...agents].sort(
+    (a, b) => Number(a.online) - Number(b.online) || waiting(b) - waiting(a) || a.agent.localeCompare(b.agent),
+  );
+}
+
+export interface Segment {
+  level: HealthLevel;
+  n: number;
+  /** Of the whole, 0 to 1. */
+  share: number;
+}
+
+/** Parts of a bar, worst first; small parts are kept wide enough to be seen. */
+export function segments(levels: ByLevel, total: number): Segment[] {
+  const present = LEVELS.map((level) => ({ level, n: levels[level] ?? 0 })).filter(({ n }) => n > 0);
+  const least = 0.012;
+  const raw = present.map(({ level, n }) => ({ level, n, share: Math.max(least, n / Math.max(1, total)) }));
+  const sum = raw.reduce((all, { share }) => all + share, 0);
+  return raw.map((part) => ({ ...part, share: part.share / sum }));
+}
