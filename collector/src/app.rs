@@ -17,6 +17,7 @@ use crate::auth::{self, Authenticator, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
+use crate::forget::Forgetting;
 use crate::http::{self, AppState, Peer, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
@@ -354,6 +355,7 @@ fn work_is_due(conn: &rusqlite::Connection, now: kouan_protocol::Timestamp) -> R
 async fn prune(shared: AppState) {
     let mut ticks = tokio::time::interval(PRUNE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut forgetting = Forgetting::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -381,6 +383,7 @@ async fn prune(shared: AppState) {
             prune_once(&shared, through, retention.max(ms(settings.keep))).await;
         }
         prune_once(&shared, through.min(remote), retention).await;
+        forgetting.step(&shared).await;
     }
 }
 

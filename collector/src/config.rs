@@ -157,6 +157,7 @@ fn read_retention(history: &mut Section<'_>) -> Retention {
         events: days(history, "keep_events_days"),
         minutes: days(history, "keep_minutes_days"),
         hours: days(history, "keep_hours_days"),
+        health: days(history, "keep_health_days"),
         classes,
     }
 }

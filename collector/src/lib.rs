@@ -17,6 +17,7 @@
 //! | [`oidc`] | people who sign in at an identity provider |
 //! | [`audit`] | what people and systems did |
 //! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
+//! | `forget` | old words about devices go out of the state |
 //! | [`restore`] | the life of a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod counters;
+mod forget;
 pub mod http;
 pub mod ingest;
 pub mod monitoring;

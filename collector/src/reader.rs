@@ -1,9 +1,9 @@
 //! What all readers of the log have in common: they are woken by a signal that carries no data, and may be stopped at
 //! any instant, because each commits its cursor together with its output.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -41,32 +41,77 @@ pub trait Reader: Send + 'static {
 }
 
 /// How far a reader is; others may look.
-#[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<[AtomicI64; 2]>);
+#[derive(Debug, Clone)]
+pub struct Progress(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    cursor: AtomicI64,
+    caught_up_to: AtomicI64,
+    pace: Mutex<Pace>,
+}
+
+/// How long a reader takes: it passes a mark that was set at what was the newest entry then.
+#[derive(Debug)]
+struct Pace {
+    mark: i64,
+    marked: Instant,
+    /// Everything that was there then has been seen; `None` until the reader has caught up with what it found.
+    fresh: Option<Instant>,
+}
 
 impl Progress {
     /// How far `reader` is before it begins.
     pub fn of(reader: &impl Reader) -> Self {
-        let progress = Self::default();
-        progress.publish(reader);
-        progress
+        let pace = Pace { mark: i64::MAX, marked: Instant::now(), fresh: None };
+        let (cursor, caught_up_to) = (reader.cursor().into(), reader.caught_up_to().into());
+        Self(Arc::new(Place { cursor, caught_up_to, pace: pace.into() }))
     }
 
     /// The last entry that the reader will never need again.
     #[must_use]
     pub fn cursor(&self) -> i64 {
-        self.0[0].load(Ordering::Acquire)
+        self.0.cursor.load(Ordering::Acquire)
     }
 
     /// The last entry whose output can be seen.
     #[must_use]
     pub fn caught_up_to(&self) -> i64 {
-        self.0[1].load(Ordering::Acquire)
+        self.0.caught_up_to.load(Ordering::Acquire)
     }
 
-    fn publish(&self, reader: &impl Reader) {
-        self.0[0].store(reader.cursor(), Ordering::Release);
-        self.0[1].store(reader.caught_up_to(), Ordering::Release);
+    /// How old the newest entry is at most that the reader has not seen; `None` while it has not caught up since the
+    /// start. `head` is the newest entry.
+    #[must_use]
+    pub fn behind(&self, head: i64) -> Option<Duration> {
+        self.behind_at(head, Instant::now())
+    }
+
+    fn behind_at(&self, head: i64, now: Instant) -> Option<Duration> {
+        if self.caught_up_to() >= head {
+            return Some(Duration::ZERO);
+        }
+        self.pace().fresh.map(|fresh| now.saturating_duration_since(fresh))
+    }
+
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.0.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, reader: &impl Reader, head: i64, now: Instant) {
+        let seen = reader.caught_up_to();
+        self.0.cursor.store(reader.cursor(), Ordering::Release);
+        self.0.caught_up_to.store(seen, Ordering::Release);
+        let mut pace = self.pace();
+        if seen >= pace.mark {
+            pace.fresh = Some(pace.marked);
+        }
+        if seen >= head {
+            pace.fresh = Some(now);
+        }
+        if seen >= pace.mark || pace.mark == i64::MAX {
+            (pace.mark, pace.marked) = (head, now);
+        }
     }
 }
 
@@ -78,12 +123,12 @@ pub async fn follow<R: Reader>(
     counters: Arc<Counters>,
     shutdown: CancellationToken,
 ) {
-    progress.publish(&reader);
+    progress.publish(&reader, *head.borrow(), Instant::now());
     while !shutdown.is_cancelled() {
         head.borrow_and_update();
         match reader.step().await {
             Ok(found) => {
-                progress.publish(&reader);
+                progress.publish(&reader, *head.borrow(), Instant::now());
                 if found {
                     if !R::PACE.is_zero() && reader.caught_up_to() >= *head.borrow() {
                         let _ = shutdown.run_until_cancelled(tokio::time::sleep(R::PACE)).await;
@@ -109,5 +154,47 @@ pub async fn follow<R: Reader>(
     }
     if let Err(error) = reader.stop().await {
         error!(%error, reader = R::NAME, "A reader could not write its last checkpoint; it reads the log again.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Slow(i64);
+
+    impl Reader for Slow {
+        const NAME: &'static str = "slow";
+
+        async fn step(&mut self) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+
+        fn cursor(&self) -> i64 {
+            self.0
+        }
+
+        async fn stop(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn how_far_a_reader_is_behind_is_told_in_time() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let at = |seconds: u32| start + seconds * second;
+        let progress = Progress::of(&Slow(0));
+        assert_eq!(progress.behind_at(0, start), Some(Duration::ZERO), "there is nothing to read");
+        progress.publish(&Slow(0), 10, at(0));
+        assert_eq!(progress.behind_at(10, at(0)), None, "it has not caught up yet");
+        progress.publish(&Slow(10), 10, at(1));
+        assert_eq!(progress.behind_at(10, at(1)), Some(Duration::ZERO));
+        // An entry a second, read five seconds later.
+        for now in 11..40 {
+            progress.publish(&Slow(i64::from(now) - 5), i64::from(now), at(now));
+        }
+        let behind = progress.behind_at(40, at(40)).unwrap();
+        assert!(behind >= 5 * second && behind <= 12 * second, "{behind:?}");
+        assert!(progress.behind_at(40, at(100)).unwrap() >= 60 * second, "it does not move at all");
     }
 }

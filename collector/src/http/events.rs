@@ -1,6 +1,7 @@
 //! Events.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -14,12 +15,14 @@ use super::page::{InOrder, Page, Paging, newest_first};
 use super::readings::time;
 use super::{AppState, Problem, Shared};
 use crate::auth::Scope;
-use crate::state;
+use crate::state::{self, Device, DeviceId};
 use crate::store::StoreError;
 use crate::telemetry::{EventFilter, EventPlace, EventRow, Span};
 
 /// Most conditions on fields in one request.
 const FIELDS: usize = 8;
+/// More devices than this are looked for by reading all bindings at once.
+const ONE_BY_ONE: usize = 1_000;
 /// Longest condition, in bytes.
 const FIELD_BYTES: usize = 1_024;
 
@@ -66,17 +69,19 @@ pub(super) async fn list(
     let newest_first = newest_first(filter.order.as_deref())?;
     let after = paging.cursor::<InOrder>()?.map(|place| place.checked(newest_first)).transpose()?;
     let fields = fields(&uri)?;
-    let scope = match filter.site {
-        Some(site) if caller.sites.covers(&site) => Scope::Sites([site].into()),
+    let scope = match &filter.site {
+        Some(site) if caller.sites.covers(site) => Scope::Sites([site.clone()].into()),
         Some(_) => Scope::Sites([].into()),
         None => caller.sites,
     };
     // `None` stands for every device, also those that events name and nobody knows any more.
-    let wanted: Option<HashSet<String>> = (filter.device.is_some() || filter.class.is_some()).then(|| {
-        let fleet = shared.fleet();
-        let class = |class: &str| filter.class.as_deref().is_none_or(|wanted| wanted == class);
-        let of_class = fleet.devices().filter(|device| class(&device.spec.class)).map(|device| device.id.to_string());
-        of_class.filter(|id| filter.device.as_ref().is_none_or(|wanted| wanted == id)).collect()
+    let wanted: Option<Vec<String>> = (filter.device.is_some() || filter.class.is_some()).then(|| {
+        let (fleet, site) = (shared.fleet(), filter.site.as_deref());
+        let is_wanted = |device: &&Device| filter.class.as_ref().is_none_or(|class| *class == device.spec.class);
+        match &filter.device {
+            Some(id) => fleet.get(&DeviceId::new(id)).filter(is_wanted).into_iter().map(id_of).collect(),
+            None => fleet.devices_after(&DeviceId::new(""), site).filter(is_wanted).map(id_of).collect(),
+        }
     });
     let filter = EventFilter {
         from: time("from", filter.from.as_ref(), Timestamp(0))?,
@@ -84,13 +89,14 @@ pub(super) async fn list(
         kind: filter.kind,
         fields,
         only_spans: wanted.is_some(),
-        spans: spans(&shared, wanted).await?,
+        spans: spans(&shared, wanted.unwrap_or_default()).await?,
         newest_first,
         after: after.map(EventPlace::from),
     };
     let slice = shared.history(move |history| history.events(&scope, &filter, limit)).await?;
+    let items = with_devices(&shared, slice.rows).await?;
     let next = slice.next.map(|place| InOrder::at(newest_first, place.into()).to_string());
-    Ok(Json(Page { items: slice.rows, next }))
+    Ok(Json(Page { items, next }))
 }
 
 /// One event by its id.
@@ -104,18 +110,50 @@ pub(super) async fn detail(
 ) -> Result<Json<EventRow>, Problem> {
     let missing = || Problem::not_found("such event");
     let id = id.parse().map_err(|()| missing())?;
-    let spans = spans(&shared, None).await?;
-    let found = shared.history(move |history| history.event(&caller.sites, &spans, &id)).await?;
-    found.map(Json).ok_or_else(missing)
+    let found = shared.history(move |history| history.event(&caller.sites, &id)).await?;
+    let row = found.ok_or_else(missing)?;
+    with_devices(&shared, vec![row]).await?.pop().map(Json).ok_or_else(missing)
 }
 
-/// The names of the wanted devices, or of all.
-async fn spans(shared: &Shared, wanted: Option<HashSet<String>>) -> Result<Vec<Span>, StoreError> {
+fn id_of(device: &Device) -> String {
+    device.id.to_string()
+}
+
+/// The names of the wanted devices.
+async fn spans(shared: &Shared, wanted: Vec<String>) -> Result<Vec<Span>, StoreError> {
     let read = shared.state_readers.read(move |conn| {
-        let spans = state::bindings(conn, None)?.into_iter().map(Span::try_from);
-        let spans = spans.collect::<Result<Vec<_>, StoreError>>()?;
-        let is_wanted = |span: &Span| wanted.as_ref().is_none_or(|wanted| wanted.contains(&span.device));
-        Ok(spans.into_iter().filter(is_wanted).collect())
+        let bindings = if wanted.len() <= ONE_BY_ONE {
+            let of_device = |id: &String| state::bindings(conn, Some(id));
+            wanted.iter().map(of_device).collect::<Result<Vec<_>, _>>()?.concat()
+        } else {
+            let wanted: HashSet<&String> = wanted.iter().collect();
+            let mut all = state::bindings(conn, None)?;
+            all.retain(|binding| wanted.contains(&binding.device));
+            all
+        };
+        bindings.into_iter().map(Span::try_from).collect()
+    });
+    read.await
+}
+
+/// Tells which device each event belongs to. Only the names that stand on the page are looked up.
+async fn with_devices(shared: &Shared, mut rows: Vec<EventRow>) -> Result<Vec<EventRow>, StoreError> {
+    if rows.iter().all(|row| row.device.is_some()) {
+        return Ok(rows);
+    }
+    let read = shared.state_readers.read(move |conn| {
+        let mut names: HashMap<(String, String), Vec<Span>> = HashMap::new();
+        for row in rows.iter_mut().filter(|row| row.device.is_none()) {
+            let spans = match names.entry((row.agent.clone(), row.key.clone())) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let bindings = state::bindings_of_name(conn, &row.agent, &row.key)?;
+                    new.insert(bindings.into_iter().map(Span::try_from).collect::<Result<_, _>>()?)
+                }
+            };
+            row.device = spans.iter().find(|span| span.covers(row.time_ms)).map(|span| span.device.clone());
+        }
+        Ok(rows)
     });
     read.await
 }

@@ -5,15 +5,21 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use kouan_protocol::{Quality, QualityReason, Value};
 use serde::Serialize;
+use serde_json::Error;
 use utoipa::ToSchema;
 
 use super::devices::DeviceFilter;
 use super::extract::{Caller, Params};
 use super::{AppState, Problem};
+use crate::state::{Device, DeviceId};
 use crate::store::StoreError;
 
+/// Devices that are written while nobody may change any: readings must not wait for an answer about a large fleet.
+const AT_ONCE: usize = 1_000;
+
 /// Latest readings of all devices.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the answer, which is written device by device")]
 pub(super) struct LatestColumns<'f> {
     /// When the answer was made, in milliseconds since 1970.
     now_ms: i64,
@@ -65,29 +71,52 @@ pub(super) async fn columns(
 ) -> Result<Response, Problem> {
     let now_ms = shared.clock.wall().0;
     let body = tokio::task::spawn_blocking(move || {
-        let fleet = shared.fleet();
-        let devices = fleet.devices().filter(|device| filter.matches(&caller.sites, device)).filter_map(|device| {
-            let mut columns = DeviceColumns {
-                device: device.id.as_str(),
-                site: &device.site,
-                class: &device.spec.class,
-                points: Vec::with_capacity(device.points.len()),
-                times: Vec::with_capacity(device.points.len()),
-                values: Vec::with_capacity(device.points.len()),
-                flaws: Vec::new(),
-            };
-            for (at, (name, state)) in device.points.iter().enumerate() {
-                columns.points.push(name.as_str());
-                columns.times.push(state.time.0);
-                columns.values.push(state.value.as_ref());
-                if state.quality != Quality::Good {
-                    columns.flaws.push(Flaw { at, quality: state.quality, reason: state.reason });
+        let mut body = format!("{{\"now_ms\":{now_ms},\"items\":[").into_bytes();
+        let mut after = DeviceId::new("");
+        loop {
+            let fleet = shared.fleet();
+            let mut last = None;
+            for (device, at) in fleet.devices_after(&after, filter.site()).take(AT_ONCE).zip(1..) {
+                if filter.matches(&caller.sites, device) && !device.points.is_empty() {
+                    if !body.ends_with(b"[") {
+                        body.push(b',');
+                    }
+                    serde_json::to_writer(&mut body, &DeviceColumns::of(device))?;
                 }
+                last = (at == AT_ONCE).then(|| device.id.clone());
             }
-            (!columns.points.is_empty()).then_some(columns)
-        });
-        serde_json::to_vec(&LatestColumns { now_ms, items: devices.collect() })
+            match last {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+        body.extend_from_slice(b"]}");
+        Ok(body)
     });
-    let body = body.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::damaged("latest values"))?;
+    let body = body.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::damaged::<Error>("latest values"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+impl<'f> DeviceColumns<'f> {
+    fn of(device: &'f Device) -> Self {
+        let count = device.points.len();
+        let mut columns = Self {
+            device: device.id.as_str(),
+            site: &device.site,
+            class: &device.spec.class,
+            points: Vec::with_capacity(count),
+            times: Vec::with_capacity(count),
+            values: Vec::with_capacity(count),
+            flaws: Vec::new(),
+        };
+        for (at, (name, state)) in device.points.iter().enumerate() {
+            columns.points.push(name.as_str());
+            columns.times.push(state.time.0);
+            columns.values.push(state.value.as_ref());
+            if state.quality != Quality::Good {
+                columns.flaws.push(Flaw { at, quality: state.quality, reason: state.reason });
+            }
+        }
+        columns
+    }
 }

@@ -51,9 +51,16 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
         let failures = counters.remote_failures.get();
         text.counter("kouan_remote_write_failures_total", "Requests that were not taken then.", failures);
     }
-    for (reader, progress) in readers {
+    for (reader, progress) in &readers {
         let lag = (head - progress.caught_up_to()).max(0);
         text.line("kouan_reader_lag_entries", &[("reader", reader)], lag as f64);
+    }
+    text.head("kouan_reader_lag_seconds", "For how long entries have waited for a reader, about.", "gauge");
+    for (reader, progress) in &readers {
+        // A reader that has not caught up since the start has no figure yet.
+        if let Some(behind) = progress.behind(head) {
+            text.line("kouan_reader_lag_seconds", &[("reader", reader)], behind.as_secs_f64());
+        }
     }
     text.head("kouan_file_bytes", "Sizes of files.", "gauge");
     for name in ["ingest.db", "ingest.db-wal", "state.db", "state.db-wal"] {

@@ -1,6 +1,7 @@
 //! What machines ask about the collector itself, and the page for people.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,9 +12,10 @@ use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 
 use super::{AppState, Problem, metrics};
+use crate::reader::Progress;
 
-/// Entries that a reader may be behind before the collector counts as not ready.
-const LAG: i64 = 5_000;
+/// How long what was stored may stay unseen before the collector counts as not ready.
+const LAG: Duration = Duration::from_secs(15);
 
 /// A one-word answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,7 +35,7 @@ pub(super) async fn alive() -> Json<Word> {
     responses((status = 200, body = Word), (status = 503, body = Word)))]
 pub(super) async fn ready(State(shared): State<AppState>) -> (StatusCode, Json<Word>) {
     let head = *shared.head.borrow();
-    let behind = |progress: &crate::reader::Progress| head - progress.caught_up_to() > LAG;
+    let behind = |progress: &Progress| progress.behind(head).is_none_or(|behind| behind > LAG);
     let status = if shared.shutdown.is_cancelled() {
         "stopping"
     } else if behind(&shared.state_progress) || behind(&shared.latest_progress) || behind(&shared.history_progress) {

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use kouan_protocol::session::Hello;
@@ -15,8 +16,11 @@ use crate::counters::Counters;
 use crate::store::StoreError;
 use crate::store::log::{Appended, Arrival, IngestLog, Reconciled};
 
-/// Uploads that may wait; beyond it agents are asked to come again.
-const QUEUE: usize = 64;
+/// Uploads that may wait; beyond it agents are asked to come again. Two thousand agents send one each in a second, and
+/// a commit takes a tenth of one where the disk is busy.
+const QUEUE: usize = 1_024;
+/// Bytes of batches that may wait, so that large ones do not fill the memory.
+const WAITING_BYTES: usize = 64 << 20;
 /// Bytes of batches that one commit takes at most, so that a commit stays short.
 const COMMIT_BYTES: usize = 16 << 20;
 
@@ -60,6 +64,8 @@ pub struct Greeted {
 #[derive(Debug, Clone)]
 pub struct Ingest {
     requests: mpsc::Sender<Request>,
+    /// Bytes of the batches that wait.
+    waiting: Arc<AtomicUsize>,
     head: Head,
     incarnation: Incarnation,
 }
@@ -78,12 +84,14 @@ impl Ingest {
         let incarnation = log.incarnation()?;
         let (head_sender, head) = watch::channel(log.head()?);
         let (requests, waiting) = mpsc::channel(QUEUE);
-        let thread = Thread { log, sessions, clock, counters, head: head_sender };
+        let waiting_bytes = Arc::<AtomicUsize>::default();
+        let bytes = Arc::clone(&waiting_bytes);
+        let thread = Thread { log, sessions, clock, counters, head: head_sender, waiting: bytes };
         let thread = std::thread::Builder::new()
             .name("ingest".to_owned())
             .spawn(move || thread.run(waiting))
             .map_err(StoreError::io("start the thread of", std::path::Path::new("ingest.db")))?;
-        Ok((Self { requests, head, incarnation }, thread))
+        Ok((Self { requests, waiting: waiting_bytes, head, incarnation }, thread))
     }
 
     /// The life of the data folder.
@@ -104,11 +112,22 @@ impl Ingest {
     /// When it was not stored.
     pub async fn append(&self, session: SessionId, arrival: Arrival) -> Result<Appended, IngestError> {
         let (answer, answered) = oneshot::channel();
+        let bytes = bytes_of(&arrival);
+        let waiting = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         let request = Request::Append { session, arrival: Box::new(arrival), answer };
-        self.requests.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => IngestError::Busy,
-            TrySendError::Closed(_) => closed(),
-        })?;
+        // One alone is taken whatever its size.
+        let sent = if waiting > 0 && waiting + bytes > WAITING_BYTES {
+            Err(IngestError::Busy)
+        } else {
+            self.requests.try_send(request).map_err(|error| match error {
+                TrySendError::Full(_) => IngestError::Busy,
+                TrySendError::Closed(_) => closed(),
+            })
+        };
+        if sent.is_err() {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        sent?;
         answered.await.map_err(|_| closed())?
     }
 
@@ -141,6 +160,10 @@ impl Ingest {
     }
 }
 
+fn bytes_of(arrival: &Arrival) -> usize {
+    arrival.batches.iter().map(|batch| batch.body.len()).sum()
+}
+
 fn closed() -> IngestError {
     IngestError::Store(Arc::new(StoreError::Closed))
 }
@@ -151,6 +174,7 @@ struct Thread {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     head: watch::Sender<i64>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Thread {
@@ -221,9 +245,11 @@ impl Thread {
         group: &mut Vec<(Arrival, Answer<Appended>)>,
         bytes: &mut usize,
     ) {
+        let taken = bytes_of(&arrival);
+        self.waiting.fetch_sub(taken, Ordering::Relaxed);
         match self.sessions.touch(&arrival.agent, session, self.clock.boot_time()) {
             Ok(_) => {
-                *bytes += arrival.batches.iter().map(|batch| batch.body.len()).sum::<usize>();
+                *bytes += taken;
                 group.push((arrival, answer));
             }
             Err(problem) => {

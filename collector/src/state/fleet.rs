@@ -181,6 +181,7 @@ pub struct Fleet {
     catalogues: HashMap<AgentId, CatalogueHash>,
     boots: HashMap<AgentId, BootId>,
     of_agent: HashMap<AgentId, BTreeSet<usize>>,
+    of_site: HashMap<String, BTreeMap<DeviceId, usize>>,
     most_devices: Option<usize>,
     /// Forgotten when devices of the agent come, go elsewhere, or are called otherwise.
     routes: HashMap<AgentId, HashMap<CatalogueHash, Routes>>,
@@ -207,10 +208,20 @@ impl Fleet {
         self.by_id.values().map(|at| &self.devices[*at])
     }
 
-    /// Devices with ids after `id`.
-    pub fn devices_after(&self, id: &DeviceId) -> impl Iterator<Item = &Device> {
+    /// Devices with ids after `id`, of one site or of all.
+    pub fn devices_after(&self, id: &DeviceId, site: Option<&str>) -> impl Iterator<Item = &Device> {
         use std::ops::Bound;
-        self.by_id.range((Bound::Excluded(id.clone()), Bound::Unbounded)).map(|(_, at)| &self.devices[*at])
+        let devices = match site {
+            Some(site) => self.of_site.get(site),
+            None => Some(&self.by_id),
+        };
+        let after = (Bound::Excluded(id.clone()), Bound::Unbounded);
+        devices.into_iter().flat_map(move |devices| devices.range(after.clone())).map(|(_, at)| &self.devices[*at])
+    }
+
+    /// All devices of a site by id.
+    pub fn of_site(&self, site: &str) -> impl Iterator<Item = &Device> {
+        self.of_site.get(site).into_iter().flat_map(BTreeMap::values).map(|at| &self.devices[*at])
     }
 
     /// The device of that id.
@@ -288,6 +299,13 @@ impl Fleet {
         let points_stay = known.is_some_and(|known| known.points.is_same_as(&device.points));
         device.change = if outline_stays && points_stay { change } else { self.changes.touch(at, change) };
         device.outline_change = if outline_stays { outline_change } else { device.change };
+        let old_site = self.devices.get(at).map(|old| old.site.as_str());
+        if old_site != Some(&device.site) {
+            if let Some(others) = old_site.and_then(|site| self.of_site.get_mut(site)) {
+                others.remove(&device.id);
+            }
+            self.of_site.entry(device.site.clone()).or_default().insert(device.id.clone(), at);
+        }
         match self.devices.get_mut(at) {
             Some(place) => *place = device,
             None => {

@@ -477,6 +477,19 @@ pub fn bindings(conn: &Connection, device: Option<&str>) -> Result<Vec<BindingRo
         Some(_) => "SELECT device, agent, key, from_ms, to_ms FROM bindings WHERE device = ?1 ORDER BY id",
         None => "SELECT device, agent, key, from_ms, to_ms FROM bindings ORDER BY id",
     };
+    read_bindings(conn, sql, rusqlite::params_from_iter(device))
+}
+
+/// All bindings of what the agent calls, or called, by that name.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn bindings_of_name(conn: &Connection, agent: &str, key: &str) -> Result<Vec<BindingRow>, StoreError> {
+    let sql = "SELECT device, agent, key, from_ms, to_ms FROM bindings WHERE agent = ?1 AND key = ?2 ORDER BY id";
+    read_bindings(conn, sql, [agent, key])
+}
+
+fn read_bindings(conn: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Vec<BindingRow>, StoreError> {
     conn.prepare_cached(sql)
         .and_then(|mut statement| {
             let read = |row: &rusqlite::Row<'_>| {
@@ -488,7 +501,7 @@ pub fn bindings(conn: &Connection, device: Option<&str>) -> Result<Vec<BindingRo
                     to_ms: row.get(4)?,
                 })
             };
-            statement.query_map(rusqlite::params_from_iter(device), read)?.collect()
+            statement.query_map(values, read)?.collect()
         })
         .during("read bindings")
 }

@@ -18,6 +18,8 @@ const DOUBLES: u8 = 1;
 const INTEGERS: u8 = 2;
 const WORDS: u8 = 3;
 
+/// Words that are shorter together are kept as they are: to compress them would take longer than all the rest.
+const FEW_LETTERS: usize = 200;
 /// A damaged list of words must not ask for much memory.
 const WORD_BYTES: usize = 64 << 20;
 
@@ -101,7 +103,8 @@ fn put_words(out: &mut Vec<u8>, places: &[u32], words: &[std::sync::Arc<str>]) {
     }
     put_varint(out, u64::from(used));
     put_varint(out, text.len() as u64);
-    let packed = zstd::bulk::compress(&text, 3).ok().filter(|packed| packed.len() < text.len());
+    let packed = (text.len() >= FEW_LETTERS).then(|| zstd::bulk::compress(&text, 3).ok()).flatten();
+    let packed = packed.filter(|packed| packed.len() < text.len());
     out.push(u8::from(packed.is_some()));
     put_part(out, packed.as_ref().unwrap_or(&text));
     put_varint(out, runs.len() as u64);

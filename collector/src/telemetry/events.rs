@@ -33,7 +33,7 @@ pub struct EventFilter {
     pub fields: Vec<(String, String)>,
     /// Only those of devices in `spans`.
     pub only_spans: bool,
-    /// All names that devices had; they tell which device an event belongs to.
+    /// Names of the devices that are wanted; events under them are told with their device.
     pub spans: Vec<Span>,
     /// The newest first, or the oldest.
     pub newest_first: bool,
@@ -110,7 +110,7 @@ pub struct EventRow {
     pub agent_time_ms: Option<i64>,
     /// Where.
     pub site: String,
-    /// The device, if its name could be placed.
+    /// The device, if its name was looked up and could be placed.
     pub device: Option<String>,
     /// The agent that reported it.
     pub agent: String,
@@ -179,12 +179,7 @@ pub(super) fn read(
 }
 
 /// The event of that id, if it is in the scope.
-pub(super) fn find(
-    partitions: &Partitions,
-    scope: &Scope,
-    spans: &[Span],
-    id: &EventId,
-) -> Result<Option<EventRow>, StoreError> {
+pub(super) fn find(partitions: &Partitions, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError> {
     let found = partitions.read(day_of(Timestamp(id.time_ms)), |partition| {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE agent = ?1 AND epoch = ?2 AND seq = ?3 AND opaque = 0");
         partition
@@ -192,12 +187,7 @@ pub(super) fn find(
             .and_then(|mut statement| statement.query_row(params![id.agent, id.epoch, id.seq], read_row).optional())
             .during("look for an event")
     })?;
-    let found = found.flatten().filter(|row| row.time_ms == id.time_ms && scope.covers(&row.site));
-    Ok(found.map(|mut row| {
-        let of_row = |span: &&Span| span.agent.as_str() == row.agent && span.key.as_str() == row.key;
-        row.device = spans.iter().filter(of_row).find(|span| span.covers(row.time_ms)).map(|span| span.device.clone());
-        row
-    }))
+    Ok(found.flatten().filter(|row| row.time_ms == id.time_ms && scope.covers(&row.site)))
 }
 
 /// What is found so far.

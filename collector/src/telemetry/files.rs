@@ -7,8 +7,7 @@ use super::lookup::Lookup;
 use super::partitions::Partitions;
 use super::rollup::{self, Levels, WindowsAnswer, WindowsQuery};
 use super::{
-    EventFilter, EventId, EventRow, EventSlice, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, Span, events,
-    series,
+    EventFilter, EventId, EventRow, EventSlice, History, ReadingRow, SeriesColumns, SeriesQuery, Slice, events, series,
 };
 use crate::auth::Scope;
 use crate::store::StoreError;
@@ -49,7 +48,7 @@ impl History for HistoryFiles {
         events::read((&self.lookup, &self.partitions), scope, filter, limit)
     }
 
-    fn event(&self, scope: &Scope, spans: &[Span], id: &EventId) -> Result<Option<EventRow>, StoreError> {
-        events::find(&self.partitions, scope, spans, id)
+    fn event(&self, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError> {
+        events::find(&self.partitions, scope, id)
     }
 }

@@ -3,14 +3,21 @@
 use pco::standalone::{simple_compress, simple_decompress};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
-/// From so many numbers on, pco takes less room than differences of a byte or two each.
-const LONG: usize = 64;
+use super::rice;
+
+/// Columns below this many numbers are too short for pco's tables.
+const SHORT: usize = 64;
+/// From so many numbers on its tables weigh next to nothing.
+const LONG: usize = 512;
+/// In between, numbers that take no more bits than this each leave little to gain.
+const FEW_BITS: usize = 7;
 /// The compression level of pco: above it the gain is below one in a hundred.
 const LEVEL: usize = 8;
 
 const CONSTANT: u8 = 0;
 const DIFFERENCES: u8 = 1;
 const PCO: u8 = 2;
+const RICE: u8 = 3;
 
 /// Bytes that do not read as what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,11 +74,13 @@ pub(super) fn take_byte(bytes: &mut &[u8]) -> Result<u8, Malformed> {
     Ok(*byte)
 }
 
-fn zigzag(number: i64) -> u64 {
+/// Small numbers of either sign as small numbers.
+pub(super) fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
 }
 
-fn unzigzag(number: u64) -> i64 {
+/// What [`zigzag`] was made of.
+pub(super) fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
 }
 
@@ -84,18 +93,18 @@ pub(super) fn encode(numbers: &[i64]) -> Vec<u8> {
         put_varint(&mut out, zigzag(*first));
         return out;
     }
-    if numbers.len() >= LONG
-        && let Some(bytes) = compress(numbers)
-    {
-        out.push(PCO);
-        out.extend(bytes);
-        return out;
-    }
-    out.push(DIFFERENCES);
-    let mut previous = 0_i64;
-    for number in numbers {
-        put_varint(&mut out, zigzag(number.wrapping_sub(previous)));
-        previous = *number;
+    let plan = (numbers.len() < LONG).then(|| rice::plan(numbers));
+    let enough = |plan: &rice::Plan| numbers.len() < SHORT || plan.bytes() <= numbers.len() * FEW_BITS / 8;
+    let compressed = if plan.as_ref().is_some_and(enough) { None } else { compress(numbers) };
+    match (compressed, plan) {
+        (Some(bytes), plan) if plan.as_ref().is_none_or(|plan| bytes.len() < plan.bytes()) => {
+            out.push(PCO);
+            out.extend(bytes);
+        }
+        (_, plan) => {
+            out.push(RICE);
+            rice::encode(&mut out, numbers, &plan.unwrap_or_else(|| rice::plan(numbers)));
+        }
     }
     out
 }
@@ -128,6 +137,8 @@ pub(super) fn decode(bytes: &[u8], count: usize) -> Result<Vec<i64>, Malformed> 
     };
     let numbers = match *kind {
         CONSTANT => vec![unzigzag(take_varint(&mut rest)?); count],
+        RICE => rice::decode(rest, count)?,
+        // Of earlier versions.
         DIFFERENCES => {
             let mut previous = 0_i64;
             let mut numbers = Vec::with_capacity(count);

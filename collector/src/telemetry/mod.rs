@@ -19,6 +19,7 @@ mod partition;
 mod partitions;
 mod reader;
 mod retention;
+mod rice;
 mod rollup;
 mod rows;
 mod samples;
@@ -34,7 +35,7 @@ pub use files::HistoryFiles;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
-pub use retention::{KeepClass, Retention};
+pub use retention::{KeepClass, Retention, believed_time};
 pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
 pub use series::{ReadingRow, SeriesColumns, SeriesFlaw, SeriesPlace, SeriesQuery};
 pub use sizes::{ClassSizes, HistorySizes, LevelSizes, sizes};
@@ -79,9 +80,9 @@ pub trait History: Send + Sync {
     /// When they cannot be read.
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<EventSlice, StoreError>;
 
-    /// The event of that id. `spans` are the names of devices, to tell which one it belongs to.
+    /// The event of that id, without its device.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn event(&self, scope: &Scope, spans: &[Span], id: &EventId) -> Result<Option<EventRow>, StoreError>;
+    fn event(&self, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError>;
 }

@@ -145,6 +145,28 @@ async fn texts_that_are_all_different_come_back_as_they_were() {
 }
 
 #[tokio::test]
+async fn long_texts_fill_the_memory_of_the_newest_readings_as_numbers_do() {
+    let collector = Running::start_with(|settings| settings.history_memory = 256 << 10).await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let texts = with_kind(PointKind::Text);
+    let text = |at: u64| format!("{at}-{}", "字".repeat(300));
+    // Far fewer rows than would fill it with numbers, and it is not told to write them by time.
+    for part in 0..4_u64 {
+        let cells =
+            (0..100).map(|at| (10_000 - part * 1_000 - at, Cell::good(PointValue::text(&text(part * 100 + at)))));
+        let batch = batch_of(&mut agent, &texts, cells.collect());
+        upload(&agent, &texts, batch).await;
+    }
+    eventually("the first of them are on disk", async || {
+        let sizes = collector.get("/api/v1/history/sizes").await;
+        let rows = sizes["classes"].as_array()?.iter().filter_map(|class| class["rows"].as_u64()).sum::<u64>();
+        (rows >= 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_agent_that_names_ever_new_devices_gets_so_many_and_an_alarm() {
     let (collector, mut agent) = started().await;
     agent.upload(vec![]).await;

@@ -47,6 +47,13 @@ impl Running {
         Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
     }
 
+    /// Starts with other settings.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut settings = Config::default();
+        change(&mut settings);
+        Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
+    }
+
     /// Starts with a receiver to which readings are written.
     pub(crate) async fn start_writing_to(url: &str) -> Self {
         let keep = Duration::from_secs(86_400);

@@ -67,14 +67,20 @@ impl Lanes<'_> {
         Ok(())
     }
 
-    pub(super) fn keep_catalogue(&self, hash: CatalogueHash, body: &[u8], arrival: &Arrival) -> Result<(), StoreError> {
+    /// The entry that says that it arrived, if it is new.
+    pub(super) fn keep_catalogue(
+        &self,
+        hash: CatalogueHash,
+        body: &[u8],
+        arrival: &Arrival,
+    ) -> Result<Option<i64>, StoreError> {
         let added = self.execute(
             "INSERT OR IGNORE INTO catalogues (agent, hash, site, received_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)",
             &[&self.agent, &hash.to_string(), &self.site, &arrival.received.0, &body],
             "keep a catalogue",
         )?;
         if added == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let correction = Correction { received: arrival.received, shift_ms: 0, status: TimeStatus::Trusted };
         let name = hash.to_string();
@@ -89,16 +95,17 @@ impl Lanes<'_> {
             reason: "",
             body: name.as_bytes(),
         };
-        self.log(&entry)
+        self.log(&entry).map(Some)
     }
 
-    pub(super) fn store(&self, batch: &CheckedBatch, from: u64, arrival: &Arrival) -> Result<(), StoreError> {
+    /// Stores a batch; returns its entry.
+    pub(super) fn store(&self, batch: &CheckedBatch, from: u64, arrival: &Arrival) -> Result<i64, StoreError> {
         let unknown = Correction { received: arrival.received, shift_ms: 0, status: TimeStatus::Uncertain };
         let (kind, correction, reason) = match &batch.content {
             Ok(content) => (EntryKind::Batch, content.correction, ""),
             Err(problem) => (EntryKind::Quarantined, unknown, problem.as_str()),
         };
-        self.log(&NewEntry {
+        let id = self.log(&NewEntry {
             kind,
             lane: batch.lane,
             epoch: batch.epoch,
@@ -127,10 +134,12 @@ impl Lanes<'_> {
             ],
             "move a lane's position",
         )?;
-        self.remember_digest(batch)
+        self.remember_digest(batch)?;
+        Ok(id)
     }
 
-    pub(super) fn log(&self, entry: &NewEntry<'_>) -> Result<(), StoreError> {
+    /// Appends an entry and returns its id.
+    pub(super) fn log(&self, entry: &NewEntry<'_>) -> Result<i64, StoreError> {
         let (first, last, from) = entry.numbers;
         self.execute(
             "INSERT INTO log (kind, agent, site, lane, epoch, first_seq, last_seq, from_seq, digest, received_ms,
@@ -158,7 +167,7 @@ impl Lanes<'_> {
             ],
             "append to the log",
         )?;
-        Ok(())
+        Ok(self.transaction.last_insert_rowid())
     }
 
     pub(super) fn extend(

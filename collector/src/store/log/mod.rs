@@ -7,6 +7,7 @@ mod lanes;
 mod reconcile;
 mod settle;
 mod sqlite;
+mod uses;
 
 pub use append::{Placement, place};
 pub use catalogues::{Catalogues, Found, OpenCatalogue};

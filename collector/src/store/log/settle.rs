@@ -176,6 +176,7 @@ impl Lanes<'_> {
             correction: Correction { received: now, shift_ms: 0, status: TimeStatus::Trusted },
             reason,
             body: &[],
-        })
+        })?;
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use kouan_protocol::{AgentId, CatalogueHash, Incarnation, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::lanes::Lanes;
+use super::uses::Uses;
 use super::{Appended, Arrival, IngestLog, Placement, Reconciled, place};
 use crate::store::{During as _, StoreError};
 
@@ -15,6 +16,7 @@ use crate::store::{During as _, StoreError};
 #[derive(Debug)]
 pub struct SqliteLog {
     conn: Connection,
+    uses: Uses,
 }
 
 impl SqliteLog {
@@ -28,7 +30,7 @@ impl SqliteLog {
             [Incarnation::random().to_string()],
         )
         .during("give the data folder its incarnation")?;
-        Ok(Self { conn })
+        Ok(Self { conn, uses: Uses::default() })
     }
 
     /// Begins another life of the data folder and gives new entries ids beyond `id`, the last that a reader has seen:
@@ -57,15 +59,20 @@ impl SqliteLog {
     fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
         self.conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin an append")
     }
+
+    fn append_all(&mut self, arrivals: &[Arrival]) -> Result<Vec<Appended>, StoreError> {
+        let Self { conn, uses } = self;
+        let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin an append")?;
+        let append = |arrival: &Arrival| append_one(&transaction, uses, arrival);
+        let appended = arrivals.iter().map(append).collect::<Result<Vec<_>, _>>()?;
+        transaction.commit().during("commit uploads")?;
+        Ok(appended)
+    }
 }
 
 impl IngestLog for SqliteLog {
     fn append(&mut self, arrivals: &[Arrival]) -> Result<Vec<Appended>, StoreError> {
-        let transaction = self.begin()?;
-        let appended =
-            arrivals.iter().map(|arrival| append_one(&transaction, arrival)).collect::<Result<Vec<_>, _>>()?;
-        transaction.commit().during("commit uploads")?;
-        Ok(appended)
+        self.append_all(arrivals).inspect_err(|_| self.uses.forget())
     }
 
     fn reconcile(
@@ -99,8 +106,10 @@ impl IngestLog for SqliteLog {
             .and_then(|mut statement| statement.query_map([through], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .during("look for old log entries")?;
         let old = oldest.into_iter().take_while(|(_, received_ms)| !kept.contains(&Timestamp(*received_ms)));
-        let Some((last, _)) = old.last() else { return Ok(0) };
-        self.conn.execute("DELETE FROM log WHERE id <= ?1", [last]).during("prune the log")
+        if let Some((last, _)) = old.last() {
+            return self.conn.execute("DELETE FROM log WHERE id <= ?1", [last]).during("prune the log");
+        }
+        self.uses.prune(&mut self.conn)
     }
 
     fn head(&self) -> Result<i64, StoreError> {
@@ -121,10 +130,12 @@ impl IngestLog for SqliteLog {
     }
 }
 
-fn append_one(transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Appended, StoreError> {
+fn append_one(transaction: &Transaction<'_>, uses: &mut Uses, arrival: &Arrival) -> Result<Appended, StoreError> {
     let lanes = Lanes { transaction, agent: arrival.agent.as_str(), site: &arrival.site };
     for (hash, body) in &arrival.catalogues {
-        lanes.keep_catalogue(*hash, body, arrival)?;
+        if let Some(entry) = lanes.keep_catalogue(*hash, body, arrival)? {
+            uses.note(transaction, &arrival.agent, *hash, entry)?;
+        }
     }
     let mut appended = Appended::default();
     let mut left_out = HashSet::new();
@@ -150,7 +161,10 @@ fn append_one(transaction: &Transaction<'_>, arrival: &Arrival) -> Result<Append
         match place(position, batch.first_seq, batch.last_seq) {
             Placement::Duplicate => appended.duplicates += 1,
             Placement::Store { from } => {
-                lanes.store(batch, from, arrival)?;
+                let entry = lanes.store(batch, from, arrival)?;
+                if let Some(hash) = batch.content.as_ref().ok().and_then(|content| content.catalogue) {
+                    uses.note(transaction, &arrival.agent, hash, entry)?;
+                }
                 appended.batches += 1;
                 appended.quarantined += u64::from(batch.content.is_err());
             }

@@ -6,11 +6,13 @@
 //! day costs two days of history at most, with a warning every time, and a person has weeks to notice. After a long
 //! time switched off it catches up in as many days, and what is too old is kept so much longer.
 
+use std::path::Path;
+
 use kouan_protocol::{Anchor, BootTime, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use tracing::{info, warn};
 
-use crate::store::{During as _, StoreError};
+use crate::store::{During as _, StoreError, open_read_only};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// How much faster than real time the believed time may be.
@@ -26,6 +28,18 @@ pub(in crate::telemetry) struct BelievedClock {
     looked: BootTime,
     /// Since when the wall clock has been behind.
     behind_since: Option<BootTime>,
+}
+
+/// The time by which age was last told in the history in `folder`, if any is believed.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn believed_time(folder: &Path) -> Result<Option<Timestamp>, StoreError> {
+    let believed_ms = open_read_only(&folder.join("index.db"))?
+        .query_row("SELECT believed_ms FROM clock", [], |row| row.get(0))
+        .optional()
+        .during("read the time by which old files are deleted")?;
+    Ok(believed_ms.map(Timestamp))
 }
 
 impl BelievedClock {

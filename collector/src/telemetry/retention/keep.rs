@@ -13,6 +13,8 @@ pub struct Retention {
     pub minutes: Option<i64>,
     /// Sums over hours; they go when the whole year is old enough.
     pub hours: Option<i64>,
+    /// Changes of health and when agents recorded something, which availability is told by.
+    pub health: Option<i64>,
     /// What differs for classes of devices.
     pub classes: BTreeMap<String, KeepClass>,
 }

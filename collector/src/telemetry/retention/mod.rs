@@ -8,6 +8,7 @@ mod levels;
 mod pass;
 mod shrink;
 
+pub use clock::believed_time;
 pub(super) use days::finish;
 pub(super) use keep::Level;
 pub use keep::{KeepClass, Retention};
