@@ -290,8 +290,13 @@ mod tests {
     #[test]
     fn each_kind_of_column_takes_few_bits() {
         let dice = |at: i64| (at * 7_919 + at * at * 31) % 101;
-        let walk: Vec<i64> =
-            (0..100).scan(2_300, |value, at| Some(*value += dice(at) % 9 - 4).map(|()| *value)).collect();
+        let mut value = 2_300;
+        let walk: Vec<i64> = (0..100)
+            .map(|at| {
+                value += dice(at) % 9 - 4;
+                value
+            })
+            .collect();
         assert!(there_and_back(&walk) < 65);
         let levels: Vec<i64> = (0..100).map(|at| 2_300 + dice(at) % 16).collect();
         assert!(there_and_back(&levels) < 70);
