@@ -17,7 +17,6 @@ use crate::auth::{self, Authenticator, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
-use crate::forget::Forgetting;
 use crate::http::{self, AppState, Peer, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
@@ -355,7 +354,7 @@ fn work_is_due(conn: &rusqlite::Connection, now: kouan_protocol::Timestamp) -> R
 async fn prune(shared: AppState) {
     let mut ticks = tokio::time::interval(PRUNE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut forgetting = Forgetting::default();
+    let mut forgetting = crate::forget::Forgetting::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}

@@ -57,7 +57,7 @@ pub(super) struct AgentView {
 pub(super) async fn sites(State(shared): State<AppState>, caller: Caller) -> Result<Json<Page<SiteView>>, Problem> {
     let sites = shared.state_readers.read(move |conn| auth::sites(conn, &caller.sites)).await?;
     let fleet = shared.fleet();
-    let view = |id: String| SiteView { devices: fleet.of_site(&id).count(), id };
+    let view = |id: String| SiteView { devices: fleet.devices().filter(|device| device.site == id).count(), id };
     Ok(Json(Page { items: sites.into_iter().map(view).collect(), next: None }))
 }
 

@@ -261,7 +261,7 @@ pub(super) async fn list(
     let (limit, after) = (paging.limit()?, DeviceId::new(&paging.cursor.unwrap_or_default()));
     let alarms = shared.state_readers.read(alarms::count_by_device).await?;
     let fleet = shared.fleet();
-    let found = fleet.devices_after(&after, filter.site()).filter(|device| filter.matches(&caller.sites, device));
+    let found = fleet.devices_after(&after).filter(|device| filter.matches(&caller.sites, device));
     let rows: Vec<_> = found.take(limit + 1).map(|device| view(&shared, device, &alarms)).collect();
     Ok(Json(Page::cut(rows, limit, |device| device.id.clone())))
 }
@@ -304,7 +304,7 @@ pub(super) async fn latest(
     let now = shared.clock.wall();
     let fleet = shared.fleet();
     let after = DeviceId::new(after_device);
-    let devices = fleet.get(&after).into_iter().chain(fleet.devices_after(&after, filter.site()));
+    let devices = fleet.get(&after).into_iter().chain(fleet.devices_after(&after));
     let mut rows = Vec::new();
     for device in devices.filter(|device| filter.matches(&caller.sites, device)) {
         let mut of_device = points(device, now);

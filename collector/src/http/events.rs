@@ -80,7 +80,7 @@ pub(super) async fn list(
         let is_wanted = |device: &&Device| filter.class.as_ref().is_none_or(|class| *class == device.spec.class);
         match &filter.device {
             Some(id) => fleet.get(&DeviceId::new(id)).filter(is_wanted).into_iter().map(id_of).collect(),
-            None => fleet.devices_after(&DeviceId::new(""), site).filter(is_wanted).map(id_of).collect(),
+            None => fleet.devices_of_after(site, &DeviceId::new("")).filter(is_wanted).map(id_of).collect(),
         }
     });
     let filter = EventFilter {

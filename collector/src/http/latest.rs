@@ -76,7 +76,7 @@ pub(super) async fn columns(
         loop {
             let fleet = shared.fleet();
             let mut last = None;
-            for (device, at) in fleet.devices_after(&after, filter.site()).take(AT_ONCE).zip(1..) {
+            for (device, at) in fleet.devices_of_after(filter.site(), &after).take(AT_ONCE).zip(1..) {
                 if filter.matches(&caller.sites, device) && !device.points.is_empty() {
                     if !body.ends_with(b"[") {
                         body.push(b',');
