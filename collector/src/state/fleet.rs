@@ -224,11 +224,6 @@ impl Fleet {
         devices.into_iter().flat_map(move |devices| devices.range(after.clone())).map(|(_, at)| &self.devices[*at])
     }
 
-    /// All devices of a site by id.
-    pub fn of_site(&self, site: &str) -> impl Iterator<Item = &Device> {
-        self.of_site.get(site).into_iter().flat_map(BTreeMap::values).map(|at| &self.devices[*at])
-    }
-
     /// The device of that id.
     #[must_use]
     pub fn get(&self, id: &DeviceId) -> Option<&Device> {
