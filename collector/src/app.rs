@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::alarms;
+use crate::assets::{Imports, SharedTopology};
 use crate::auth::{self, Authenticator, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
-use crate::http::{self, AppState, Peer, Shared, UploadSlots};
+use crate::http::{self, AppState, Hub, Peer, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
 use crate::oidc::{OidcError, Provider};
+use crate::notify::{self, Couriers, Follower};
 use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
@@ -61,6 +63,9 @@ pub enum BuildError {
     /// The identity provider's settings could not be used.
     #[error(transparent)]
     Oidc(#[from] OidcError),
+    /// Notifications could not be prepared.
+    #[error(transparent)]
+    Notify(#[from] notify::PrepareError),
     /// The address could not be listened on.
     #[error("could not listen on {address}: {source}")]
     Listen {
@@ -145,9 +150,21 @@ impl App {
             RemoteWriter::open(&folder.ingest(), &folder.state(), settings, sources)
         });
         let remote_writer = remote_writer.transpose()?;
+        let notify = notify::Sender {
+            readers: state_readers.clone(),
+            writer: state.clone(),
+            clock: Arc::clone(&clock),
+            couriers: Arc::new(Couriers::new(&config.notify)?),
+            public_url: config.public_url.clone(),
+            bell: Arc::default(),
+        };
         let shared = Arc::new(Shared {
+            notify,
             head: ingest.head(),
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
+            live: Hub::default(),
+            topology: SharedTopology::open(&state_readers)?,
+            imports: Imports::default(),
             fleet: state_reader.fleet(),
             history: history_reader.history()?,
             bells: Arc::new(bells),
@@ -241,8 +258,12 @@ impl App {
             let (head, progress, counters, token) = follow(progress);
             tokio::spawn(reader::follow(writer, head, progress, counters, token))
         });
+        let follower = Follower::before(&shared.notify);
+        let followed = tokio::spawn(follower.run(stop.clone()));
+        let sent = tokio::spawn(shared.notify.clone().run(stop.clone()));
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
+        let screens = tokio::spawn(http::tell_screens(Arc::clone(&shared)));
         if let Some(certificate) = certificate {
             tokio::spawn(certificate.follow(stop.clone()));
         }
@@ -268,7 +289,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, latest, history, outages, sweeper, pruner].into_iter().chain(remote) {
+        for task in [state, latest, history, outages, followed, sent, sweeper, pruner, screens].into_iter().chain(remote) {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }
@@ -343,7 +364,7 @@ fn work_is_due(conn: &rusqlite::Connection, now: kouan_protocol::Timestamp) -> R
     use crate::store::During as _;
     conn.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM commands WHERE state IN ('queued', 'held') AND origin = 'api')
-             OR EXISTS (SELECT 1 FROM alarms WHERE state = 'raised' AND device = ''
+             OR EXISTS (SELECT 1 FROM alarm_words WHERE state = 'raised' AND device = ''
                         AND (changed_ms < ?1 OR changed_ms > ?2))",
     )
     .and_then(|mut statement| statement.query_row([now.0 - QUIET_MS, now.0], |row| row.get(0)))

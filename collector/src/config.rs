@@ -9,6 +9,7 @@ use kouan_protocol::limits;
 use kouan_settings::{Document, Problems, Section};
 
 use crate::auth::SignInLife;
+use crate::notify::{NotifySettings, read_public_url};
 use crate::oidc::OidcSettings;
 use crate::telemetry::{HistorySettings, KeepClass, Retention};
 
@@ -26,6 +27,10 @@ pub struct Config {
     pub plain_http: bool,
     /// Which certificate is shown, where the settings say it; see [`Config::tls`].
     pub tls: Option<Tls>,
+    /// Where people reach the console, without a '/' at the end; for links in messages and on labels.
+    pub public_url: Option<String>,
+    /// How people and programs are told of alarms.
+    pub notify: NotifySettings,
     /// `/metrics` needs no key.
     pub metrics_open: bool,
     /// Most series of device points in one answer of `/metrics/points`.
@@ -57,6 +62,8 @@ impl Default for Config {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8470),
             plain_http: false,
             tls: None,
+            public_url: None,
+            notify: NotifySettings::default(),
             metrics_open: false,
             points_series: 50_000,
             remote_write: None,
@@ -176,6 +183,8 @@ impl Config {
         let listen = root.parse_or("listen", default.listen);
         let plain_http = root.bool_or("plain_http", default.plain_http);
         let tls = root.section("tls").and_then(|mut section| read_tls(&mut section));
+        let public_url = read_public_url(&mut root);
+        let notify = NotifySettings::read(&mut root.section_or_empty("notify"));
         let metrics_open = root.bool_or("metrics_open", default.metrics_open);
         let points_series = root.integer("points_series", 1..=10_000_000);
         let points_series = points_series.and_then(|most| usize::try_from(most).ok()).unwrap_or(default.points_series);
@@ -207,6 +216,8 @@ impl Config {
             listen,
             plain_http,
             tls,
+            public_url,
+            notify,
             metrics_open,
             points_series,
             remote_write,

@@ -12,8 +12,11 @@
 //! | [`parquet`] | files in the format of Apache Parquet |
 //! | [`outages`] | what came and went while an agent could not be heard |
 //! | [`availability`] | for how much of a time devices could be used, and windows of maintenance |
+//! | [`assets`] | what stands where, who looks after it, what hangs on what; areas, plans, sites |
 //! | [`monitoring`] | device points for Prometheus |
 //! | [`auth`], [`http`], [`tls`] | who may do what, the API, and its certificate |
+//! | `web` | the console's files |
+//! | [`notify`] | telling people and programs of alarms |
 //! | [`oidc`] | people who sign in at an identity provider |
 //! | [`audit`] | what people and systems did |
 //! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
@@ -23,6 +26,7 @@
 
 pub mod alarms;
 pub mod app;
+pub mod assets;
 pub mod audit;
 pub mod auth;
 pub mod availability;
@@ -35,6 +39,7 @@ mod forget;
 pub mod http;
 pub mod ingest;
 pub mod monitoring;
+pub mod notify;
 pub mod oidc;
 pub mod outages;
 pub mod parquet;
@@ -45,6 +50,7 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod verify;
+mod web;
 
 pub use app::App;
 pub use config::Config;

@@ -131,6 +131,21 @@ impl Authenticator {
         self.state.read(move |conn| find_sign_in(conn, token, life, now)).await
     }
 
+    /// Whether an API key or an agent's token was not taken back; `false` also when that cannot be read.
+    pub async fn still_knows(&self, principal: &Principal) -> bool {
+        let (sql, id) = match principal {
+            Principal::Key { id, .. } => {
+                ("SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_ms IS NULL)", id.clone())
+            }
+            Principal::Agent { id, .. } => {
+                ("SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND revoked_ms IS NULL)", id.to_string())
+            }
+            Principal::User { .. } => return false,
+        };
+        let read = move |conn: &Connection| conn.query_row(sql, [id], |row| row.get(0)).during("look up a key");
+        self.state.read(read).await.unwrap_or(false)
+    }
+
     /// Forgets what was looked up, so that a token that was taken back is refused at once.
     pub fn forget(&self) {
         self.lock().clear();

@@ -91,7 +91,7 @@ impl Repeat {
     }
 
     /// The times of it that touch the stretch.
-    pub(super) fn within(&self, zone: &TimeZone, (from_ms, to_ms): Stretch) -> Vec<Stretch> {
+    pub(crate) fn within(&self, zone: &TimeZone, (from_ms, to_ms): Stretch) -> Vec<Stretch> {
         let (Some(from), Some(to)) = (time_of_day(&self.from), time_of_day(&self.to)) else { return Vec::new() };
         let Ok(first) = Timestamp::from_millisecond(from_ms) else { return Vec::new() };
         let begin = first.to_zoned(zone.clone()).date().checked_sub(Span::new().days(1));

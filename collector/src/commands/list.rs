@@ -168,6 +168,34 @@ pub fn find(conn: &Connection, scope: &Scope, id: &str) -> Result<Option<Command
         .during("read a command")
 }
 
+/// Commands that moved on after the step `after`, in that order, each with the number of its step.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn changed_after(conn: &Connection, after: i64, limit: usize) -> Result<Vec<(i64, CommandRow)>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, steps.step FROM
+             (SELECT command, max(id) AS step FROM
+                 (SELECT id, command FROM command_history WHERE id > ?1 ORDER BY id LIMIT ?2) GROUP BY command) AS steps
+         JOIN commands ON commands.number = steps.command ORDER BY steps.step"
+    );
+    conn.prepare_cached(&sql)
+        .and_then(|mut statement| {
+            let read = |row: &Row<'_>| Ok((row.get("step")?, read(row)?));
+            statement.query_map(params![after, limit as i64], read)?.collect()
+        })
+        .during("read what changed of commands")
+}
+
+/// The number of the newest step of any command.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn newest_change(conn: &Connection) -> Result<i64, StoreError> {
+    conn.query_row("SELECT coalesce(max(id), 0) FROM command_history", [], |row| row.get(0))
+        .during("read how far commands have come")
+}
+
 /// The life of a command so far.
 ///
 /// # Errors

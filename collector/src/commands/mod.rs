@@ -22,7 +22,7 @@ pub use create::{NewCommand, create};
 pub use decide::{DecideProblem, cancel, release};
 pub use gate::Offers;
 pub use hold::{RECORDS_LOST, RESTORED, hold};
-pub use list::{CommandFilter, CommandRow, HistoryRow, find, history, list};
+pub use list::{CommandFilter, CommandRow, HistoryRow, changed_after, find, history, list, newest_change};
 pub use offer::{Offered, REOFFER_MS, offer};
 pub use progress::take_progress;
 pub use sweep::{agent_restored, journal_changed, reject_moved, sweep};

@@ -1,4 +1,4 @@
-//! Sites and agents.
+//! Agents.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,15 +12,6 @@ use super::page::{Page, Paging};
 use super::{AppState, Problem, rfc3339};
 use crate::audit::{self, Deed};
 use crate::auth;
-
-/// A site.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SiteView {
-    /// Its name.
-    id: String,
-    /// How many devices it has.
-    devices: usize,
-}
 
 /// An agent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,16 +40,6 @@ pub(super) struct AgentView {
     clock_trusted: Option<bool>,
     /// How many devices it speaks to.
     devices: usize,
-}
-
-/// The sites that the key may see.
-#[utoipa::path(get, path = "/api/v1/sites", tag = "agents", responses((status = 200, body = Page<SiteView>),
-    (status = "4XX", content_type = "application/problem+json", body = Problem)))]
-pub(super) async fn sites(State(shared): State<AppState>, caller: Caller) -> Result<Json<Page<SiteView>>, Problem> {
-    let sites = shared.state_readers.read(move |conn| auth::sites(conn, &caller.sites)).await?;
-    let fleet = shared.fleet();
-    let view = |id: String| SiteView { devices: fleet.devices().filter(|device| device.site == id).count(), id };
-    Ok(Json(Page { items: sites.into_iter().map(view).collect(), next: None }))
 }
 
 /// Agents by name.

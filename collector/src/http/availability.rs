@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use kouan_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Params};
 use super::page::Paging;
 use super::readings::time;
-use super::{AppState, Problem, rfc3339};
+use super::{AppState, Problem, Shared, rfc3339};
 use crate::availability::{self, Tally};
 use crate::state::{self, Device};
 use crate::store::StoreError;
@@ -16,7 +17,7 @@ use crate::telemetry::Span;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// The longest range, in milliseconds: 400 days.
-const RANGE_MS: i64 = 400 * DAY_MS;
+pub(super) const RANGE_MS: i64 = 400 * DAY_MS;
 
 /// Which devices, and when.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,6 +39,27 @@ pub(super) struct Filter {
     cursor: Option<String>,
     /// Devices on the page, 1 to 1000; 100 by default.
     limit: Option<usize>,
+}
+
+/// A device, its site and its class.
+pub(super) type DeviceKey = (String, String, String);
+
+/// What a range was of each device.
+pub(super) async fn tallies(
+    shared: &Shared,
+    devices: Vec<DeviceKey>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(Vec<DeviceKey>, Vec<Tally>), StoreError> {
+    let now = shared.clock.wall();
+    let read = shared.state_readers.read(move |conn| {
+        let spans = state::bindings(conn, None)?.into_iter().map(Span::try_from);
+        let spans = spans.collect::<Result<Vec<_>, StoreError>>()?;
+        let evidence = availability::evidence(conn, &devices, &spans, (from.0, to.0), now.0)?;
+        let tallies = evidence.iter().map(|evidence| availability::tally(evidence, from.0, to.0)).collect();
+        Ok((devices, tallies))
+    });
+    read.await
 }
 
 impl Filter {
@@ -69,6 +91,13 @@ pub(super) struct Parts {
     availability: Option<f64>,
     /// Working and answering, of the same.
     reachability: Option<f64>,
+}
+
+impl Parts {
+    /// For sorting: what is not known comes last.
+    pub(super) fn share(&self) -> f64 {
+        self.availability.unwrap_or(f64::INFINITY)
+    }
 }
 
 impl From<Tally> for Parts {
@@ -154,14 +183,7 @@ pub(super) async fn of_devices(
     if filter.device.is_some() && devices.is_empty() {
         return Err(Problem::not_found("such device"));
     }
-    let read = shared.state_readers.read(move |conn| {
-        let spans = state::bindings(conn, None)?.into_iter().map(Span::try_from);
-        let spans = spans.collect::<Result<Vec<_>, StoreError>>()?;
-        let evidence = availability::evidence(conn, &devices, &spans, (from.0, to.0), now.0)?;
-        let tallies: Vec<Tally> = evidence.iter().map(|evidence| availability::tally(evidence, from.0, to.0)).collect();
-        Ok((devices, tallies))
-    });
-    let (devices, tallies) = read.await?;
+    let (devices, tallies) = tallies(&shared, devices, from, to).await?;
     let mut total = Tally::default();
     for tally in &tallies {
         total.add(tally);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
+use super::device_order::DeviceOrder;
 use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, Shared, rfc3339};
@@ -132,6 +133,40 @@ pub(super) struct LatestView {
     point: PointView,
 }
 
+/// What changed of a device but its readings, as screens are told.
+pub(super) fn change_view(shared: &Shared, device: &Device, alarms: &HashMap<String, u64>) -> impl Serialize + use<> {
+    view(shared, device, alarms)
+}
+
+/// A reading as screens are told.
+#[derive(Debug, Serialize)]
+pub(super) struct PointChange {
+    point: String,
+    value: Option<Value>,
+    quality: Quality,
+    reason: QualityReason,
+    time_ms: i64,
+    age_ms: i64,
+    time_status: TimeStatus,
+}
+
+/// The latest readings of a device.
+pub(super) fn point_changes(device: &Device, now: Timestamp) -> Vec<PointChange> {
+    let readings = device.spec.groups.iter().flat_map(|group| &group.points);
+    let readings = readings.filter_map(|spec| Some((spec, device.points.get(&spec.name)?)));
+    readings
+        .map(|(spec, state)| PointChange {
+            point: spec.name.to_string(),
+            value: state.value.clone(),
+            quality: state.quality,
+            reason: state.reason,
+            time_ms: state.time.0,
+            age_ms: now.0.saturating_sub(state.time.0),
+            time_status: state.time_status,
+        })
+        .collect()
+}
+
 /// Which devices.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -248,22 +283,44 @@ pub(super) fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<Device, P
     device.ok_or_else(|| Problem::not_found("such device"))
 }
 
-/// Devices by id.
-#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceFilter),
-    responses((status = 200, body = Page<DeviceView>),
+/// Devices on a page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DevicePage {
+    /// The devices.
+    items: Vec<DeviceView>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next: Option<String>,
+    /// How many there are on all pages.
+    total: usize,
+}
+
+/// In which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Sorting {
+    /// `id` (the default), `label`, `health` (the worst first), `area`, `class`, `site` or `agent`; with `-` in front the
+    /// other way round.
+    sort: Option<String>,
+}
+
+/// Devices, in any order.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceFilter, Sorting),
+    responses((status = 200, body = DevicePage),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn list(
     State(shared): State<AppState>,
     caller: Caller,
     Params(filter): Params<DeviceFilter>,
-) -> Result<Json<Page<DeviceView>>, Problem> {
-    let paging = filter.paging();
-    let (limit, after) = (paging.limit()?, DeviceId::new(&paging.cursor.unwrap_or_default()));
+    Params(sorting): Params<Sorting>,
+) -> Result<Json<DevicePage>, Problem> {
+    let (paging, order) = (filter.paging(), DeviceOrder::named(sorting.sort.as_deref())?);
+    let limit = paging.limit()?;
     let alarms = shared.state_readers.read(alarms::count_by_device).await?;
     let fleet = shared.fleet();
-    let found = fleet.devices_after(&after).filter(|device| filter.matches(&caller.sites, device));
-    let rows: Vec<_> = found.take(limit + 1).map(|device| view(&shared, device, &alarms)).collect();
-    Ok(Json(Page::cut(rows, limit, |device| device.id.clone())))
+    let found = fleet.devices().filter(|device| filter.matches(&caller.sites, device));
+    let page = order.page(found, paging.cursor.as_deref(), limit)?;
+    let items = page.rows.into_iter().map(|device| view(&shared, device, &alarms)).collect();
+    Ok(Json(DevicePage { items, next: page.next, total: page.total }))
 }
 
 /// A device with its points, actions and bindings.

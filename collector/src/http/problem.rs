@@ -116,6 +116,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed", detail)
     }
 
+    /// What exactly is wrong.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// 500: our fault; the details are in the log, not in the answer.
     #[must_use]
     pub fn internal() -> Self {

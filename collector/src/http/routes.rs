@@ -1,6 +1,7 @@
 //! The route table: what there is, and what each asks of the caller.
 
 use axum::Router;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -14,10 +15,11 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, alarms, audit, availability, commands, devices, events, export, history, keys,
-    latest, losses, maintenance, oidc, points, readings, series, service, session, users,
+    AppState, Problem, agent, agents, areas, assets, assets_import, assets_list, plans, sites, alarm_acts, alarm_log, alarms, audit, availability, availability_figures, commands, devices, events, export, history, keys,
+    latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, points, readings, series, service, session, stream, users,
 };
 use crate::auth::{Permission, Right};
+use crate::web;
 
 /// One line of the table. Method and path stand at the handler.
 pub struct Route {
@@ -38,13 +40,14 @@ macro_rules! table {
 pub fn table() -> Vec<Route> {
     use Permission::{Agent, May, Metrics, Open, SignedIn};
     let (read, command, configure) = (May(Right::Read), May(Right::Command), May(Right::Configure));
-    let monitor = May(Right::Metrics);
+    let (monitor, operate) = (May(Right::Metrics), May(Right::Operate));
     let (admin, maintain, look_back) = (May(Right::Administer), May(Right::Maintain), May(Right::Audit));
     table![
         Agent => agent::hello,
         Agent => agent::upload,
         Agent => agent::poll,
-        read => agents::sites,
+        read => sites::list,
+        configure => sites::put,
         read => agents::list,
         configure => agents::enrol,
         configure => agents::renew_token,
@@ -64,10 +67,58 @@ pub fn table() -> Vec<Route> {
         read => events::list,
         read => events::detail,
         read => alarms::list,
+        read => alarms::summary,
+        read => alarm_log::list,
+        operate => alarm_acts::assignees,
+        operate => alarm_acts::act,
+        read => alarms::detail,
         read => availability::of_devices,
+        read => availability_figures::summary,
+        read => overview::of_everything,
+        read => stream::open,
         maintain => maintenance::create,
         read => maintenance::list,
         maintain => maintenance::end,
+        configure => notif_channels::list,
+        configure => notif_channels::create,
+        configure => notif_channels::detail,
+        configure => notif_channels::change,
+        configure => notif_channels::remove,
+        configure => notif_channels::test,
+        configure => notif_routes::list,
+        configure => notif_routes::create,
+        configure => notif_routes::detail,
+        configure => notif_routes::change,
+        configure => notif_routes::remove,
+        read => notif_records::list,
+        read => notif_records::contact,
+        read => notif_records::set_contact,
+        read => assets_list::list,
+        configure => assets::create,
+        configure => assets::act,
+        configure => assets_import::preview,
+        configure => assets_import::apply,
+        read => assets_list::export,
+        read => assets_list::labels,
+        read => assets_list::agent_config,
+        read => assets::detail,
+        configure => assets::patch,
+        configure => assets::remove,
+        read => assets::changes,
+        read => assets::suggestions,
+        configure => assets::adopt,
+        configure => assets::release,
+        read => areas::list,
+        configure => areas::create,
+        read => areas::detail,
+        configure => areas::put,
+        configure => areas::remove,
+        read => plans::picture,
+        configure => plans::put_picture,
+        configure => plans::remove_picture,
+        read => plans::positions,
+        configure => plans::put_positions,
+        read => sites::topology,
         read => losses::gaps,
         read => losses::quarantine,
         admin => losses::quarantined_body,
@@ -99,7 +150,7 @@ pub fn table() -> Vec<Route> {
         Open => service::alive,
         Open => service::ready,
         Open => service::describe,
-        Open => service::page,
+        Open => sites::label,
     ]
 }
 
@@ -178,7 +229,9 @@ pub fn router(shared: &AppState) -> Router {
     });
     let router: Router<AppState> = guarded.into();
     router
-        .fallback(|| async { Problem::not_found("such address") })
+        .fallback(|method: Method, uri: Uri, headers: HeaderMap| async move {
+            web::serve(&method, &uri, &headers).unwrap_or_else(|| Problem::not_found("such address").into_response())
+        })
         .method_not_allowed_fallback(|| async {
             let status = axum::http::StatusCode::METHOD_NOT_ALLOWED;
             Problem::new(status, "method", "The method is not allowed here", "see /api/v1/openapi.json")

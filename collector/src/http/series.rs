@@ -305,38 +305,47 @@ pub(super) async fn time_in_state(
     devices::find(&shared, &caller.sites, &id)?;
     let point: PointName = wanted.point.parse().map_err(|error| invalid(format!("point: {error}")))?;
     let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
-    let (minute, hour) = (60_000, 3_600_000);
-    // Hours where both ends are whole hours: their sums are made; anything else is asked by the minute.
-    let step = if from.0 % hour == 0 && to.0 % hour == 0 { hour } else { minute };
+    let step = window_ms(from, to);
     let (from_ms, to_ms) = (from.0.div_euclid(step) * step, (to.0 + step - 1).div_euclid(step) * step);
     let (spans, now) = (spans(&shared, &id).await?, shared.clock.wall());
     let query = WindowsQuery { spans, point, from, to, resolution: Resolution(step), now };
     let answer = shared.history(move |history| history.windows(&query)).await?;
-    let mut told = TimeInState {
-        device: id,
-        point: wanted.point,
-        spent_ms: BTreeMap::new(),
-        unknown_ms: to_ms.min(now.0) - from_ms,
-        changes: 0,
-    };
+    let end_ms = to_ms.min(now.0);
+    let (spent_ms, changes) = spent(answer, step, end_ms);
+    let mut told =
+        TimeInState { device: id, point: wanted.point, spent_ms, unknown_ms: end_ms - from_ms, changes };
+    told.unknown_ms = (told.unknown_ms - told.spent_ms.values().sum::<i64>()).max(0);
+    Ok(Json(told))
+}
+
+/// The windows by which the time in states of a range is asked: hours where both ends are whole hours, because their
+/// sums are made, else minutes.
+pub(super) fn window_ms(from: Timestamp, to: Timestamp) -> i64 {
+    let (minute, hour) = (60_000, 3_600_000);
+    if from.0 % hour == 0 && to.0 % hour == 0 { hour } else { minute }
+}
+
+/// How long a point had each word in windows of `step` milliseconds, the last of which ends by `end_ms`, and how often
+/// it changed.
+pub(super) fn spent(answer: WindowsAnswer, step: i64, end_ms: i64) -> (BTreeMap<String, i64>, u64) {
+    let (mut spent, mut count) = (BTreeMap::new(), 0);
     let mut before: Option<(i64, Option<String>)> = None;
     for (start, aggregate) in answer.windows {
         let Aggregate::Words { changes, first, last, spent_ms, .. } = aggregate else { continue };
         if let Some((end, word_before)) = before.take() {
-            *told.spent_ms.entry(word(word_before.clone())).or_default() += start - end;
-            told.changes += u64::from(word_before != first);
+            *spent.entry(word(word_before.clone())).or_default() += start - end;
+            count += u64::from(word_before != first);
         }
-        told.changes += changes;
+        count += changes;
         for (name, ms) in spent_ms {
-            *told.spent_ms.entry(word(name)).or_default() += ms;
+            *spent.entry(word(name)).or_default() += ms;
         }
         before = Some((start + step, last));
     }
     if let Some((end, last)) = before {
-        *told.spent_ms.entry(word(last)).or_default() += (to_ms.min(now.0) - end).max(0);
+        *spent.entry(word(last)).or_default() += (end_ms - end).max(0);
     }
-    told.unknown_ms = (told.unknown_ms - told.spent_ms.values().sum::<i64>()).max(0);
-    Ok(Json(told))
+    (spent, count)
 }
 
 #[cfg(test)]

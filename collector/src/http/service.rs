@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
@@ -64,12 +64,4 @@ static OPENAPI: LazyLock<OpenApi> = LazyLock::new(super::openapi);
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", responses((status = 200, body = Object)))]
 pub(super) async fn describe() -> Json<&'static OpenApi> {
     Json(&OPENAPI)
-}
-
-/// A page that shows the devices to whoever has a key.
-#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, content_type = "text/html", body = String)))]
-pub(super) async fn page() -> Response {
-    const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(include_str!("../web/index.html"))).into_response()
 }

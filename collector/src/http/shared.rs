@@ -7,6 +7,7 @@ use kouan_protocol::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::assets::{Imports, SharedTopology};
 use crate::auth::{Authenticator, Throttle};
 use crate::commands::{Bells, Offers};
 use crate::config::Config;
@@ -18,6 +19,7 @@ use crate::state::{SharedFleet, Snapshots};
 use crate::store::{Readers, StoreError, Writer};
 use crate::telemetry::History;
 
+use super::stream::Hub;
 use super::Problem;
 use super::upload_slots::UploadSlots;
 
@@ -35,12 +37,20 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     /// The way of snapshots into the state.
     pub snapshots: Snapshots,
+    /// Where changes go out to open screens.
+    pub live: Hub,
     /// Devices in memory.
     pub fleet: SharedFleet,
+    /// How assets and areas hang together.
+    pub topology: SharedTopology,
+    /// Previews of imports.
+    pub imports: Imports,
     /// The writer of `state.db`.
     pub state: Writer,
     /// Readers of `state.db`.
     pub state_readers: Readers,
+    /// The way of notifications.
+    pub notify: crate::notify::Sender,
     /// The history.
     pub history: Arc<dyn History>,
     /// Wakes command polls.

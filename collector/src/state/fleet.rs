@@ -254,6 +254,18 @@ impl Fleet {
         self.changes.after(after).filter_map(|at| self.devices.get(at))
     }
 
+    /// The number of the last step that changed anything.
+    #[must_use]
+    pub fn newest_change(&self) -> u64 {
+        self.changes.current() - 1
+    }
+
+    /// The agents that speak, or last spoke, to any device, each with its site.
+    pub fn agents(&self) -> impl Iterator<Item = (&AgentId, &str)> {
+        let first = |places: &BTreeSet<usize>| self.devices.get(*places.first()?).map(|device| device.site.as_str());
+        self.of_agent.iter().filter_map(move |(agent, places)| Some((agent, first(places)?)))
+    }
+
     /// A step is over: whoever follows the changes is woken.
     pub(super) fn tell_changes(&mut self) {
         self.changes.tell();

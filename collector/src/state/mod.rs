@@ -28,5 +28,6 @@ pub use moment::{Known, Moment};
 pub use points::Points;
 pub use quarantine::{QuarantineRow, quarantine, quarantine_totals, quarantined_body};
 pub use reader::{LatestReader, StateReader, open_readers};
-pub use registry::{BindingRow, MoveProblem, bindings, move_binding, relabel};
+pub(crate) use registry::place;
+pub use registry::{BindingRow, MoveProblem, MovedDevices, bindings, move_binding, relabel};
 pub use snapshot::{SnapshotProblem, Snapshots};

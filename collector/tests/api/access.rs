@@ -64,7 +64,7 @@ async fn every_route_asks_for_its_permission() {
             assert_eq!(status(Some(token)).await, StatusCode::FORBIDDEN, "{method} {path}");
         }
     }
-    let (session, service) = (["", "/oidc", "/oidc/callback"], ["/healthz", "/readyz", "/api/v1/openapi.json"]);
+    let (session, service) = (["", "/oidc", "/oidc/callback"], ["/healthz", "/readyz", "/api/v1/openapi.json", "/q/x"]);
     let expected = session.map(|path| format!("/api/v1/session{path}")).into_iter().chain(service.map(str::to_owned));
     assert_eq!(open, expected.collect::<Vec<_>>(), "only these need no login");
 }

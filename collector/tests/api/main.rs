@@ -20,6 +20,7 @@ mod points;
 mod remote_write;
 mod retention;
 mod running;
+mod screens;
 mod scripted_agent;
 mod slots;
 mod state;

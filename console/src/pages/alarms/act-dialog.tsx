@@ -100,7 +100,7 @@ export function ActDialog({ deed, ids, site, run, onClose }: ActDialogProps) {
     if (deed === 'shelve')
       return { ids, do: deed, until_ms: Math.round(serverNow() + SPANS[span] * HOUR_MS), reason: words };
     if (deed === 'assign') return { ids, do: deed, to: to || null };
-    if (deed === 'close') return { ids, do: deed, ...(words ? { reason: words } : {}) };
+    if (deed === 'close') return { ids, do: deed, ...(words ? { text: words } : {}) };
     if (deed === 'comment') return { ids, do: deed, text: words };
     return { ids, do: deed };
   };

@@ -1,6 +1,7 @@
 import { Checkbox } from '@mantine/core';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useSites } from '../../api/lists';
 import { currentLanguage } from '../../i18n';
 import { useWords } from '../../i18n/words';
 import { SeverityBadge } from '../../ui/badges';
@@ -52,7 +53,8 @@ function Row(props: AlarmRowProps) {
   ) : (
     alarm.agent
   );
-  const place = [alarm.site, alarm.area, words.class(alarm.class)].filter((part) => part !== '').join(' · ');
+  const siteName = words.name(useSites().find((each) => each.id === alarm.site)?.name, alarm.site);
+  const place = [siteName, alarm.area, words.class(alarm.class)].filter((part) => part !== '').join(' · ');
   const frame = {
     id: props.id,
     ref: props.measure,
@@ -88,7 +90,7 @@ function Row(props: AlarmRowProps) {
           <div className={classes.main}>{text}</div>
           <div className={classes.sub}>
             <span>{device}</span>
-            <span>{alarm.site}</span>
+            <span>{siteName}</span>
             <Age ms={alarm.last_raised_ms} site={alarm.site} />
             {alarm.assigned_name && <span>→ {alarm.assigned_name}</span>}
           </div>

@@ -3,6 +3,7 @@ import { currentLanguage } from '../../i18n';
 import { useWords } from '../../i18n/words';
 import { SeverityShape } from '../../ui/badges';
 import { IconDown } from '../../ui/icons';
+import { SiteName } from '../../ui/site-name';
 import classes from './desk.module.css';
 import type { GroupRow as Group, NoteRow as Note } from './rows';
 import type { Group as GroupBy } from './search';
@@ -24,7 +25,7 @@ export function GroupRow({ id, row, by, index, start, isActive, onFold }: GroupR
   const name = () => {
     if (by === 'class') return words.class(row.value) || t('group.noArea');
     if (by === 'condition') return words.condition(row.value);
-    if (by === 'site') return row.value || t('group.noArea');
+    if (by === 'site') return <SiteName id={row.value} />;
     if (row.value === '') return t('group.alone');
     const { parent } = row;
     if (!parent) return t('group.parentGone');

@@ -37,7 +37,7 @@ export function Headline({ overview }: { overview: Overview }) {
         {SEVERITIES.map((severity) => {
           const of = alarms.by_severity[severity];
           return (
-            <AppLink key={severity} to="/alarms" search={{ severity }} className={classes['tile']}>
+            <AppLink key={severity} to="/alarms" search={{ min_severity: severity }} className={classes['tile']}>
               <span className={classes['tileWord']}>
                 <SeverityShape severity={severity} /> {t('alarmsOf', { severity: words.severity(severity) })}
               </span>

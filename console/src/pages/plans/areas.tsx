@@ -168,7 +168,7 @@ function AreaForm({ site, what, area, onClose, onDone }: FormProps) {
     try {
       if (what === 'rename' && area) {
         const { parent, order } = area;
-        await api.put(`/areas/${encodeURIComponent(area.id)}`, { site, parent, name: name.trim(), order });
+        await api.put(`/areas/${encodeURIComponent(area.id)}`, { parent, name: name.trim(), order });
       } else await api.post('/areas', { site, parent: area?.id ?? null, name: name.trim(), order: 0 });
       await onDone();
       onClose();

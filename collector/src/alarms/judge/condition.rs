@@ -1,0 +1,298 @@
+//! Whether a condition holds for a device.
+
+use kouan_protocol::{HealthLevel, Value};
+
+use crate::alarms::rule::{Is, Pattern, Test};
+
+/// The latest reading of a point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The value; `None` where there is none that may be acted upon.
+    pub value: Option<Value>,
+    /// When it was read, in milliseconds.
+    pub time_ms: i64,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// What a judge can see of a device.
+pub trait View {
+    /// Now, in milliseconds.
+    fn now_ms(&self) -> i64;
+    /// Since when absence counts: before, nobody looked or nothing was expected.
+    fn watched_since_ms(&self) -> i64;
+    /// Calls `visit` for each point of the pattern.
+    fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading));
+    /// The time of the newest reading of all points.
+    fn last_reading_ms(&self) -> Option<i64>;
+    /// How the device is, if that is known.
+    fn health(&self) -> Option<HealthLevel>;
+    /// When something of that kind happened last.
+    fn last_event_ms(&self, kind: &str) -> Option<i64>;
+    /// By how much a number rose since `from_ms`, and whether it is known since then.
+    fn rise(&self, point: &str, from_ms: i64) -> Option<(f64, bool)>;
+}
+
+/// What made a condition hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cause {
+    /// The point; empty for none.
+    pub point: String,
+    /// Its value.
+    pub value: Option<Value>,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// What a judge says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judged {
+    /// Whether it holds; `None`: that is not known.
+    pub holds: Option<bool>,
+    /// By what, if it holds.
+    pub cause: Cause,
+    /// When it may change although nothing happens, in milliseconds.
+    pub due_ms: Option<i64>,
+}
+
+impl Judged {
+    fn of(holds: Option<bool>) -> Self {
+        Self { holds, ..Self::default() }
+    }
+
+    fn sooner(&mut self, other: Option<i64>) {
+        self.due_ms = match (self.due_ms, other) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// Judges `test`. `raised` is whether the alarm stands, for limits that end elsewhere than they begin; `only` is the one
+/// point that counts where the pattern of the whole test stands for several.
+pub fn judge(test: &Test, view: &dyn View, raised: bool, only: Option<&str>) -> Judged {
+    match test {
+        Test::Point { name, is } => {
+            any_point(view, name, only, |_, reading| Some(fits(is, reading.value.as_ref()?, raised)))
+        }
+        Test::Health(worst) => Judged::of(view.health().and_then(|level| match level {
+            // What is out of service on purpose, or is worked on, is no fault.
+            HealthLevel::Disabled | HealthLevel::Maintenance => Some(false),
+            level => Some(level <= *worst),
+        })),
+        Test::Rises { name, by, within_ms } => {
+            let from = view.now_ms().saturating_sub(*within_ms);
+            let mut judged = any_point(view, name, only, |point, _| {
+                let (rise, _) = view.rise(point, from)?;
+                Some(if *by < 0.0 { rise <= *by } else { rise >= *by })
+            });
+            // What rose once falls out of the time by itself.
+            judged.sooner(raised.then(|| view.now_ms() + within_ms / 8));
+            judged
+        }
+        Test::RisesLess { name, than, within_ms } => {
+            let from = view.now_ms().saturating_sub(*within_ms);
+            let mut judged = if view.watched_since_ms() > from {
+                Judged::of(None)
+            } else {
+                any_point(view, name, only, |point, _| {
+                    let (rise, is_whole) = view.rise(point, from)?;
+                    match (rise < *than, is_whole) {
+                        (true, false) => None,
+                        (less, _) => Some(less),
+                    }
+                })
+            };
+            judged.sooner(Some(view.now_ms() + within_ms / 8));
+            judged
+        }
+        Test::NoReading { name, for_ms } => {
+            let mut newest = None;
+            match name {
+                None => newest = view.last_reading_ms(),
+                Some(name) => view.points(name, &mut |_, reading| newest = newest.max(Some(reading.time_ms))),
+            }
+            absent(view, newest, *for_ms)
+        }
+        Test::NoEvent { kind, for_ms } => absent(view, view.last_event_ms(kind), *for_ms),
+        Test::All(tests) => several(tests, view, raised, only, false),
+        Test::Any(tests) => several(tests, view, raised, only, true),
+        Test::Not(test) => {
+            let judged = judge(test, view, raised, only);
+            Judged { holds: judged.holds.map(|holds| !holds), cause: Cause::default(), due_ms: judged.due_ms }
+        }
+    }
+}
+
+/// Absence holds once nothing came for so long; it counts from when somebody looked.
+fn absent(view: &dyn View, newest: Option<i64>, for_ms: i64) -> Judged {
+    let since = newest.map_or(view.watched_since_ms(), |newest| newest.max(view.watched_since_ms()));
+    let due = since.saturating_add(for_ms);
+    let holds = view.now_ms() >= due;
+    Judged { holds: Some(holds), cause: Cause::default(), due_ms: (!holds).then_some(due) }
+}
+
+/// Whether it holds for any of the points; not known if for none of them anything is known.
+fn any_point(
+    view: &dyn View,
+    pattern: &Pattern,
+    only: Option<&str>,
+    mut holds: impl FnMut(&str, &Reading) -> Option<bool>,
+) -> Judged {
+    let mut judged = Judged::default();
+    view.points(pattern, &mut |name, reading| {
+        if only.is_some_and(|only| only != name) || judged.holds == Some(true) {
+            return;
+        }
+        match holds(name, reading) {
+            Some(true) => {
+                judged.holds = Some(true);
+                let (value, unit) = (reading.value.clone(), reading.unit.clone());
+                judged.cause = Cause { point: name.to_owned(), value, unit };
+            }
+            Some(false) => judged.holds = Some(false),
+            None => {}
+        }
+    });
+    judged
+}
+
+/// Three-valued: one that is known may decide although others are not.
+fn several(tests: &[Test], view: &dyn View, raised: bool, only: Option<&str>, any: bool) -> Judged {
+    let mut whole = Judged::of(Some(!any));
+    for test in tests {
+        let judged = judge(test, view, raised, only);
+        whole.sooner(judged.due_ms);
+        if judged.holds == Some(true) && whole.cause == Cause::default() {
+            whole.cause = judged.cause;
+        }
+        whole.holds = match (whole.holds, judged.holds) {
+            (Some(decided), _) if decided == any => Some(any),
+            (_, Some(decides)) if decides == any => Some(any),
+            (None, _) | (_, None) => None,
+            _ => Some(!any),
+        };
+    }
+    whole
+}
+
+fn fits(is: &Is, value: &Value, raised: bool) -> bool {
+    let number = value.as_f64();
+    let at = |limit: f64, clear: f64| if raised { clear } else { limit };
+    match is {
+        Is::Above { limit, clear } => number.is_some_and(|number| number > at(*limit, *clear)),
+        Is::Below { limit, clear } => number.is_some_and(|number| number < at(*limit, *clear)),
+        Is::Beyond { limit, clear } => number.is_some_and(|number| number.abs() > at(*limit, *clear)),
+        Is::OneOf(words) => words.contains(&value.to_string()),
+        Is::NoneOf(words) => !words.contains(&value.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen {
+        now: i64,
+        since: i64,
+        points: BTreeMap<&'static str, Option<Value>>,
+        health: Option<HealthLevel>,
+        event: Option<i64>,
+        rise: Option<(f64, bool)>,
+    }
+
+    impl View for Seen {
+        fn now_ms(&self) -> i64 {
+            self.now
+        }
+        fn watched_since_ms(&self) -> i64 {
+            self.since
+        }
+        fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading)) {
+            for (name, value) in self.points.iter().filter(|(name, _)| pattern.place(name).is_some()) {
+                visit(name, &Reading { value: value.clone(), time_ms: 0, unit: "°C".to_owned() });
+            }
+        }
+        fn last_reading_ms(&self) -> Option<i64> {
+            (!self.points.is_empty()).then_some(0)
+        }
+        fn health(&self) -> Option<HealthLevel> {
+            self.health
+        }
+        fn last_event_ms(&self, _: &str) -> Option<i64> {
+            self.event
+        }
+        fn rise(&self, _: &str, _: i64) -> Option<(f64, bool)> {
+            self.rise
+        }
+    }
+
+    fn above(name: &str) -> Test {
+        Test::Point { name: Pattern::new(name), is: Is::Above { limit: 30.0, clear: 28.0 } }
+    }
+
+    fn seen(points: &[(&'static str, Option<f64>)]) -> Seen {
+        let points = points.iter().map(|(name, value)| (*name, value.map(Value::Number))).collect();
+        Seen { points, ..Seen::default() }
+    }
+
+    #[test]
+    fn a_limit_ends_elsewhere_than_it_begins() {
+        let holds = |value: f64, raised: bool| judge(&above("t"), &seen(&[("t", Some(value))]), raised, None).holds;
+        assert_eq!([holds(30.0, false), holds(30.1, false)], [Some(false), Some(true)]);
+        assert_eq!([holds(28.1, true), holds(28.0, true)], [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn what_is_not_known_decides_nothing() {
+        let (one, none) = (seen(&[("t.a", None), ("t.b", Some(31.0))]), seen(&[("t.a", None)]));
+        let judged = judge(&above("t.*"), &one, false, None);
+        assert_eq!((judged.holds, judged.cause.point.as_str()), (Some(true), "t.b"));
+        assert_eq!(judge(&above("t.*"), &one, false, Some("t.a")).holds, None);
+        assert_eq!(judge(&above("t.*"), &none, true, None).holds, None);
+        assert_eq!(judge(&above("other"), &one, false, None).holds, None);
+        let both = |any: bool, view: &Seen| {
+            let tests = vec![above("t.a"), above("t.b")];
+            judge(&if any { Test::Any(tests) } else { Test::All(tests) }, view, false, None).holds
+        };
+        assert_eq!([both(true, &one), both(false, &one)], [Some(true), None]);
+        let cold = seen(&[("t.a", None), ("t.b", Some(1.0))]);
+        assert_eq!([both(true, &cold), both(false, &cold)], [None, Some(false)]);
+        assert_eq!(judge(&Test::Not(Box::new(above("t.b"))), &cold, false, None).holds, Some(true));
+    }
+
+    #[test]
+    fn absence_counts_from_when_somebody_looked() {
+        let test = Test::NoEvent { kind: "passage".to_owned(), for_ms: 100 };
+        let at = |now, since, event| judge(&test, &Seen { now, since, event, ..Seen::default() }, false, None);
+        assert_eq!((at(150, 0, Some(60)).holds, at(150, 0, Some(60)).due_ms), (Some(false), Some(160)));
+        assert_eq!(at(160, 0, Some(60)).holds, Some(true));
+        assert_eq!(at(160, 120, Some(60)).due_ms, Some(220), "opening hours began at 120");
+        assert_eq!(at(100, 0, None).holds, Some(true));
+    }
+
+    #[test]
+    fn too_few_in_a_time_needs_the_whole_time_and_too_many_does_not() {
+        let name = Pattern::new("count");
+        let few = Test::RisesLess { name: name.clone(), than: 1.0, within_ms: 100 };
+        let many = Test::Rises { name, by: 5.0, within_ms: 100 };
+        let of = |test: &Test, rise| {
+            let view = Seen { now: 1_000, rise: Some(rise), ..seen(&[("count", Some(1.0))]) };
+            judge(test, &view, false, None).holds
+        };
+        assert_eq!([of(&few, (0.0, false)), of(&few, (0.0, true)), of(&few, (3.0, false))], [None, Some(true), Some(false)]);
+        assert_eq!([of(&many, (5.0, false)), of(&many, (4.0, true))], [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn what_is_out_of_service_on_purpose_is_no_fault() {
+        let holds = |level| judge(&Test::Health(HealthLevel::Reachable), &Seen { health: level, ..Seen::default() }, false, None).holds;
+        use HealthLevel::{Answering, Disabled, Maintenance, Reachable, Unreachable};
+        assert_eq!([Unreachable, Reachable].map(|level| holds(Some(level))), [Some(true); 2]);
+        assert_eq!([Answering, Disabled, Maintenance].map(|level| holds(Some(level))), [Some(false); 3]);
+        assert_eq!(holds(None), None);
+    }
+}

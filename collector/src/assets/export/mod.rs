@@ -1,0 +1,8 @@
+//! Assets as a spreadsheet.
+
+mod csv;
+mod xlsx;
+
+pub use self::csv::csv_text;
+pub(super) use self::csv::FORMULA;
+pub use self::xlsx::xlsx_file;

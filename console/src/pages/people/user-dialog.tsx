@@ -1,0 +1,210 @@
+import { Button, Group, Modal, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api } from '../../api/client';
+import { useSites } from '../../api/lists';
+import { useWords } from '../../i18n/words';
+import { IconPlus, IconTrash } from '../../ui/icons';
+import { useProblemText } from '../../ui/states';
+import { type Contact, type Grant, joined, ROLES, type Role, type User } from './types';
+
+interface GrantProps {
+  grant: Grant;
+  onChange: (grant: Grant) => void;
+  onRemove: () => void;
+}
+
+function GrantForm({ grant, onChange, onRemove }: GrantProps) {
+  const { t } = useTranslation('people');
+  const words = useWords();
+  const sites = useSites();
+  const choices = sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }));
+  for (const id of grant.sites ?? [])
+    if (!choices.some(({ value }) => value === id)) choices.push({ value: id, label: id });
+  return (
+    <Group gap="xs" align="flex-start" wrap="nowrap">
+      <Select
+        w={150}
+        aria-label={t('form.roles')}
+        data={ROLES.map((role) => ({ value: role, label: t(`role.${role}`) }))}
+        value={grant.role}
+        allowDeselect={false}
+        onChange={(role) => onChange({ ...grant, role: role as Role })}
+      />
+      <MultiSelect
+        style={{ flex: 1 }}
+        aria-label={t('form.sites')}
+        placeholder={grant.sites?.length ? '' : t('allSites')}
+        searchable
+        data={choices}
+        value={grant.sites ?? []}
+        onChange={(value) => onChange({ ...grant, sites: value.length > 0 ? value : null })}
+      />
+      <Button variant="subtle" color="red" px={8} aria-label={t('form.removeRole')} onClick={onRemove}>
+        <IconTrash size={15} />
+      </Button>
+    </Group>
+  );
+}
+
+interface UserDialogProps {
+  user: User | null;
+  onClose: () => void;
+  onMade: (user: User, password: string) => void;
+}
+
+export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
+  const { t } = useTranslation('people');
+  const client = useQueryClient();
+  const problemText = useProblemText();
+  const [name, setName] = useState(user?.name ?? '');
+  const [displayName, setDisplayName] = useState(user?.display_name ?? '');
+  const [grants, setGrants] = useState<Grant[]>(user?.grants ?? [{ role: 'operator', sites: null }]);
+  const [contact, setContact] = useState<Contact>(
+    user?.contact ?? { email: null, phone: null, language: 'zh' },
+  );
+  const [isContactTouched, setContactTouched] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<unknown>(null);
+  const isBlocked = name.trim() === '' || grants.length === 0;
+  const touch = (part: Partial<Contact>) => {
+    setContact({ ...contact, ...part });
+    setContactTouched(true);
+  };
+  const save = async () => {
+    setBusy(true);
+    setProblem(null);
+    const display_name = displayName.trim() || name.trim();
+    try {
+      let id = user?.id;
+      if (user)
+        await api.patch(`/users/${encodeURIComponent(user.id)}`, { display_name, grants: joined(grants) });
+      else {
+        const made = await api.post<{ user: User; password: string }>('/users', {
+          name: name.trim(),
+          display_name,
+          grants: joined(grants),
+        });
+        id = made.user.id;
+        // The password is shown once: whatever happens next, it must be on the screen.
+        onMade(made.user, made.password);
+      }
+      if (isContactTouched) await api.put(`/users/${encodeURIComponent(id ?? '')}/contact`, contact);
+      onClose();
+    } catch (error) {
+      setProblem(error);
+      setBusy(false);
+    }
+    void client.invalidateQueries({ queryKey: ['users'] });
+  };
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={user ? t('form.edit', { name: user.display_name }) : t('form.title')}
+      size="lg"
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!isBlocked && !busy) void save();
+        }}
+      >
+        <Stack gap="sm">
+          <Group grow align="flex-start">
+            <TextInput
+              data-autofocus
+              label={t('form.name')}
+              description={t('form.nameHelp')}
+              required
+              disabled={user !== null}
+              autoComplete="off"
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+            />
+            <TextInput
+              label={t('form.displayName')}
+              description={'\u00a0'}
+              value={displayName}
+              onChange={(event) => setDisplayName(event.currentTarget.value)}
+            />
+          </Group>
+          <div>
+            <Text size="sm" fw={500}>
+              {t('form.roles')}
+            </Text>
+            <Text size="xs" c="dimmed" mb={6}>
+              {t('form.sitesHelp')}
+            </Text>
+            <Stack gap="xs">
+              {grants.map((grant, at) => (
+                <GrantForm
+                  // biome-ignore lint/suspicious/noArrayIndexKey: a grant is its place until it is saved
+                  key={at}
+                  grant={grant}
+                  onChange={(next) => setGrants(grants.map((each, index) => (index === at ? next : each)))}
+                  onRemove={() => setGrants(grants.filter((_, index) => index !== at))}
+                />
+              ))}
+            </Stack>
+            {grants.length === 0 && (
+              <Text size="sm" c="var(--k-bad)">
+                {t('form.needRole')}
+              </Text>
+            )}
+            <Button
+              mt="xs"
+              size="compact-sm"
+              variant="default"
+              leftSection={<IconPlus size={13} />}
+              onClick={() => setGrants([...grants, { role: 'viewer', sites: null }])}
+            >
+              {t('form.addRole')}
+            </Button>
+          </div>
+          <Text size="sm" fw={500}>
+            {t('form.contact')}
+          </Text>
+          <Group grow align="flex-start">
+            <TextInput
+              label={t('form.email')}
+              type="email"
+              value={contact.email ?? ''}
+              onChange={(event) => touch({ email: event.currentTarget.value.trim() || null })}
+            />
+            <TextInput
+              label={t('form.phone')}
+              type="tel"
+              value={contact.phone ?? ''}
+              onChange={(event) => touch({ phone: event.currentTarget.value.trim() || null })}
+            />
+            <Select
+              label={t('form.language')}
+              data={(['zh', 'en'] as const).map((value) => ({
+                value,
+                label: t(`notifications:language.${value}`),
+              }))}
+              value={contact.language}
+              allowDeselect={false}
+              onChange={(value) => touch({ language: value as 'zh' | 'en' })}
+            />
+          </Group>
+          {problem !== null && (
+            <Text c="var(--k-bad)" size="sm" role="alert">
+              {problemText(problem)}
+            </Text>
+          )}
+          <Group justify="flex-end" gap="xs">
+            <Button variant="default" onClick={onClose} disabled={busy}>
+              {t('form.cancel')}
+            </Button>
+            <Button type="submit" loading={busy} disabled={isBlocked}>
+              {t(user ? 'form.save' : 'form.create')}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
