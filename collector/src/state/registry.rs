@@ -38,6 +38,7 @@ pub(super) struct Staged {
     devices: BTreeMap<DeviceId, Device>,
     catalogues: HashMap<AgentId, CatalogueHash>,
     readings: Vec<(AgentId, LatestReadings)>,
+    events: Vec<(DeviceId, String, Timestamp)>,
 }
 
 impl Staged {
@@ -51,6 +52,9 @@ impl Staged {
         }
         for (agent, readings) in &self.readings {
             fleet.take(agent, readings);
+        }
+        for (id, kind, time) in &self.events {
+            fleet.saw(id, kind, *time);
         }
         fleet.tell_changes();
     }
@@ -94,6 +98,13 @@ impl<'t> Working<'t> {
             actions: Vec::new(),
         };
         self.create(origin, Arc::new(bare), false)
+    }
+
+    /// Something happened; its device is made if it is new. The event itself is history.
+    pub(super) fn saw(&mut self, origin: &Origin, key: &DeviceKey, kind: String, time: Timestamp) -> Result<(), StoreError> {
+        let id = self.ensure(origin, key)?;
+        self.changed.events.push((id, kind, time));
+        Ok(())
     }
 
     /// The boot that the agent named in its latest hello.
@@ -266,6 +277,7 @@ impl<'t> Working<'t> {
             own_area: None,
             health: None,
             points: Points::default(),
+            events: Vec::new(),
             dirty: false,
             change: 0,
             outline_change: 0,
