@@ -72,7 +72,7 @@ function useLines({ site, zone, period, at, by }: Omit<AvailabilityProps, 'onBy'
 }
 
 export function Availability(props: AvailabilityProps) {
-  const { site, period, at, by, onBy } = props;
+  const { site, at, by, onBy } = props;
   const { t } = useTranslation('reports');
   const words = useWords();
   const sites = useSites();
