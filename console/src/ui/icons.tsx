@@ -149,3 +149,4 @@ export const IconLanguage = strokes(
   'M12 20l4.5-10L21 20',
   'M13.6 17h5.8',
 );
+export const IconFit = strokes('IconFit', 'M4 9V4h5', 'M15 4h5v5', 'M20 15v5h-5', 'M9 20H4v-5');

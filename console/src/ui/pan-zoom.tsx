@@ -10,7 +10,7 @@ import {
   useState,
 } from 'react';
 import { useTranslation } from 'react-i18next';
-import { IconOverview, IconPlus } from './icons';
+import { IconFit, IconPlus } from './icons';
 import classes from './pan-zoom.module.css';
 
 /** Screen = drawing × scale + offset. */
@@ -183,7 +183,7 @@ export function PanZoom({ label, box, fitKey, least = 0.02, most = 8, children }
           </svg>
         </ActionIcon>
         <ActionIcon variant="default" size="lg" aria-label={t('zoom.all')} onClick={showAll}>
-          <IconOverview />
+          <IconFit />
         </ActionIcon>
       </div>
     </div>

@@ -13,6 +13,9 @@ import { Mark } from '../topology/mark';
 import classes from './plans.module.css';
 import { clampShare, move, place, remove } from './positions';
 
+/** Room that a name needs. */
+const ROOM_PX = 120;
+
 interface PlanProps {
   area: string;
   version: number;
@@ -54,6 +57,7 @@ export function Plan({ area, version, name, positions, assets, nodes, onMove }: 
             <div
               className={classes['sheet']}
               data-old={isStale || undefined}
+              data-crowded={(size.width * view.scale) / Math.sqrt(positions.length) < ROOM_PX || undefined}
               style={{
                 width: size.width,
                 height: size.height,

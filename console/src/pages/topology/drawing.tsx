@@ -51,6 +51,8 @@ const Nodes = memo(function Nodes({
         const to = drawn.placed.get(edge.to);
         if (!from || !to) return null;
         const isNear = chosen === edge.from || chosen === edge.to;
+        // All wires at once would hide the tree; those of the chosen node are shown.
+        if (!isNear && edge.kind === 'neighbour') return null;
         const [a, b] = [middle(from), middle(to)];
         const bend = Math.max(a.x, b.x) + 60;
         return (

@@ -7,7 +7,7 @@ import { troubled, worstFirst, worstLevel } from '../map/order';
 import classes from './wall.module.css';
 
 /** What fits on a wall and can still be read. */
-const TILES = 24;
+const TILES = 20;
 
 interface TileProps {
   title: string;
@@ -33,14 +33,24 @@ function Tile({ title, total, row, alarms }: TileProps) {
   );
 }
 
+function Tiles({ left, children }: { left: number; children: React.ReactNode }) {
+  const { t } = useTranslation('wall');
+  return (
+    <div className={classes['tilesFrame']}>
+      <ul className={classes['tiles']}>{children}</ul>
+      {left > 0 && <p className={classes['more']}>{t('moreTiles', { count: left })}</p>}
+    </div>
+  );
+}
+
 export function SitesView({ overview, name }: { overview: Overview; name: (site: string) => string }) {
   const rows = [...overview.sites].sort(worstFirst);
   return (
-    <ul className={classes['tiles']}>
+    <Tiles left={rows.length - TILES}>
       {rows.slice(0, TILES).map((row) => (
         <Tile key={row.site} title={name(row.site)} total={row.total} row={row} alarms={row.open_alarms} />
       ))}
-    </ul>
+    </Tiles>
   );
 }
 
@@ -50,7 +60,7 @@ export function ClassesView({ overview }: { overview: Overview }) {
     (a, b) => troubled(b) - troubled(a) || b.open_alarms - a.open_alarms || b.total - a.total,
   );
   return (
-    <ul className={classes['tiles']}>
+    <Tiles left={rows.length - TILES}>
       {rows.slice(0, TILES).map((row) => (
         <Tile
           key={row.class}
@@ -60,6 +70,6 @@ export function ClassesView({ overview }: { overview: Overview }) {
           alarms={row.open_alarms}
         />
       ))}
-    </ul>
+    </Tiles>
   );
 }
