@@ -12,7 +12,7 @@ use crate::store::{During as _, StoreError};
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn progress(conn: &Connection, name: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn progress(conn: &Connection, name: &str) -> Result<Option<i64>, StoreError> {
     conn.prepare_cached("SELECT value FROM notify_progress WHERE name = ?1")
         .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
         .during("read how far notifications are")
@@ -22,7 +22,7 @@ pub fn progress(conn: &Connection, name: &str) -> Result<Option<i64>, StoreError
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn set_progress(transaction: &Transaction<'_>, name: &str, value: i64) -> Result<(), StoreError> {
+pub(super) fn set_progress(transaction: &Transaction<'_>, name: &str, value: i64) -> Result<(), StoreError> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO notify_progress (name, value) VALUES (?1, ?2)")
         .and_then(|mut statement| statement.execute(params![name, value]))
@@ -34,7 +34,7 @@ pub fn set_progress(transaction: &Transaction<'_>, name: &str, value: i64) -> Re
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn load(conn: &Connection) -> Result<Plan, StoreError> {
+pub(super) fn load(conn: &Connection) -> Result<Plan, StoreError> {
     let mut plan = Plan::default();
     let rows: Vec<(String, String, String)> = conn
         .prepare_cached("SELECT alarm, route, watch FROM notify_watches")
@@ -68,7 +68,7 @@ pub fn load(conn: &Connection) -> Result<Plan, StoreError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save(transaction: &Transaction<'_>, plan: &mut Plan) -> Result<(), StoreError> {
+pub(super) fn save(transaction: &Transaction<'_>, plan: &mut Plan) -> Result<(), StoreError> {
     let encode = StoreError::damaged::<serde_json::Error>;
     for key in std::mem::take(&mut plan.changed_watches) {
         match plan.watches.get(&key) {

@@ -176,7 +176,9 @@ impl Plan {
             return;
         }
         for (key, watch) in self.watches.range_mut(first_key(alarm)..).take_while(|(key, _)| key.0 == alarm) {
-            never_told.iter().for_each(|to| drop(watch.told.remove(to)));
+            for to in &never_told {
+                watch.told.remove(to);
+            }
             if watch.told.is_empty() {
                 *watch = Watch::default();
             }

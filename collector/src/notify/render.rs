@@ -24,7 +24,7 @@ const NAMED_SITES: usize = 5;
 
 /// What kind of message something is, as records show it.
 #[must_use]
-pub fn kind(parcel: &Parcel) -> &'static str {
+pub(super) fn kind(parcel: &Parcel) -> &'static str {
     if parcel.is_late || parcel.items.is_empty() {
         return "digest";
     }
@@ -37,7 +37,7 @@ pub fn kind(parcel: &Parcel) -> &'static str {
 
 /// Subject and text of what is told now.
 #[must_use]
-pub fn message(
+pub(super) fn message(
     parcel: &Parcel,
     id: &str,
     channel: &ChannelSettings,
@@ -55,7 +55,7 @@ pub fn message(
 
 /// Subject and text of a test.
 #[must_use]
-pub fn test_message(id: &str, by: &str, channel: &ChannelSettings, world: &World, now: i64) -> (String, String) {
+pub(super) fn test_message(id: &str, by: &str, channel: &ChannelSettings, world: &World, now: i64) -> (String, String) {
     let values = Values::from([
         ("channel", clean(&channel.name)),
         ("by", clean(by)),

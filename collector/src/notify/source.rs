@@ -58,7 +58,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(i64, Alarm)> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn alarm(conn: &Connection, id: &str) -> Result<Option<Alarm>, StoreError> {
+pub(super) fn alarm(conn: &Connection, id: &str) -> Result<Option<Alarm>, StoreError> {
     conn.prepare_cached(&format!("SELECT {COLUMNS} FROM alarms WHERE id = ?1"))
         .and_then(|mut statement| statement.query_row([id], |row| read(row).map(|(_, alarm)| alarm)).optional())
         .during("read an alarm")
@@ -68,7 +68,7 @@ pub fn alarm(conn: &Connection, id: &str) -> Result<Option<Alarm>, StoreError> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn changed_after(conn: &Connection, change: i64) -> Result<Vec<(i64, Alarm)>, StoreError> {
+pub(super) fn changed_after(conn: &Connection, change: i64) -> Result<Vec<(i64, Alarm)>, StoreError> {
     conn.prepare_cached(&format!("SELECT {COLUMNS} FROM alarms WHERE change > ?1 ORDER BY change LIMIT ?2"))
         .and_then(|mut statement| statement.query_map(params![change, CHANGES], read)?.collect())
         .during("read what changed about alarms")
@@ -78,7 +78,7 @@ pub fn changed_after(conn: &Connection, change: i64) -> Result<Vec<(i64, Alarm)>
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn last_change(conn: &Connection) -> Result<i64, StoreError> {
+pub(super) fn last_change(conn: &Connection) -> Result<i64, StoreError> {
     conn.prepare_cached("SELECT coalesce(max(change), 0) FROM alarms")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
         .during("look for changes of alarms")

@@ -20,7 +20,7 @@ pub struct Template {
 }
 
 /// What may stand in messages about one alarm.
-pub const OF_ONE: &[&str] = &[
+pub(super) const OF_ONE: &[&str] = &[
     "severity",
     "site",
     "area",
@@ -40,13 +40,13 @@ pub const OF_ONE: &[&str] = &[
     "id",
 ];
 /// What may stand in messages about several.
-pub const OF_MANY: &[&str] =
+pub(super) const OF_MANY: &[&str] =
     &["severity", "changes", "severities", "sites", "list", "more", "outages", "count", "link", "id"];
 /// What may stand in a test.
-pub const OF_TEST: &[&str] = &["channel", "by", "since", "link", "id"];
+pub(super) const OF_TEST: &[&str] = &["channel", "by", "since", "link", "id"];
 
 /// The kinds of messages that have a template, and what may stand in them.
-pub const KINDS: [(&str, &[&str]); 6] = [
+pub(super) const KINDS: [(&str, &[&str]); 6] = [
     ("raise", OF_ONE),
     ("clear", OF_ONE),
     ("escalate", OF_ONE),
@@ -56,7 +56,7 @@ pub const KINDS: [(&str, &[&str]); 6] = [
 ];
 
 /// What stands for the names.
-pub type Values = BTreeMap<&'static str, String>;
+pub(super) type Values = BTreeMap<&'static str, String>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'t> {
@@ -85,7 +85,7 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
 
 /// Puts `values` into a template. Lines in which every name stands for nothing are left out.
 #[must_use]
-pub fn fill(template: &str, values: &Values) -> String {
+pub(super) fn fill(template: &str, values: &Values) -> String {
     let mut lines = Vec::new();
     for line in template.lines() {
         // It was checked when it was made; should it not read, it is told as it is.

@@ -6,7 +6,7 @@ use super::language::Language;
 
 /// Subject and text of a kind of message; see `template::KINDS`.
 #[must_use]
-pub fn shipped(kind: &str, language: Language) -> (&'static str, &'static str) {
+pub(super) fn shipped(kind: &str, language: Language) -> (&'static str, &'static str) {
     match (kind, language) {
         ("raise", Language::Zh) => ("【{severity}】{site} {device}：{what}", ONE_ZH),
         ("raise", Language::En) => ("{severity}: {device} at {site}: {what}", ONE_EN),
@@ -42,7 +42,7 @@ const MANY_EN: &str =
 
 /// A severity as people say it.
 #[must_use]
-pub fn severity(of: Severity, language: Language) -> &'static str {
+pub(super) fn severity(of: Severity, language: Language) -> &'static str {
     match (language, of) {
         (Language::Zh, Severity::Info) => "提示",
         (Language::Zh, Severity::Warning) => "警告",
@@ -57,7 +57,7 @@ pub fn severity(of: Severity, language: Language) -> &'static str {
 
 /// How long something took.
 #[must_use]
-pub fn duration(ms: i64, language: Language) -> String {
+pub(super) fn duration(ms: i64, language: Language) -> String {
     let seconds = ms.max(0) / 1_000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     let parts: Vec<String> = match language {
