@@ -110,5 +110,6 @@ export const pages: readonly PageEntry[] = [
     nav: { group: 'manage', word: 'audit', icon: IconAudit },
     right: 'audit',
   },
+  { path: '/devices/$id', load: () => import('../pages/device') },
   { path: '/profile', load: () => import('../pages/profile') },
 ];

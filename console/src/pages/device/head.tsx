@@ -1,0 +1,75 @@
+/** What the device is, and how it is. */
+import { Button } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useRight } from '../../api/session';
+import type { DeviceDetail } from '../../api/types';
+import { useWords } from '../../i18n/words';
+import { HealthBadge } from '../../ui/badges';
+import { IconEdit, IconWindow } from '../../ui/icons';
+import { AppLink } from '../../ui/link';
+import { PageHeader } from '../../ui/page';
+import { SiteName } from '../../ui/site-name';
+import { Age } from '../../ui/time-text';
+import { MaintenanceDialog } from '../devices/maintenance-dialog';
+import { NameDialog } from './name-dialog';
+
+export function Head({ device }: { device: DeviceDetail }) {
+  const { t } = useTranslation('device');
+  const words = useWords();
+  const [open, setOpen] = useState<'name' | 'maintenance' | null>(null);
+  const [mayConfigure, mayMaintain] = [useRight('configure'), useRight('maintain')];
+  const { health } = device;
+  return (
+    <>
+      <PageHeader
+        title={device.label}
+        aside={
+          <>
+            <HealthBadge health={health} />
+            <span className="k-dim">
+              {t('for')} <Age ms={health.time_ms} site={device.site} />
+            </span>
+          </>
+        }
+        description={
+          <>
+            <AppLink to="/devices" search={{ class: device.class }}>
+              {words.class(device.class)}
+            </AppLink>
+            {' · '}
+            <SiteName id={device.site} />
+            {device.area && (
+              <>
+                {' · '}
+                <AppLink to="/devices" search={{ area: device.area, site: device.site }}>
+                  {device.area}
+                </AppLink>
+              </>
+            )}
+            {(health.reason || health.text) && (
+              <div>{[words.reason(health.reason), health.text].filter((part) => part !== '').join('：')}</div>
+            )}
+            {!health.current && <div>{t('notCurrent')}</div>}
+          </>
+        }
+        actions={
+          <>
+            {mayMaintain && (
+              <Button size="xs" variant="default" leftSection={<IconWindow size={15} />} onClick={() => setOpen('maintenance')}>
+                {t('maintenance')}
+              </Button>
+            )}
+            {mayConfigure && (
+              <Button size="xs" variant="default" leftSection={<IconEdit size={15} />} onClick={() => setOpen('name')}>
+                {t('rename')}
+              </Button>
+            )}
+          </>
+        }
+      />
+      <MaintenanceDialog ids={[device.id]} opened={open === 'maintenance'} onClose={() => setOpen(null)} />
+      {open === 'name' && <NameDialog device={device} onClose={() => setOpen(null)} />}
+    </>
+  );
+}
