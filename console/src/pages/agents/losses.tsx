@@ -68,7 +68,7 @@ export function Gaps() {
       {
         id: 'received',
         header: t('gap.received'),
-        width: '10.5rem',
+        width: '11.75rem',
         cell: (row) => <TimeText ms={row.received_ms} site={row.site} />,
       },
     ],
@@ -195,7 +195,7 @@ export function Quarantine() {
       {
         id: 'received',
         header: t('quarantined.received'),
-        width: '10.5rem',
+        width: '11.75rem',
         cell: (row) => <TimeText ms={row.received_ms} site={row.site} />,
       },
       { id: 'agent', header: t('column.agent'), width: 'minmax(9rem, 1fr)', cell: (row) => row.agent },

@@ -2,12 +2,14 @@
 import { Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useNow } from '../../ui/now';
+import { useDurationText } from '../../ui/time-text';
 import classes from './desk.module.css';
 import { clockText, PROMISE_MS, responseClock } from './promise';
 import type { Alarm } from './types';
 
 export function ResponseClock({ alarm }: { alarm: Alarm }) {
   const { t } = useTranslation('alarms');
+  const durationText = useDurationText();
   const { state, elapsed_ms } = responseClock(alarm, useNow());
   const left = PROMISE_MS - elapsed_ms;
   const shown = {
@@ -22,7 +24,7 @@ export function ResponseClock({ alarm }: { alarm: Alarm }) {
   return (
     <Tooltip label={t('clock.help')}>
       <div className={classes.clock} data-state={state}>
-        {t(`clock.${state}`, { time: clockText(shown) })}
+        {t(`clock.${state}`, { time: clockText(shown) ?? durationText(shown) })}
         {isRunning && (
           <div className={classes.bar} aria-hidden="true">
             <span style={{ width: `${Math.min(100, (elapsed_ms / PROMISE_MS) * 100)}%` }} />

@@ -1,15 +1,14 @@
 /** What the desk shows, how it is grouped and ordered. Everything of it stands in the address. */
 import { Button, Group, SegmentedControl, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { useQuery } from '@tanstack/react-query';
 import { type RefObject, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { overviewQuery } from '../../api/lists';
 import { useWords } from '../../i18n/words';
 import { IconClose, IconFilter, IconSearch } from '../../ui/icons';
 import { usePhone } from '../../ui/phone';
 import { timeText } from '../../ui/time';
 import { useZone } from '../../ui/zone';
+import { useClassIds } from './classes';
 import { type DeskParams, GROUPS, narrowing, ORDERS, VIEWS } from './search';
 
 interface FilterBarProps {
@@ -31,8 +30,7 @@ export function FilterBar({ site, params, onChange, searchRef }: FilterBarProps)
   const [typed, setTyped] = useState(params.q);
   useEffect(() => setTyped(params.q), [params.q]);
   const search = useDebouncedCallback((q: string) => onChange({ q }), 300);
-  const { data } = useQuery(overviewQuery(site));
-  const ids = new Set((data?.classes ?? []).map((each) => each.class).filter((id) => id !== ''));
+  const ids = new Set(useClassIds(site));
   if (params.class) ids.add(params.class);
   const classes = [...ids].map((value) => ({ value, label: words.class(value) }));
   classes.sort((a, b) => a.label.localeCompare(b.label, words.language));

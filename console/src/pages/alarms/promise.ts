@@ -24,12 +24,12 @@ export function responseClock(alarm: Alarm, now: number): ResponseClock {
   return { state: elapsed > PROMISE_MS * 0.7 ? 'late-soon' : 'running', elapsed_ms: elapsed };
 }
 
-/** `4:07`, `1:02:33`, `3d 04h`: short enough for a column, and it ticks while it matters. */
-export function clockText(ms: number): string {
+/** `4:07`, `1:02:33`: it ticks while it matters. From a day on nobody counts seconds; `null` then. */
+export function clockText(ms: number): string | null {
   const seconds = Math.floor(ms / 1000);
   const two = (value: number) => String(value).padStart(2, '0');
-  const [days, hours] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600)];
+  const hours = Math.floor(seconds / 3600);
+  if (hours >= 24) return null;
   const minutes = Math.floor(seconds / 60) % 60;
-  if (days > 0) return `${days}d ${two(hours % 24)}h`;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }

@@ -28,6 +28,7 @@ export function Strip({ site, params, onChange }: StripProps) {
   };
   const show = (view: View) => onChange({ view: params.view === view ? 'open' : view });
   const response = data?.response;
+  const within = response && response.count > 0 ? (response.within_10_min ?? 0) / response.count : null;
   return (
     <div className={classes.strip}>
       {SEVERITIES.map((severity) => {
@@ -77,7 +78,7 @@ export function Strip({ site, params, onChange }: StripProps) {
       </div>
       <div className={`${classes.figure} ${classes.wide}`}>
         <span className={classes.figureLabel}>{t('strip.within')}</span>
-        <span className={classes.figureValue}>{shareText(response?.within_10_min)}</span>
+        <span className={classes.figureValue}>{shareText(within)}</span>
         <span className={classes.figureSub}>{t('strip.today')}</span>
       </div>
     </div>

@@ -42,8 +42,11 @@ export interface NotificationRecord {
   time_ms: number;
   alarms: string[];
   channel: string;
-  route: string | null;
-  step: number | null;
+  /** As it was called then. */
+  channel_name: string;
+  route: string;
+  route_name: string;
+  step: number;
   kind: 'raise' | 'clear' | 'escalate' | 'digest' | 'test';
   language: string;
   recipient: string;

@@ -109,7 +109,7 @@ export default function AuditPage() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the words are others with another language
   const columns = useMemo<Column<AuditRow>[]>(
     () => [
-      { id: 'time', header: t('column.time'), width: '10.5rem', cell: (row) => <TimeText ms={row.at_ms} /> },
+      { id: 'time', header: t('column.time'), width: '11.75rem', cell: (row) => <TimeText ms={row.at_ms} /> },
       {
         id: 'actor',
         header: t('column.actor'),

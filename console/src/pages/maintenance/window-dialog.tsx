@@ -15,13 +15,14 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { overviewQuery, useSites } from '../../api/lists';
+import { useSites } from '../../api/lists';
 import type { Device, Page } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { serverNow } from '../../ui/now';
 import { useProblemText } from '../../ui/states';
 import { localMs, localText } from '../../ui/time';
 import { useZone } from '../../ui/zone';
+import { useClassIds } from '../alarms/classes';
 import { crossesMidnight, type Draft, type Repeat, requestOf, wrongWith } from './types';
 
 interface Start {
@@ -70,7 +71,6 @@ function Place({ draft, change }: PartProps) {
   const { t } = useTranslation('maintenance');
   const words = useWords();
   const sites = useSites();
-  const { data: overview } = useQuery(overviewQuery(draft.site || null));
   const { data: areas } = useQuery({
     queryKey: ['areas', { site: draft.site }],
     queryFn: async () => {
@@ -83,7 +83,7 @@ function Place({ draft, change }: PartProps) {
     enabled: draft.scope === 'area' && draft.site !== '',
     retry: false,
   });
-  const classes = (overview?.classes ?? []).map((each) => each.class).filter((id) => id !== '');
+  const classes = useClassIds(draft.site || null);
   if (draft.class && !classes.includes(draft.class)) classes.push(draft.class);
   return (
     <>

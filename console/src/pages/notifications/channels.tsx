@@ -46,6 +46,11 @@ function ChannelRow({
           {t(`kind.${channel.kind}`)} · {t(`language.${channel.language}`)} · {t('channel.rate')}{' '}
           {channel.rate_per_hour} {t('channel.perHour')}
         </div>
+        {channel.missing_secrets && channel.missing_secrets.length > 0 && (
+          <Text size="sm" c="var(--k-warn)">
+            {t('channel.missing', { names: channel.missing_secrets.join(', ') })}
+          </Text>
+        )}
         {test.data && (
           <Text size="sm" c={test.data.delivered ? 'var(--k-ok)' : 'var(--k-bad)'} role="status">
             {t(test.data.delivered ? 'channel.delivered' : 'channel.notDelivered')}

@@ -14,11 +14,6 @@ import { type NotificationRecord, RECORD_STATES, RECORD_TONES } from './types';
 
 const PARAMS = { alarm: text(), channel: text(), state: word(['', ...RECORD_STATES], '') };
 
-function useChannelName(): (id: string) => string {
-  const { data } = useQuery(channelsQuery);
-  return (id) => data?.find((channel) => channel.id === id)?.name ?? id;
-}
-
 function Outcome({ record }: { record: NotificationRecord }) {
   const { t } = useTranslation('notifications');
   return <ToneBadge tone={RECORD_TONES[record.state]}>{t(`record.state.${record.state}`)}</ToneBadge>;
@@ -26,7 +21,6 @@ function Outcome({ record }: { record: NotificationRecord }) {
 
 function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose: () => void }) {
   const { t } = useTranslation('notifications');
-  const channelName = useChannelName();
   return (
     <Modal opened onClose={onClose} title={record.subject} size="lg">
       <Stack gap="xs">
@@ -34,12 +28,12 @@ function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose
           <Outcome record={record} />
           <TimeText ms={record.time_ms} />
           <span>
-            {channelName(record.channel)} → {record.recipient}
+            {record.channel_name} → {record.recipient}
           </span>
         </Group>
         <Text size="sm" c="dimmed">
           {t(`record.kind.${record.kind}`)}
-          {record.step !== null && ` · ${t('record.step', { step: record.step + 1 })}`} ·{' '}
+          {record.route_name && ` · ${record.route_name} · ${t('record.step', { step: record.step + 1 })}`} ·{' '}
           {t('record.attempts', { count: record.attempts })}
         </Text>
         {record.problem && (
@@ -68,7 +62,6 @@ function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose
 export function Records() {
   const { t } = useTranslation('notifications');
   const [params, setParams] = useParams(PARAMS);
-  const channelName = useChannelName();
   const { data: channels } = useQuery(channelsQuery);
   const [open, setOpen] = useState<NotificationRecord | null>(null);
   const list = usePagedList<NotificationRecord>(['notifications'], '/notifications', params);
@@ -78,7 +71,7 @@ export function Records() {
       {
         id: 'time',
         header: t('record.time'),
-        width: '10.5rem',
+        width: '11.75rem',
         cell: (row) => <TimeText ms={row.time_ms} />,
       },
       {
@@ -98,7 +91,7 @@ export function Records() {
         id: 'channel',
         header: t('record.channel'),
         width: 'minmax(8rem, 1fr)',
-        cell: (row) => channelName(row.channel),
+        cell: (row) => row.channel_name,
       },
       {
         id: 'recipient',
@@ -160,7 +153,7 @@ export function Records() {
             </Group>
             <div>{row.subject}</div>
             <div className="k-dim">
-              {channelName(row.channel)} → {row.recipient}
+              {row.channel_name} → {row.recipient}
             </div>
           </>
         )}

@@ -16,12 +16,13 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { overviewQuery, useSites } from '../../api/lists';
+import { useSites } from '../../api/lists';
 import { useRight } from '../../api/session';
 import type { Page } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { IconPlus, IconTrash } from '../../ui/icons';
 import { useProblemText } from '../../ui/states';
+import { useClassIds } from '../alarms/classes';
 import { SEVERITIES, type Severity } from '../alarms/types';
 import { ROLES } from '../people/types';
 import { channelsQuery } from './data';
@@ -127,7 +128,10 @@ function QuietForm({ quiet, onChange }: { quiet: Quiet | null; onChange: (quiet:
             />
             <Select
               label={t('route.quietBelow')}
-              data={SEVERITIES.map((value) => ({ value, label: words.severity(value) }))}
+              data={SEVERITIES.filter((value) => value !== 'info').map((value) => ({
+                value,
+                label: words.severity(value),
+              }))}
               value={quiet.below_severity}
               allowDeselect={false}
               onChange={(value) => onChange({ ...quiet, below_severity: value as Severity })}
@@ -156,7 +160,6 @@ export function RouteDialog({ route, onClose }: { route: Route | null; onClose: 
   const client = useQueryClient();
   const sites = useSites();
   const problemText = useProblemText();
-  const { data: overview } = useQuery(overviewQuery(null));
   const [name, setName] = useState(route?.name ?? '');
   const [enabled, setEnabled] = useState(route?.enabled ?? true);
   const [match, setMatch] = useState<Route['match']>(
@@ -168,7 +171,7 @@ export function RouteDialog({ route, onClose }: { route: Route | null; onClose: 
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
   const isBlocked = name.trim() === '' || steps.some((step) => step.channels.length === 0);
-  const known = new Set([...(overview?.classes ?? []).map((each) => each.class), ...match.classes]);
+  const known = new Set([...useClassIds(null), ...match.classes]);
   const save = async () => {
     setBusy(true);
     setProblem(null);

@@ -15,6 +15,8 @@ export interface Channel {
   /** By kind. Secrets stand in it by name only. */
   settings: Record<string, unknown>;
   rate_per_hour: number;
+  /** Secrets that it names and the collector does not have. */
+  missing_secrets?: string[];
   revision?: number;
 }
 

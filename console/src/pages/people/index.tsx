@@ -77,9 +77,6 @@ function UserRow({ user, onEdit, onAsk, onEnable }: UserRowProps) {
       <Table.Td>
         <Grants user={user} />
       </Table.Td>
-      <Table.Td visibleFrom="md" className="k-dim">
-        {[user.contact?.email, user.contact?.phone].filter(Boolean).join(' · ') || '—'}
-      </Table.Td>
       <Table.Td>
         <State user={user} />
       </Table.Td>
@@ -168,7 +165,6 @@ export default function PeoplePage() {
                 <Table.Tr>
                   <Table.Th>{t('column.name')}</Table.Th>
                   <Table.Th>{t('column.roles')}</Table.Th>
-                  <Table.Th visibleFrom="md">{t('column.contact')}</Table.Th>
                   <Table.Th>{t('column.state')}</Table.Th>
                   <Table.Th visibleFrom="md">{t('column.made')}</Table.Th>
                   <Table.Th />

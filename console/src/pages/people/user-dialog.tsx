@@ -1,5 +1,5 @@
 import { Button, Group, Modal, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
@@ -61,17 +61,17 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
   const [name, setName] = useState(user?.name ?? '');
   const [displayName, setDisplayName] = useState(user?.display_name ?? '');
   const [grants, setGrants] = useState<Grant[]>(user?.grants ?? [{ role: 'operator', sites: null }]);
-  const [contact, setContact] = useState<Contact>(
-    user?.contact ?? { email: null, phone: null, language: 'zh' },
-  );
-  const [isContactTouched, setContactTouched] = useState(false);
+  const { data: known } = useQuery({
+    queryKey: ['user-contact', user?.id],
+    queryFn: () => api.get<Contact>(`/users/${encodeURIComponent(user?.id ?? '')}/contact`),
+    enabled: user !== null,
+  });
+  const [touched, setTouched] = useState<Partial<Contact>>({});
+  const contact: Contact = { email: null, phone: null, language: 'zh', ...known, ...touched };
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<unknown>(null);
   const isBlocked = name.trim() === '' || grants.length === 0;
-  const touch = (part: Partial<Contact>) => {
-    setContact({ ...contact, ...part });
-    setContactTouched(true);
-  };
+  const touch = (part: Partial<Contact>) => setTouched((before) => ({ ...before, ...part }));
   const save = async () => {
     setBusy(true);
     setProblem(null);
@@ -90,7 +90,10 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
         // The password is shown once: whatever happens next, it must be on the screen.
         onMade(made.user, made.password);
       }
-      if (isContactTouched) await api.put(`/users/${encodeURIComponent(id ?? '')}/contact`, contact);
+      if (Object.keys(touched).length > 0) {
+        await api.put(`/users/${encodeURIComponent(id ?? '')}/contact`, contact);
+        void client.invalidateQueries({ queryKey: ['user-contact', id] });
+      }
       onClose();
     } catch (error) {
       setProblem(error);
@@ -170,12 +173,14 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
             <TextInput
               label={t('form.email')}
               type="email"
+              disabled={user !== null && known === undefined}
               value={contact.email ?? ''}
               onChange={(event) => touch({ email: event.currentTarget.value.trim() || null })}
             />
             <TextInput
               label={t('form.phone')}
               type="tel"
+              disabled={user !== null && known === undefined}
               value={contact.phone ?? ''}
               onChange={(event) => touch({ phone: event.currentTarget.value.trim() || null })}
             />

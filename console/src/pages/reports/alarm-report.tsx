@@ -171,8 +171,12 @@ export function AlarmReport({ site, zone, from, to, at }: AlarmReportProps) {
                       <Table.Td ta="right" visibleFrom="sm">
                         <DurationText ms={row.p95_response_ms} />
                       </Table.Td>
-                      <Table.Td ta="right">{shareText(row.within_10_min_share)}</Table.Td>
-                      <Table.Td ta="right">{shareText(row.closed_share)}</Table.Td>
+                      <Table.Td ta="right" className="k-num">
+                        {shareText(row.within_10_min_share)}
+                      </Table.Td>
+                      <Table.Td ta="right" className="k-num">
+                        {shareText(row.closed_share)}
+                      </Table.Td>
                       <Table.Td ta="right" visibleFrom="sm">
                         <DurationText ms={row.mean_repair_ms} />
                       </Table.Td>

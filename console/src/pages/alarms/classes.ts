@@ -1,0 +1,9 @@
+import { useQuery } from '@tanstack/react-query';
+import { overviewQuery } from '../../api/lists';
+
+/** The classes of the devices there are, by id; those without one are left out. */
+export function useClassIds(site: string | null): string[] {
+  const { data } = useQuery(overviewQuery(site));
+  const classes = (data?.classes ?? []) as unknown as { id?: string; class?: string }[];
+  return classes.map((each) => each.id ?? each.class ?? '').filter((id) => id !== '');
+}
