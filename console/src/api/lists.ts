@@ -8,7 +8,8 @@ import {
 } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { api, type Query } from './client';
-import type { AlarmSummary, Overview, Page, Site } from './types';
+import { readOverview, type WireOverview } from './overview';
+import type { AlarmSummary, Page, Site } from './types';
 
 /** A list of which more is fetched as somebody scrolls. */
 export interface PagedList<T> {
@@ -69,8 +70,4 @@ export const alarmSummaryQuery = (site: string | null) =>
     queryFn: () => api.get<AlarmSummary>('/alarms/summary', { site }),
   });
 
-export const overviewQuery = (site: string | null) =>
-  queryOptions({
-    queryKey: ['overview', { site }],
-    queryFn: () => api.get<Overview>('/overview', { site }),
-  });
+export { overviewQuery } from './overview';
