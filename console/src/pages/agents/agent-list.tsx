@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { overviewQuery, usePagedList } from '../../api/lists';
+import { usePagedList } from '../../api/lists';
 import { useIsStale } from '../../api/live';
 import { useSite } from '../../app/site';
 import { ToneBadge } from '../../ui/badges';
@@ -62,6 +62,9 @@ function Clock({ agent }: { agent: Agent }) {
     </ToneBadge>
   );
 }
+
+/** What waits in a lane is told with the agent's own points, which no change of health announces. */
+const LANES_MS = 10_000;
 
 type Asked = { what: 'renew' | 'revoke'; agent: Agent };
 
@@ -161,13 +164,14 @@ export function AgentList({
   const client = useQueryClient();
   const [site] = useSite();
   const list = usePagedList<Agent>(['agents'], '/agents', {}, 1000);
-  const { data: overview } = useQuery(overviewQuery(site));
+  const { data: overview } = useQuery({
+    queryKey: ['overview', 'lanes', { site }],
+    queryFn: ({ signal }) => api.get<{ agents: AgentLine[] }>('/overview', { site }, signal),
+    refetchInterval: LANES_MS,
+  });
   const [asked, setAsked] = useState<Asked | null>(null);
-  const lines = (overview?.agents ?? []) as unknown as AgentLine[];
-  const agents = together(
-    list.rows.filter((agent) => site === null || agent.site === site),
-    lines,
-  );
+  const here = list.rows.filter((agent) => site === null || agent.site === site);
+  const agents = together(here, overview?.agents ?? []);
   // Who is silent comes first: it is what somebody looks for.
   agents.sort((a, b) => Number(a.connected) - Number(b.connected) || (a.id < b.id ? -1 : 1));
   const path = `/agents/${encodeURIComponent(asked?.agent.id ?? '')}/token`;

@@ -189,7 +189,6 @@ export function Quarantine() {
   const { t } = useTranslation('agents');
   const mayOpen = useRight('admin');
   const list = usePagedList<Quarantined>(['quarantine'], '/quarantine', NO_FILTER);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the words are others with another language
   const columns = useMemo<Column<Quarantined>[]>(
     () => [
       {

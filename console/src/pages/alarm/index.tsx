@@ -18,6 +18,7 @@ import { alarmQuery } from '../alarms/data';
 import { type AlarmDetail, type Deed, inLanguage } from '../alarms/types';
 import { useActing } from '../alarms/use-act';
 import classes from './alarm.module.css';
+import { Around } from './around';
 import { AlarmFacts } from './facts';
 import { Hidden } from './hidden';
 import { Log } from './log';
@@ -116,6 +117,7 @@ export default function AlarmPage() {
       <div className={classes.columns}>
         <div className={classes.column}>
           <AlarmFacts alarm={alarm} />
+          {alarm.device && alarm.point && <Around alarm={alarm} />}
           {alarm.hides > 0 && <Hidden alarm={alarm} />}
         </div>
         <div className={classes.column}>

@@ -4,6 +4,5 @@ import { overviewQuery } from '../../api/lists';
 /** The classes of the devices there are, by id; those without one are left out. */
 export function useClassIds(site: string | null): string[] {
   const { data } = useQuery(overviewQuery(site));
-  const classes = (data?.classes ?? []) as unknown as { id?: string; class?: string }[];
-  return classes.map((each) => each.id ?? each.class ?? '').filter((id) => id !== '');
+  return (data?.classes ?? []).map((each) => each.class).filter((id) => id !== '');
 }

@@ -84,7 +84,6 @@ export function DeskList(props: DeskListProps) {
         aria-rowcount={rows.length}
         aria-busy={list.isFirstLoad}
         aria-activedescendant={activeIndex >= 0 ? `desk-${activeIndex}` : undefined}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: the grid is moved through by keyboard
         tabIndex={0}
       >
         {!isPhone && rows.length > 0 && (
