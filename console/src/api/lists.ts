@@ -8,7 +8,6 @@ import {
 } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { api, type Query } from './client';
-import { readOverview, type WireOverview } from './overview';
 import type { AlarmSummary, Page, Site } from './types';
 
 /** A list of which more is fetched as somebody scrolls. */

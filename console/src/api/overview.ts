@@ -1,19 +1,16 @@
-/** The overview as pages use it, out of what the collector tells of groups, agents and alarms. */
-import type { AlarmSummary, ByLevel, HealthLevel, Overview, Severity } from './types';
+/** The overview: how devices stand, joined with which alarms are open and how available everything was. */
+import { queryOptions } from '@tanstack/react-query';
+import { api } from './client';
+import type { AlarmSummary, ByLevel, HealthLevel, Overview } from './types';
 
-interface Group {
-  id: string;
-  total: number;
-  alarms: number;
-  not_current: number;
-}
-type WireGroup = Group & Record<HealthLevel, number>;
+type Counts = Record<HealthLevel | 'total' | 'alarms' | 'not_current', number>;
 
-export interface WireOverview {
+/** How devices and agents stand, in the collector's words. */
+export interface StandingAnswer {
   now_ms: number;
-  devices: Omit<WireGroup, 'id'>;
-  sites: WireGroup[];
-  classes: WireGroup[];
+  devices: Counts;
+  sites: ({ id: string } & Counts)[];
+  classes: ({ id: string } & Counts)[];
   agents: {
     id: string;
     site: string;
@@ -23,40 +20,71 @@ export interface WireOverview {
   }[];
 }
 
-function levels(group: Omit<WireGroup, 'id'>): ByLevel {
-  const { working, answering, reachable, unreachable, maintenance, disabled, unknown, not_current } = group;
+function levels(counts: Counts): ByLevel {
+  const { total: _total, alarms: _alarms, working, answering, reachable, unreachable, ...rest } = counts;
+  const { maintenance, disabled, unknown, not_current } = rest;
   return { working, answering, reachable, unreachable, maintenance, disabled, unknown, not_current };
 }
 
-export function readOverview(wire: WireOverview, alarms: AlarmSummary): Overview {
-  const worst = new Map<string, Severity | null>(alarms.by_site.map((row) => [row.site, row.worst]));
+export function joinOverview(standing: StandingAnswer, alarms: AlarmSummary): Overview {
+  const bySite = new Map(alarms.by_site.map((row) => [row.site, row]));
   return {
-    now_ms: wire.now_ms,
-    devices: { total: wire.devices.total, by_level: levels(wire.devices) },
-    sites: wire.sites.map((group) => ({
+    now_ms: standing.now_ms,
+    devices: { total: standing.devices.total, by_level: levels(standing.devices) },
+    sites: standing.sites.map((group) => ({
       site: group.id,
       total: group.total,
       by_level: levels(group),
-      worst_severity: worst.get(group.id) ?? null,
-      open_alarms: group.alarms,
-      availability_24h: null,
+      worst_severity: bySite.get(group.id)?.worst ?? null,
+      open_alarms: bySite.get(group.id)?.open ?? 0,
     })),
-    classes: wire.classes.map((group) => ({
+    classes: standing.classes.map((group) => ({
       class: group.id,
       total: group.total,
       by_level: levels(group),
       open_alarms: group.alarms,
     })),
-    agents: wire.agents.map((agent) => {
-      const ages = agent.lanes.flatMap((lane) => (lane.waiting ? [(lane.age_seconds ?? 0) * 1000] : []));
+    agents: standing.agents.map((agent) => {
+      const ages = agent.lanes.flatMap(({ waiting, age_seconds }) =>
+        waiting && age_seconds !== null ? [age_seconds] : [],
+      );
       return {
         agent: agent.id,
         site: agent.site,
         online: agent.connected,
-        backlog: Object.fromEntries(agent.lanes.map((lane) => [lane.lane, lane.waiting ?? 0])),
-        oldest_ms: ages.length > 0 ? Math.max(...ages) : null,
+        silent_ms: agent.silent_ms,
+        backlog: Object.fromEntries(agent.lanes.map(({ lane, waiting }) => [lane, waiting])),
+        oldest_ms: ages.length > 0 ? Math.max(...ages) * 1000 : null,
       };
     }),
     alarms,
   };
 }
+
+export const overviewQuery = (site: string | null) =>
+  queryOptions({
+    queryKey: ['overview', { site }],
+    queryFn: async ({ signal }) => {
+      const [standing, alarms] = await Promise.all([
+        api.get<StandingAnswer>('/overview', { site }, signal),
+        api.get<AlarmSummary>('/alarms/summary', { site }, signal),
+      ]);
+      return joinOverview(standing, alarms);
+    },
+  });
+
+/** Today's availability by site. */
+export const availabilityQuery = queryOptions({
+  queryKey: ['availability', 'today'],
+  queryFn: async ({ signal }) => {
+    const query = { period: 'day', by: 'site' };
+    const { items } = await api.get<{ items: { key: string; availability: number | null }[] }>(
+      '/availability/summary',
+      query,
+      signal,
+    );
+    return new Map(items.map(({ key, availability }) => [key, availability]));
+  },
+  staleTime: 60_000,
+  refetchInterval: 60_000,
+});

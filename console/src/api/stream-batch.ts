@@ -11,11 +11,13 @@ export interface DeviceChange {
 export type PointChange = Partial<Point> & { point: string };
 export type CommandChange = Pick<Command, 'id' | 'device' | 'action' | 'state'>;
 
+export type AgentChange = Pick<Agent, 'id'> & Partial<Agent>;
+
 export interface Batch {
   devices: Map<string, DeviceChange>;
   points: Map<string, Map<string, PointChange>>;
   alarms: Map<string, Alarm>;
-  agents: Map<string, Agent>;
+  agents: Map<string, AgentChange>;
   commands: Map<string, CommandChange>;
   /** Events were missed: everything has to be asked for again. */
   resync: boolean;
@@ -63,7 +65,8 @@ export function addEvent(batch: Batch, kind: string, data: unknown): void {
       }
       break;
     case 'agents':
-      for (const row of rows(data) as Agent[]) batch.agents.set(row.id, row);
+      for (const row of rows(data) as AgentChange[])
+        batch.agents.set(row.id, { ...batch.agents.get(row.id), ...row });
       break;
     case 'commands':
       for (const row of rows(data) as CommandChange[]) batch.commands.set(row.id, row);

@@ -120,11 +120,15 @@ export function cacheWriter(client: QueryClient): (batch: Batch) => void {
           ? patchPages(
               data,
               (row) => row.id,
-              (row) => batch.agents.get(row.id),
+              (row) => ({ ...row, ...batch.agents.get(row.id) }),
               batch.agents,
             )
           : data,
       );
+      // Whether a device is told to be as it is now hangs on its agent.
+      refresher.ask(['agents'], 1000);
+      refresher.ask(['devices'], 2000);
+      refresher.ask(['device'], 1000);
     }
     if (batch.commands.size > 0) {
       refresher.ask(['commands'], 1000);

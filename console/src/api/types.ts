@@ -31,7 +31,7 @@ export interface Health {
   current: boolean;
 }
 
-export type Device = Omit<Schemas['DeviceView'], 'health'> & { health: Health };
+export type Device = Omit<Schemas['DeviceView'], 'health'> & { health: Health; asset?: string | null };
 export type Value = number | string | boolean | null;
 export type Point = Omit<Schemas['PointView'], 'value' | 'kind'> & {
   value?: Value;
@@ -161,14 +161,16 @@ export interface Overview {
     by_level: ByLevel;
     worst_severity: Severity | null;
     open_alarms: number;
-    availability_24h: number | null;
   }[];
   classes: { class: string; total: number; by_level: ByLevel; open_alarms: number }[];
   agents: {
     agent: string;
     site: string;
     online: boolean;
-    backlog: Record<string, number>;
+    silent_ms: number | null;
+    /** Records that wait by lane; `null` where that is not known. */
+    backlog: Record<string, number | null>;
+    /** How long the oldest of them has waited. */
     oldest_ms: number | null;
   }[];
   alarms: AlarmSummary;

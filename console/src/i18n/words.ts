@@ -3,6 +3,7 @@ import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Names } from '../api/types';
 import { currentLanguage, type Language } from './index';
+import { keyOf, pointName } from './points';
 
 export interface Words {
   language: Language;
@@ -32,17 +33,25 @@ export function useWords(): Words {
   const language = i18n.language;
   // biome-ignore lint/correctness/useExhaustiveDependencies: `t` is another function once the language is another
   return useMemo(() => {
-    const look = (group: string) => (code: string) => {
-      const key = `${group}.${code.replace(/[.:]/g, '_')}`;
-      return code && i18n.exists(key, { ns: 'terms' }) ? t(key) : readable(code);
+    const find = (group: string) => (key: string) => {
+      const path = `${group}.${key}`;
+      return key && i18n.exists(path, { ns: 'terms' }) ? t(path) : undefined;
     };
+    const look = (group: string) => {
+      const found = find(group);
+      return (code: string) => found(keyOf(code)) ?? readable(code);
+    };
+    const state = find('state');
+    const point = find('point');
+    const part = find('part');
     return {
       language: currentLanguage(),
       class: look('class'),
       health: look('health'),
       severity: look('severity'),
-      state: look('state'),
-      point: look('point'),
+      // Serial numbers and dates are texts as well, and stay as they are.
+      state: (word) => state(keyOf(word)) ?? word,
+      point: (name) => pointName(name, point, part, currentLanguage() === 'zh'),
       event: look('event'),
       action: look('action'),
       condition: look('condition'),

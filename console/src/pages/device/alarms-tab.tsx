@@ -15,7 +15,10 @@ export function AlarmsTab({ device }: { device: DeviceDetail }) {
   const { t } = useTranslation('device');
   const words = useWords();
   const go = useGo();
-  const query = useMemo(() => ({ device: device.id, state: 'all', hidden: 'all', order: 'newest' }), [device.id]);
+  const query = useMemo(
+    () => ({ device: device.id, state: 'all', hidden: 'all', order: 'newest' }),
+    [device.id],
+  );
   const list = usePagedList<Alarm>(['alarms'], '/alarms', query);
   const columns = useMemo<readonly Column<Alarm>[]>(
     () => [
@@ -35,7 +38,12 @@ export function AlarmsTab({ device }: { device: DeviceDetail }) {
           </AppLink>
         ),
       },
-      { id: 'state', header: t('alarmStateHead'), width: '7rem', cell: (alarm) => t(`alarmState.${alarm.state}`) },
+      {
+        id: 'state',
+        header: t('alarmStateHead'),
+        width: '7rem',
+        cell: (alarm) => t(`alarmState.${alarm.state}`),
+      },
       {
         id: 'raised',
         header: t('raised'),
@@ -47,7 +55,11 @@ export function AlarmsTab({ device }: { device: DeviceDetail }) {
         header: t('length'),
         width: '9rem',
         cell: (alarm) =>
-          alarm.cleared_ms === null ? <Age ms={alarm.raised_ms} site={alarm.site} /> : <DurationText ms={alarm.repair_ms} />,
+          alarm.cleared_ms === null ? (
+            <Age ms={alarm.raised_ms} site={alarm.site} />
+          ) : (
+            <DurationText ms={alarm.repair_ms} />
+          ),
       },
       { id: 'by', header: t('seenBy'), width: '8rem', cell: (alarm) => alarm.acknowledged_by ?? '—' },
     ],

@@ -21,7 +21,11 @@ export function AvailabilityPanel({ device }: { device: DeviceDetail }) {
       const now = Math.floor(serverNow());
       const ask = async (name: keyof typeof RANGES) => {
         const query = { device: device.id, from: now - RANGES[name], to: now };
-        const answer = await api.get<{ total: components['schemas']['Parts'] }>('/availability', query, signal);
+        const answer = await api.get<{ total: components['schemas']['Parts'] }>(
+          '/availability',
+          query,
+          signal,
+        );
         return { name, parts: answer.total };
       };
       return Promise.all([ask('day'), ask('week'), ask('month')]);

@@ -33,7 +33,11 @@ export function ChangesTab({ device, mayLookBack }: ChangesTabProps) {
                 {binding.agent} · {binding.key}
               </span>
               <span className="k-dim">
-                {binding.from_ms === 0 ? t('fromTheStart') : <TimeText ms={binding.from_ms} site={device.site} />}
+                {binding.from_ms === 0 ? (
+                  t('fromTheStart')
+                ) : (
+                  <TimeText ms={binding.from_ms} site={device.site} />
+                )}
                 {' – '}
                 {binding.to_ms === null || binding.to_ms === undefined ? (
                   t('untilNow')

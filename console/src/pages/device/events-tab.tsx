@@ -24,7 +24,12 @@ export function EventsTab({ device }: { device: DeviceDetail }) {
         cell: (event) => <TimeText ms={event.time_ms} site={event.site} />,
       },
       { id: 'kind', header: t('event'), width: '12rem', cell: (event) => words.event(event.kind) },
-      { id: 'fields', header: t('fields'), width: 'minmax(16rem, 1fr)', cell: (event) => <Fields event={event} /> },
+      {
+        id: 'fields',
+        header: t('fields'),
+        width: 'minmax(16rem, 1fr)',
+        cell: (event) => <Fields event={event} />,
+      },
       {
         id: 'late',
         header: '',
@@ -63,7 +68,8 @@ function Fields({ event }: { event: EventRow }) {
     <span className={classes['fields']}>
       {Object.entries(event.fields).map(([name, value]) => (
         <span key={name}>
-          <span className="k-dim">{words.point(name)}</span> {typeof value === 'string' ? words.state(value) : String(value)}
+          <span className="k-dim">{words.point(name)}</span>{' '}
+          {typeof value === 'string' ? words.state(value) : String(value)}
         </span>
       ))}
       {event.left_out.length > 0 && (

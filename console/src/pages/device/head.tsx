@@ -56,12 +56,22 @@ export function Head({ device }: { device: DeviceDetail }) {
         actions={
           <>
             {mayMaintain && (
-              <Button size="xs" variant="default" leftSection={<IconWindow size={15} />} onClick={() => setOpen('maintenance')}>
+              <Button
+                size="xs"
+                variant="default"
+                leftSection={<IconWindow size={15} />}
+                onClick={() => setOpen('maintenance')}
+              >
                 {t('maintenance')}
               </Button>
             )}
             {mayConfigure && (
-              <Button size="xs" variant="default" leftSection={<IconEdit size={15} />} onClick={() => setOpen('name')}>
+              <Button
+                size="xs"
+                variant="default"
+                leftSection={<IconEdit size={15} />}
+                onClick={() => setOpen('name')}
+              >
                 {t('rename')}
               </Button>
             )}

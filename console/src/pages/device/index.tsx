@@ -26,13 +26,19 @@ export default function DevicePage() {
   const [params, set] = useParams(PARAMS);
   const { rights } = useSession();
   useWatchDevice(id);
-  const { data: device, error, refetch } = useQuery({
+  const {
+    data: device,
+    error,
+    refetch,
+  } = useQuery({
     queryKey: ['device', id],
     queryFn: ({ signal }) => api.get<DeviceDetail>(`/devices/${encodeURIComponent(id)}`, {}, signal),
   });
   if (!device) {
     return (
-      <PageBody>{error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState />}</PageBody>
+      <PageBody>
+        {error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState />}
+      </PageBody>
     );
   }
   const tabs = TABS.filter((tab) => tab !== 'commands' || device.actions.length > 0);
@@ -50,7 +56,12 @@ export default function DevicePage() {
           ))}
         </Tabs.List>
         <Tabs.Panel value={tab} pt="sm">
-          {tab === 'state' && <StateTab device={device} onChart={(point) => set({ tab: 'charts', points: [point] }, { push: true })} />}
+          {tab === 'state' && (
+            <StateTab
+              device={device}
+              onChart={(point) => set({ tab: 'charts', points: [point] }, { push: true })}
+            />
+          )}
           {tab === 'charts' && <Charts device={device} params={params} set={set} />}
           {tab === 'events' && <EventsTab device={device} />}
           {tab === 'alarms' && <AlarmsTab device={device} />}

@@ -28,7 +28,12 @@ export function NameDialog({ device, onClose }: { device: DeviceDetail; onClose:
         onChange={(event) => setLabel(event.currentTarget.value)}
         data-autofocus
       />
-      <TextInput label={t('area')} maxLength={100} value={area} onChange={(event) => setArea(event.currentTarget.value)} />
+      <TextInput
+        label={t('area')}
+        maxLength={100}
+        value={area}
+        onChange={(event) => setArea(event.currentTarget.value)}
+      />
     </ConfirmDialog>
   );
 }

@@ -19,7 +19,9 @@ export function NeighboursTab({ device }: { device: DeviceDetail }) {
     refetchInterval: 15_000,
   });
   if (!data) {
-    return <Panel>{error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState />}</Panel>;
+    return (
+      <Panel>{error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState />}</Panel>
+    );
   }
   const found = around(data, device.id);
   const groups = ['parents', 'neighbours', 'children'] as const;
@@ -52,8 +54,12 @@ export function NeighboursTab({ device }: { device: DeviceDetail }) {
 
 function NodeLine({ node, ports }: { node: TopologyNode; ports: string }) {
   const words = useWords();
-  const level = (typeof node.health === 'string' ? node.health : node.health?.level) as HealthLevel | undefined;
-  const to = node.device ? `/devices/${encodeURIComponent(node.device)}` : `/assets/${encodeURIComponent(node.asset ?? '')}`;
+  const level = (typeof node.health === 'string' ? node.health : node.health?.level) as
+    | HealthLevel
+    | undefined;
+  const to = node.device
+    ? `/devices/${encodeURIComponent(node.device)}`
+    : `/assets/${encodeURIComponent(node.asset ?? '')}`;
   return (
     <li>
       <span className={classes['grow']}>

@@ -1,11 +1,12 @@
 /** Points with their latest values, what the device is, and how available it was. */
 import { Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import type { DeviceDetail, Point } from '../../api/types';
 import { useIsStale } from '../../api/live';
+import type { DeviceDetail, Point } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { ToneBadge } from '../../ui/badges';
 import { Facts } from '../../ui/facts';
+import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
 import { EmptyState } from '../../ui/states';
 import { Age } from '../../ui/time-text';
@@ -31,8 +32,12 @@ export function StateTab({ device, onChart }: StateTabProps) {
           <EmptyState title={t('noPoints')} text={t('noPointsText')} />
         </Panel>
       )}
-      {numbers.length > 0 && <PointsPanel title={t('numbers')} points={numbers} device={device} onChart={onChart} />}
-      {states.length > 0 && <PointsPanel title={t('states')} points={states} device={device} onChart={onChart} />}
+      {numbers.length > 0 && (
+        <PointsPanel title={t('numbers')} points={numbers} device={device} onChart={onChart} />
+      )}
+      {states.length > 0 && (
+        <PointsPanel title={t('states')} points={states} device={device} onChart={onChart} />
+      )}
       <div className={classes['side']}>
         <AvailabilityPanel device={device} />
         <IdentityPanel device={device} />
@@ -68,7 +73,15 @@ function PointsPanel({ title, points, device, onChart }: PointsPanelProps) {
   );
 }
 
-function PointRow({ point, site, onChart }: { point: Point; site: string; onChart: (point: string) => void }) {
+function PointRow({
+  point,
+  site,
+  onChart,
+}: {
+  point: Point;
+  site: string;
+  onChart: (point: string) => void;
+}) {
   const { t } = useTranslation('device');
   const words = useWords();
   const isDown = useIsStale();
@@ -90,7 +103,9 @@ function PointRow({ point, site, onChart }: { point: Point; site: string; onChar
         {point.quality && point.quality !== 'good' && (
           <Tooltip label={point.reason ? words.reason(String(point.reason)) : ''} disabled={!point.reason}>
             <span>
-              <ToneBadge tone={point.quality === 'bad' ? 'bad' : 'warn'}>{t(`quality.${point.quality}`)}</ToneBadge>
+              <ToneBadge tone={point.quality === 'bad' ? 'bad' : 'warn'}>
+                {t(`quality.${point.quality}`)}
+              </ToneBadge>
             </span>
           </Tooltip>
         )}
@@ -116,6 +131,14 @@ function IdentityPanel({ device }: { device: DeviceDetail }) {
           { label: t('key'), value: device.key },
           { label: t('link'), value: device.link || '—' },
           { label: t('configured'), value: t(device.configured ? 'yes' : 'no') },
+          {
+            label: t('asset'),
+            value: device.asset ? (
+              <AppLink to={`/assets/${encodeURIComponent(device.asset)}`}>{device.asset}</AppLink>
+            ) : (
+              t('noAsset')
+            ),
+          },
           { label: t('bound'), value: t(device.bound ? 'yes' : 'no') },
         ]}
       />

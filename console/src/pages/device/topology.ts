@@ -44,7 +44,8 @@ export function around(topology: Topology, device: string): Around {
     const node = nodes.get(edge.from === own ? edge.to : edge.from);
     if (!node) continue;
     const ports = Array.isArray(edge.ports) ? edge.ports.filter(Boolean).join(' – ') : (edge.ports ?? '');
-    const list = edge.kind === 'neighbour' ? result.neighbours : edge.from === own ? result.children : result.parents;
+    const list =
+      edge.kind === 'neighbour' ? result.neighbours : edge.from === own ? result.children : result.parents;
     if (!list.some((known) => known.node.id === node.id)) list.push({ node, ports });
   }
   return result;

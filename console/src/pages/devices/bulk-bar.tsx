@@ -5,9 +5,9 @@ import { useTranslation } from 'react-i18next';
 import { useRight } from '../../api/session';
 import { IconBellOff, IconClose, IconPin, IconWindow } from '../../ui/icons';
 import { AreaDialog } from './area-dialog';
+import classes from './devices.module.css';
 import { MaintenanceDialog } from './maintenance-dialog';
 import { ShelveDialog } from './shelve-dialog';
-import classes from './devices.module.css';
 
 interface BulkBarProps {
   ids: readonly string[];
@@ -17,24 +17,43 @@ interface BulkBarProps {
 export function BulkBar({ ids, onClear }: BulkBarProps) {
   const { t } = useTranslation('devices');
   const [open, setOpen] = useState<'area' | 'maintenance' | 'shelve' | null>(null);
-  const [mayConfigure, mayMaintain, mayOperate] = [useRight('configure'), useRight('maintain'), useRight('operate')];
+  const [mayConfigure, mayMaintain, mayOperate] = [
+    useRight('configure'),
+    useRight('maintain'),
+    useRight('operate'),
+  ];
   const close = () => setOpen(null);
   return (
     <div className={classes['bulk']} role="toolbar" aria-label={t('bulk.label')}>
       <Text fw={600}>{t('bulk.chosen', { count: ids.length })}</Text>
       <Group gap="xs">
         {mayMaintain && (
-          <Button size="xs" variant="default" leftSection={<IconWindow size={15} />} onClick={() => setOpen('maintenance')}>
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconWindow size={15} />}
+            onClick={() => setOpen('maintenance')}
+          >
             {t('bulk.maintenance')}
           </Button>
         )}
         {mayOperate && (
-          <Button size="xs" variant="default" leftSection={<IconBellOff size={15} />} onClick={() => setOpen('shelve')}>
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconBellOff size={15} />}
+            onClick={() => setOpen('shelve')}
+          >
             {t('bulk.shelve')}
           </Button>
         )}
         {mayConfigure && (
-          <Button size="xs" variant="default" leftSection={<IconPin size={15} />} onClick={() => setOpen('area')}>
+          <Button
+            size="xs"
+            variant="default"
+            leftSection={<IconPin size={15} />}
+            onClick={() => setOpen('area')}
+          >
             {t('bulk.area')}
           </Button>
         )}

@@ -12,7 +12,7 @@ import { PageBody, PageHeader } from '../../ui/page';
 import { BulkBar } from './bulk-bar';
 import { DeviceCard, useDeviceColumns } from './columns';
 import { FilterBar } from './filter-bar';
-import { PARAMS, type SORTS } from './params';
+import { PARAMS, type SORTS, toQuery } from './params';
 
 const TONES = { unreachable: 'bad', reachable: 'serious', answering: 'warn' } as const;
 
@@ -27,7 +27,7 @@ export default function DevicesPage() {
   const { rights } = useSession();
   const go = useGo();
   const columns = useDeviceColumns(site === null);
-  const query = useMemo(() => ({ ...params, site }), [params, site]);
+  const query = useMemo(() => toQuery(params, site), [params, site]);
   const list = usePagedList<Device>(['devices'], '/devices', query, 500);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const mayAct = rights.some((right) => right === 'configure' || right === 'maintain' || right === 'operate');

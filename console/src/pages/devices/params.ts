@@ -13,5 +13,11 @@ export const PARAMS = {
   order: word(['asc', 'desc'], 'asc'),
 };
 
+/** The question behind an address; the collector calls `worst` `health`, and turns an order round with `-`. */
+export function toQuery({ sort, order, ...filter }: DeviceParams, site: string | null) {
+  const name = sort === 'worst' ? 'health' : sort;
+  return { ...filter, site, sort: order === 'desc' ? `-${name}` : name };
+}
+
 export type DeviceParams = Values<typeof PARAMS>;
 export type SetDeviceParams = SetParams<typeof PARAMS>;

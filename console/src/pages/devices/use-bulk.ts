@@ -6,7 +6,10 @@ import { useProblemText } from '../../ui/states';
 import { forEach } from './bulk';
 
 /** Runs something for many devices and tells how it went; throws when nothing at all was done. */
-export function useBulk(): [number, (ids: readonly string[], act: (id: string) => Promise<unknown>) => Promise<void>] {
+export function useBulk(): [
+  number,
+  (ids: readonly string[], act: (id: string) => Promise<unknown>) => Promise<void>,
+] {
   const { t } = useTranslation('devices');
   const client = useQueryClient();
   const problemText = useProblemText();

@@ -12,13 +12,10 @@ import classes from './overview.module.css';
 
 const LANES = ['urgent', 'events', 'readings'] as const;
 const SHOWN = 12;
-/** The oldest thing that waits is told as a length by some and as a time by others; lengths are below 1990. */
-const TIMES_FROM = 631_152_000_000;
 
 /** Agents, and what waits in their lanes. */
-export function AgentsPanel({ agents, now }: { agents: Overview['agents']; now: number }) {
+export function AgentsPanel({ agents }: { agents: Overview['agents'] }) {
   const { t } = useTranslation('overview');
-  const age = (ms: number) => (ms > TIMES_FROM ? now - ms : ms);
   return (
     <Panel title={t('agents')} aside={<AppLink to="/agents">{t('allAgents')}</AppLink>} flush>
       <div className={classes['scroll']}>
@@ -49,15 +46,22 @@ export function AgentsPanel({ agents, now }: { agents: Overview['agents']; now: 
                     </div>
                   </Table.Td>
                   <Table.Td>
-                    <ToneBadge tone={agent.online ? 'ok' : 'bad'}>{t(agent.online ? 'online' : 'silent')}</ToneBadge>
+                    <ToneBadge tone={agent.online ? 'ok' : 'bad'}>
+                      {t(agent.online ? 'online' : 'silent')}
+                    </ToneBadge>
+                    {!agent.online && agent.silent_ms !== null && (
+                      <div className="k-dim">
+                        <DurationText ms={agent.silent_ms} />
+                      </div>
+                    )}
                   </Table.Td>
                   {LANES.map((lane) => (
                     <Table.Td key={lane} ta="right" className="k-num">
-                      {agent.backlog[lane] === undefined ? '—' : numberText(agent.backlog[lane])}
+                      {typeof agent.backlog[lane] === 'number' ? numberText(agent.backlog[lane]) : '—'}
                     </Table.Td>
                   ))}
                   <Table.Td ta="right">
-                    {agent.oldest_ms === null ? '—' : <DurationText ms={age(agent.oldest_ms)} />}
+                    {agent.oldest_ms === null ? '—' : <DurationText ms={agent.oldest_ms} />}
                   </Table.Td>
                 </Table.Tr>
               ))}

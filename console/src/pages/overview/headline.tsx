@@ -22,7 +22,9 @@ export function Headline({ overview }: { overview: Overview }) {
           <span className={classes['tileWord']}>{t('devices')}</span>
           <span className={classes['tileNumber']}>{numberText(devices.total)}</span>
         </AppLink>
-        {LEVELS.filter((level) => level === 'working' || level === 'unreachable' || (levels[level] ?? 0) > 0).map((level) => (
+        {LEVELS.filter(
+          (level) => level === 'working' || level === 'unreachable' || (levels[level] ?? 0) > 0,
+        ).map((level) => (
           <AppLink key={level} to="/devices" search={{ health: level }} className={classes['tile']}>
             <span className={classes['tileWord']}>
               <LevelShape level={level} /> {words.health(level)}
@@ -37,14 +39,21 @@ export function Headline({ overview }: { overview: Overview }) {
         {SEVERITIES.map((severity) => {
           const of = alarms.by_severity[severity];
           return (
-            <AppLink key={severity} to="/alarms" search={{ min_severity: severity }} className={classes['tile']}>
+            <AppLink
+              key={severity}
+              to="/alarms"
+              search={{ min_severity: severity }}
+              className={classes['tile']}
+            >
               <span className={classes['tileWord']}>
                 <SeverityShape severity={severity} /> {t('alarmsOf', { severity: words.severity(severity) })}
               </span>
               <span className={classes['tileNumber']}>
                 {numberText(of?.open ?? 0)}
                 {(of?.unacknowledged ?? 0) > 0 && (
-                  <small className={classes['tileNote']}>{t('unseen', { count: of?.unacknowledged ?? 0 })}</small>
+                  <small className={classes['tileNote']}>
+                    {t('unseen', { count: of?.unacknowledged ?? 0 })}
+                  </small>
                 )}
               </span>
             </AppLink>
@@ -53,7 +62,11 @@ export function Headline({ overview }: { overview: Overview }) {
         <div className={classes['tile']}>
           <span className={classes['tileWord']}>{t('response')}</span>
           <span className={classes['tileNumber']}>
-            {alarms.response && alarms.response.count > 0 ? <DurationText ms={alarms.response.mean_ms} /> : '—'}
+            {alarms.response && alarms.response.count > 0 ? (
+              <DurationText ms={alarms.response.mean_ms} />
+            ) : (
+              '—'
+            )}
             <small className={classes['tileNote']} data-below>
               {t('within', { share: shareText(alarms.response?.within_10_min) })}
             </small>
@@ -62,7 +75,11 @@ export function Headline({ overview }: { overview: Overview }) {
         <div className={classes['tile']}>
           <span className={classes['tileWord']}>{t('quiet')}</span>
           <span className={classes['tileQuiet']}>
-            {t('quietText', { hidden: alarms.hidden, shelved: alarms.shelved, maintenance: alarms.maintenance })}
+            {t('quietText', {
+              hidden: alarms.hidden,
+              shelved: alarms.shelved,
+              maintenance: alarms.maintenance,
+            })}
           </span>
         </div>
       </div>

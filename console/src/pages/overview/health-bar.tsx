@@ -14,7 +14,12 @@ export function HealthBar({ levels, total }: { levels: ByLevel; total: number })
     <Tooltip label={label}>
       <div className={classes['bar']} role="img" aria-label={label}>
         {parts.map(({ level, share }) => (
-          <span key={level} data-tone={LEVEL_TONES[level]} data-level={level} style={{ flexGrow: share }} />
+          <span
+            key={level}
+            data-tone={level === 'not_current' ? 'off' : LEVEL_TONES[level]}
+            data-level={level}
+            style={{ flexGrow: share }}
+          />
         ))}
       </div>
     </Tooltip>

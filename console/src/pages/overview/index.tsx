@@ -1,11 +1,11 @@
 /** What needs attention first, and how everything is. */
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { useIsStale } from '../../api/live';
 import { overviewQuery } from '../../api/lists';
+import { useIsStale } from '../../api/live';
 import { useSite } from '../../app/site';
-import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { PageBody, PageHeader } from '../../ui/page';
+import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { AgentsPanel } from './agents-panel';
 import { AttentionPanel } from './attention-panel';
 import { ClassesPanel } from './classes-panel';
@@ -33,7 +33,7 @@ export default function OverviewPage() {
           </div>
           <div className={classes['columns']}>
             <ClassesPanel classes={data.classes} />
-            <AgentsPanel agents={data.agents} now={data.now_ms} />
+            <AgentsPanel agents={data.agents} />
           </div>
         </div>
       )}

@@ -7,17 +7,26 @@ const site = (name: string, unreachable: number, worst: 'critical' | 'info' | nu
   by_level: { unreachable, working: total - unreachable },
   worst_severity: worst,
   open_alarms: unreachable,
-  availability_24h: null,
 });
 
 describe('worst first', () => {
   it('puts a critical alarm before many small ones, then the larger share', () => {
-    const sites = [site('calm', 0, null), site('many', 50, 'info'), site('critical', 1, 'critical'), site('few', 5, 'info')];
+    const sites = [
+      site('calm', 0, null),
+      site('many', 50, 'info'),
+      site('critical', 1, 'critical'),
+      site('few', 5, 'info'),
+    ];
     expect(worstSites(sites).map((each) => each.site)).toEqual(['critical', 'many', 'few', 'calm']);
   });
 
   it('puts classes with devices out of service first', () => {
-    const of = (name: string, by_level: Record<string, number>) => ({ class: name, total: 9, by_level, open_alarms: 0 });
+    const of = (name: string, by_level: Record<string, number>) => ({
+      class: name,
+      total: 9,
+      by_level,
+      open_alarms: 0,
+    });
     const classes = [of('a', { answering: 5 }), of('b', { unreachable: 1 }), of('c', {})];
     expect(worstClasses(classes).map((each) => each.class)).toEqual(['b', 'a', 'c']);
   });
@@ -28,6 +37,7 @@ describe('worst first', () => {
       site: 's',
       online,
       backlog: { readings },
+      silent_ms: null,
       oldest_ms: null,
     });
     const agents = [of('a', true, 1), of('b', true, 900), of('c', false, 0)];

@@ -36,14 +36,16 @@ export function worstClasses(classes: Overview['classes']): Overview['classes'] 
 
 /** Agents that are not heard first, then by how much waits. */
 export function worstAgents(agents: Overview['agents']): Overview['agents'] {
-  const waiting = (agent: Overview['agents'][number]) => Object.values(agent.backlog).reduce((sum, n) => sum + n, 0);
+  const waiting = (agent: Overview['agents'][number]) =>
+    Object.values(agent.backlog).reduce<number>((sum, n) => sum + (n ?? 0), 0);
   return [...agents].sort(
-    (a, b) => Number(a.online) - Number(b.online) || waiting(b) - waiting(a) || a.agent.localeCompare(b.agent),
+    (a, b) =>
+      Number(a.online) - Number(b.online) || waiting(b) - waiting(a) || a.agent.localeCompare(b.agent),
   );
 }
 
 export interface Segment {
-  level: HealthLevel;
+  level: HealthLevel | 'not_current';
   n: number;
   /** Of the whole, 0 to 1. */
   share: number;
@@ -51,7 +53,10 @@ export interface Segment {
 
 /** Parts of a bar, worst first; small parts are kept wide enough to be seen. */
 export function segments(levels: ByLevel, total: number): Segment[] {
-  const present = LEVELS.map((level) => ({ level, n: levels[level] ?? 0 })).filter(({ n }) => n > 0);
+  const names = [...LEVELS.slice(0, -1), 'not_current', ...LEVELS.slice(-1)] as const;
+  const present = (names as readonly Segment['level'][])
+    .map((level) => ({ level, n: levels[level] ?? 0 }))
+    .filter(({ n }) => n > 0);
   const least = 0.012;
   const raw = present.map(({ level, n }) => ({ level, n, share: Math.max(least, n / Math.max(1, total)) }));
   const sum = raw.reduce((all, { share }) => all + share, 0);

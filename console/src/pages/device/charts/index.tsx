@@ -28,7 +28,9 @@ const REFRESH_MS = 10_000;
 /** What to show when nobody chose: the first measurements and states. */
 export function firstPoints(device: DeviceDetail): string[] {
   const of = (kind: string, n: number) => device.points.filter((point) => point.kind === kind).slice(0, n);
-  return [...of('measurement', 3), ...of('state', 2), ...of('counter', 1)].slice(0, 4).map((point) => point.point);
+  return [...of('measurement', 3), ...of('state', 2), ...of('counter', 1)]
+    .slice(0, 4)
+    .map((point) => point.point);
 }
 
 interface ChartsProps {
@@ -50,7 +52,12 @@ export function Charts({ device, params, set }: ChartsProps) {
     queryKey: ['series', device.id, chosen.join(','), resolution, params.range, params.from, params.to],
     queryFn: ({ signal }) => {
       const now = rangeOf(params.range, params.from, params.to, serverNow());
-      const query = { points: chosen.join(','), resolution, from: Math.floor(now.from), to: Math.ceil(now.to) };
+      const query = {
+        points: chosen.join(','),
+        resolution,
+        from: Math.floor(now.from),
+        to: Math.ceil(now.to),
+      };
       return api.get<SeriesAnswer>(`/devices/${encodeURIComponent(device.id)}/series`, query, signal);
     },
     enabled: chosen.length > 0 && width > 0,
@@ -59,6 +66,7 @@ export function Charts({ device, params, set }: ChartsProps) {
     refetchOnWindowFocus: false,
   });
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a range that follows moves with its data only
   const drawn = useMemo(() => {
     const byUnit = new Map<string, NamedLine[]>();
     const bands: { point: string; bands: ReturnType<typeof toBands> }[] = [];
@@ -77,7 +85,6 @@ export function Charts({ device, params, set }: ChartsProps) {
       }
     }
     return { byUnit: [...byUnit], bands };
-    // biome-ignore lint/correctness/useExhaustiveDependencies: a range that follows moves with its data
   }, [data, words]);
 
   const zoom = (from: number, to: number) => set({ from, to: Math.max(to, from + 10_000) }, { push: true });
@@ -97,7 +104,11 @@ export function Charts({ device, params, set }: ChartsProps) {
             data={RANGES.map((each) => ({ value: each, label: t(`charts.ranges.${each}`) }))}
           />
           <Tooltip label={t('charts.earlier')}>
-            <ActionIcon variant="default" aria-label={t('charts.earlier')} onClick={() => go(moved(range, -1, serverNow()))}>
+            <ActionIcon
+              variant="default"
+              aria-label={t('charts.earlier')}
+              onClick={() => go(moved(range, -1, serverNow()))}
+            >
               <IconLeft size={16} />
             </ActionIcon>
           </Tooltip>
@@ -120,8 +131,10 @@ export function Charts({ device, params, set }: ChartsProps) {
             </Button>
           )}
           <span className="k-dim k-num">
-            {timeText(range.from, zone, 'minute')} – {isFixed ? timeText(range.to, zone, 'minute') : t('charts.untilNow')}
-            {data && ` · ${data.resolution === 'raw' ? t('charts.raw') : t('charts.every', { seconds: everyText(data.resolution) })}`}
+            {timeText(range.from, zone, 'minute')} –{' '}
+            {isFixed ? timeText(range.to, zone, 'minute') : t('charts.untilNow')}
+            {data &&
+              ` · ${data.resolution === 'raw' ? t('charts.raw') : t('charts.every', { seconds: everyText(data.resolution) })}`}
           </span>
         </div>
         <div className={classes['tools']}>
@@ -166,6 +179,7 @@ export function Charts({ device, params, set }: ChartsProps) {
                   to={range.to}
                   zone={zone}
                   width={width}
+                  timeLabel={t('time')}
                   onZoom={zoom}
                   onWiden={() => go(widened(range, serverNow()))}
                 />

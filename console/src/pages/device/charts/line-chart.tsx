@@ -22,11 +22,20 @@ interface LineChartProps {
   to: number;
   zone: string;
   width: number;
+  /** What the time is called in the legend. */
+  timeLabel: string;
   onZoom: (from: number, to: number) => void;
   onWiden: () => void;
 }
 
 const HEIGHT = 220;
+
+/** Some room above and below; a value that never changed gets a line in the middle. */
+function roomy(min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  const room = max > min ? (max - min) * 0.08 : Math.max(Math.abs(max) * 0.05, 0.5);
+  return [min - room, max + room];
+}
 
 /** Labels of the axis: dates where a day begins, times in between. */
 function axisTexts(splits: number[], zone: string): string[] {
@@ -44,7 +53,12 @@ function options(props: LineChartProps, isDark: boolean): uPlot.Options {
   const { lines, unit, decimals, zone, width } = props;
   const tokens = isDark ? DARK : LIGHT;
   const colours = LINE_COLOURS[isDark ? 'dark' : 'light'];
-  const series: uPlot.Series[] = [{ value: (_, seconds) => (seconds === null ? '—' : timeText(seconds * 1000, zone)) }];
+  const series: uPlot.Series[] = [
+    {
+      label: props.timeLabel,
+      value: (_, seconds) => (seconds === null ? '—' : timeText(seconds * 1000, zone)),
+    },
+  ];
   const bands: uPlot.Band[] = [];
   lines.forEach(({ name, line }, at) => {
     const colour = colours[at % colours.length] ?? tokens.accent;
@@ -55,26 +69,43 @@ function options(props: LineChartProps, isDark: boolean): uPlot.Options {
       width: 1.6,
       spanGaps: false,
       points: { show: line.times.length < 40, size: 4 },
-      value: (_, value) => (value === null || value === undefined ? '—' : `${value.toFixed(decimals)} ${unit}`.trim()),
+      value: (_, value) =>
+        value === null || value === undefined ? '—' : `${value.toFixed(decimals)} ${unit}`.trim(),
       ...(line.stepped && stepped ? { paths: stepped({ align: 1 }) } : {}),
     });
     if (line.min && line.max) {
-      const hidden = { stroke: 'transparent', width: 0, points: { show: false }, class: classes['noLegend'] } as uPlot.Series;
+      const hidden = {
+        stroke: 'transparent',
+        width: 0,
+        points: { show: false },
+        class: classes['noLegend'],
+      } as uPlot.Series;
       series.push({ ...hidden, label: `${name} min` }, { ...hidden, label: `${name} max` });
       const place = series.length - 1;
       bands.push({ series: [place, place - 1], fill: `${colour}2e` });
     }
   });
-  const axis = { stroke: tokens.dim, grid: { stroke: tokens.line, width: 1 }, ticks: { stroke: tokens.line, width: 1 } };
+  const axis = {
+    stroke: tokens.dim,
+    grid: { stroke: tokens.line, width: 1 },
+    ticks: { stroke: tokens.line, width: 1 },
+  };
   const font = '11px system-ui, sans-serif';
   return {
     width,
     height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     padding: [12, 8, 0, 0],
-    cursor: { sync: { key: 'device' }, drag: { x: true, y: false, setScale: false }, bind: { dblclick: () => null } },
+    cursor: {
+      sync: { key: 'device' },
+      drag: { x: true, y: false, setScale: false },
+      bind: { dblclick: () => null },
+    },
     legend: { live: true },
-    scales: { x: { time: true, range: () => [props.from / 1000, props.to / 1000] } },
+    scales: {
+      x: { time: true, range: () => [props.from / 1000, props.to / 1000] },
+      y: { range: (_, min, max) => roomy(min, max) },
+    },
     series,
     bands,
     axes: [
@@ -97,7 +128,9 @@ export function LineChart(props: LineChartProps) {
     return [times.map((ms) => ms / 1000), ...columns] as uPlot.AlignedData;
   }, [lines]);
   // The shape of the chart; other data alone does not build it anew.
-  const shape = lines.map(({ name, line }) => `${name}${line.min !== undefined}`).join('|');
+  const shape = [props.timeLabel, ...lines.map(({ name, line }) => `${name}${line.min !== undefined}`)].join(
+    '|',
+  );
   const plot = useRef<uPlot | null>(null);
   // biome-ignore lint/correctness/useExhaustiveDependencies: built anew when its shape is another
   useEffect(() => {
@@ -105,7 +138,10 @@ export function LineChart(props: LineChartProps) {
     const built = new uPlot(
       {
         ...options(latest.current, isDark),
-        scales: { x: { time: true, range: () => [latest.current.from / 1000, latest.current.to / 1000] } },
+        scales: {
+          x: { time: true, range: () => [latest.current.from / 1000, latest.current.to / 1000] },
+          y: { range: (_, min, max) => roomy(min, max) },
+        },
         hooks: {
           setSelect: [
             (self) => {

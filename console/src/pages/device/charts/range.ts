@@ -24,12 +24,16 @@ export interface Range {
 }
 
 export function rangeOf(name: RangeName, from: number | null, to: number | null, now: number): Range {
-  if (from !== null && to !== null && to > from) return { from, to: Math.max(to, from + SHORTEST_MS), follows: false };
+  if (from !== null && to !== null && to > from)
+    return { from, to: Math.max(to, from + SHORTEST_MS), follows: false };
   return { from: now - RANGE_MS[name], to: now, follows: true };
 }
 
 /** Twice as long around the same middle, but not beyond the present. */
-export function widened({ from, to }: { from: number; to: number }, now: number): { from: number; to: number } {
+export function widened(
+  { from, to }: { from: number; to: number },
+  now: number,
+): { from: number; to: number } {
   const half = Math.min(LONGEST_MS, (to - from) * 2) / 2;
   const middle = (from + to) / 2;
   const end = Math.min(now, middle + half);
@@ -37,7 +41,11 @@ export function widened({ from, to }: { from: number; to: number }, now: number)
 }
 
 /** Half a range earlier or later, but not beyond the present. */
-export function moved({ from, to }: { from: number; to: number }, by: -1 | 1, now: number): { from: number; to: number } {
+export function moved(
+  { from, to }: { from: number; to: number },
+  by: -1 | 1,
+  now: number,
+): { from: number; to: number } {
   const step = ((to - from) / 2) * by;
   const end = Math.min(now, to + step);
   return { from: Math.round(end - (to - from)), to: Math.round(end) };

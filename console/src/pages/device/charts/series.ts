@@ -74,7 +74,11 @@ export function isWords(series: PointSeries): series is PointSeries & WordWindow
 }
 
 /** Puts a hole after each time that is followed by too long a silence. */
-function withHoles(times: number[], silenceMs: number, columns: (number | null)[][]): [number[], (number | null)[][]] {
+function withHoles(
+  times: number[],
+  silenceMs: number,
+  columns: (number | null)[][],
+): [number[], (number | null)[][]] {
   const out: number[] = [];
   const result: (number | null)[][] = columns.map(() => []);
   times.forEach((time, at) => {
@@ -96,7 +100,10 @@ export function toLine(series: PointSeries, resolution: string): Line | null {
   if (isRaw(series)) {
     const numbers = series.values.map((value) => (typeof value === 'number' ? value : null));
     if (!numbers.some((value) => value !== null)) return null;
-    const [times, [values = []]] = withHoles(series.times, RAW_SILENCE_MS, [numbers]) as [number[], [(number | null)[]]];
+    const [times, [values = []]] = withHoles(series.times, RAW_SILENCE_MS, [numbers]) as [
+      number[],
+      [(number | null)[]],
+    ];
     return { times, values, stepped: true };
   }
   if (isWords(series) || series.times.length === 0) return null;
@@ -112,7 +119,8 @@ export function toBands(series: PointSeries, resolution: string, from: number, t
   const bands: Band[] = [];
   const add = (band: Band) => {
     const last = bands.at(-1);
-    const isSame = last && last.spent.length === 1 && band.spent.length === 1 && last.spent[0]?.[0] === band.spent[0]?.[0];
+    const isSame =
+      last && last.spent.length === 1 && band.spent.length === 1 && last.spent[0]?.[0] === band.spent[0]?.[0];
     if (isSame && band.from - last.to < 1000) last.to = band.to;
     else if (band.to > band.from) bands.push(band);
   };
@@ -142,13 +150,14 @@ export function toBands(series: PointSeries, resolution: string, from: number, t
 export function timeInState(bands: readonly Band[]): [word: string, ms: number][] {
   const spent = new Map<string, number>();
   for (const band of bands) {
-    for (const [word, share] of band.spent) spent.set(word, (spent.get(word) ?? 0) + (band.to - band.from) * share);
+    for (const [word, share] of band.spent)
+      spent.set(word, (spent.get(word) ?? 0) + (band.to - band.from) * share);
   }
   return [...spent].sort((a, b) => b[1] - a[1]);
 }
 
 /** Lines over one axis of time, as uPlot takes them: the times of all, and nothing where a line has none. */
-export function align(lines: readonly Line[]): { times: number[]; columns: ((number | null | undefined)[])[] } {
+export function align(lines: readonly Line[]): { times: number[]; columns: (number | null | undefined)[][] } {
   const times = [...new Set(lines.flatMap((line) => line.times))].sort((a, b) => a - b);
   const place = new Map(times.map((time, at) => [time, at]));
   const columnOf = (own: number[], values: (number | null)[]) => {

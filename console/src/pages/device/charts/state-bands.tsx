@@ -74,7 +74,8 @@ export function StateBands({ name, bands, from, to, zone, width }: StateBandsPro
             <svg width="10" height="10" aria-hidden="true">
               <rect width="10" height="10" rx="2" fill={fill(word)} />
             </svg>
-            {wordOf(word)} <span className="k-dim k-num">{`${durationText(ms)} · ${shareText(ms / Math.max(1, total))}`}</span>
+            {wordOf(word)}{' '}
+            <span className="k-dim k-num">{`${durationText(ms)} · ${shareText(ms / Math.max(1, total))}`}</span>
           </li>
         ))}
         {spent.length === 0 && <li className="k-dim">{t('charts.nothing')}</li>}

@@ -56,7 +56,9 @@ export function ArgumentFields({ specs, typed, problems, onChange }: ArgumentFie
           <TextInput
             key={spec.name}
             label={label}
-            description={hasRange ? t('argument.range', { min: spec.min ?? '…', max: spec.max ?? '…' }) : undefined}
+            description={
+              hasRange ? t('argument.range', { min: spec.min ?? '…', max: spec.max ?? '…' }) : undefined
+            }
             required={spec.required}
             inputMode={spec.kind === 'text' ? 'text' : 'decimal'}
             maxLength={500}

@@ -30,7 +30,12 @@ describe('arguments of an action', () => {
   it('leave out what is not needed, and tell every problem', () => {
     const { values, problems } = checkArguments(specs, { channel: '2.5', seconds: '31', direction: 'up' });
     expect(values).toEqual({});
-    expect(problems).toEqual({ channel: 'notWhole', on: 'missing', seconds: 'outOfRange', direction: 'notChoice' });
+    expect(problems).toEqual({
+      channel: 'notWhole',
+      on: 'missing',
+      seconds: 'outOfRange',
+      direction: 'notChoice',
+    });
     expect(checkArguments(specs, { channel: '9', on: 'true', direction: 'in' }).problems).toEqual({
       channel: 'outOfRange',
     });

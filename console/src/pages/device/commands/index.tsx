@@ -30,8 +30,18 @@ export function CommandsTab({ device, params, set }: CommandsTabProps) {
   const list = usePagedList<Command>(['commands'], '/commands', query);
   const columns = useMemo<readonly Column<Command>[]>(
     () => [
-      { id: 'state', header: t('command.outcome'), width: '8rem', cell: (command) => <CommandBadge state={command.state} /> },
-      { id: 'action', header: t('command.action'), width: '11rem', cell: (command) => words.action(command.action) },
+      {
+        id: 'state',
+        header: t('command.outcome'),
+        width: '8rem',
+        cell: (command) => <CommandBadge state={command.state} />,
+      },
+      {
+        id: 'action',
+        header: t('command.action'),
+        width: '11rem',
+        cell: (command) => words.action(command.action),
+      },
       {
         id: 'arguments',
         header: t('command.arguments'),
@@ -109,5 +119,7 @@ export function CommandsTab({ device, params, set }: CommandsTabProps) {
 function Arguments({ command }: { command: Command }) {
   const words = useWords();
   const entries = Object.entries(command.arguments);
-  return <>{entries.map(([name, value]) => `${words.point(name)} ${words.state(String(value))}`).join(' · ')}</>;
+  return (
+    <>{entries.map(([name, value]) => `${words.point(name)} ${words.state(String(value))}`).join(' · ')}</>
+  );
 }

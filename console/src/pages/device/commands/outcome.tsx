@@ -42,7 +42,8 @@ export function Outcome({ id }: { id: string }) {
     // The stream tells; this is for the case that it is down.
     refetchInterval: (query) => (query.state.data?.final ? false : 3000),
   });
-  if (!data) return error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState rows={3} />;
+  if (!data)
+    return error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState rows={3} />;
   const decide = async (what: 'cancel' | 'release', why: string) => {
     const decided = await api.post<CommandDetail>(`/commands/${encodeURIComponent(id)}/${what}`, { why });
     client.setQueryData(['command', id], decided);
@@ -74,7 +75,9 @@ export function Outcome({ id }: { id: string }) {
           <li key={`${step.state} ${step.time_ms}`}>
             <TimeText ms={step.time_ms} site={data.site} style="time" />
             <span className={classes['grow']}>{t(`command.state.${step.state}`)}</span>
-            <span className="k-dim">{[step.actor, step.reason].filter((part) => part !== '').join(' · ')}</span>
+            <span className="k-dim">
+              {[step.actor, step.reason].filter((part) => part !== '').join(' · ')}
+            </span>
           </li>
         ))}
       </ol>

@@ -110,7 +110,12 @@ export function SendDialog({ device, action, onClose }: SendDialogProps) {
               <Button variant="default" onClick={onClose} disabled={busy}>
                 {t('cancel')}
               </Button>
-              <Button type="submit" color={action.moves ? 'orange.9' : 'harbor'} loading={busy} disabled={!isReady}>
+              <Button
+                type="submit"
+                color={action.moves ? 'orange.9' : 'harbor'}
+                loading={busy}
+                disabled={!isReady}
+              >
                 {t('command.send', { action: name })}
               </Button>
             </Group>
