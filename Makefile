@@ -1,5 +1,6 @@
 # The two commands: `make demo` runs the product with a small simulated checkpoint, `make test` proves it.
-# `make demo FLEET=1` plays 1,434 devices of 19 more sites beside it. `make demo FOR=30s` runs that long without a terminal, checks itself, and fails with the reason if something is wrong.
+# `make demo FLEET=1` plays 1,434 devices of 19 more sites beside it. `make demo FOR=30s` runs that long without a
+# terminal, checks itself, and fails with the reason if something is wrong.
 
 CARGO ?= cargo
 FOR ?=
@@ -8,7 +9,7 @@ FLEET ?=
 # The programs that the demo and the tests run.
 PROGRAMS = -p kouan-collector -p kouan-agent -p kouan-drivers -p kouan-load -p kouan-tests --all-features --bins
 
-.PHONY: bench bench-fleet bench-peers build demo lint prove test test-setup
+.PHONY: bench bench-fleet bench-peers build console demo lint load prove screenshots test test-setup
 
 build:
 	$(CARGO) build $(PROGRAMS)
@@ -29,6 +30,20 @@ bench: test-setup
 bench-fleet:
 	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
 	@target/release/kouan-load fleet $(FLEET)
+
+# 200 people who look at the whole fleet at once, one of them in a real browser (docs/console.md).
+# `make load LOAD="--screens 400 --seconds 120"`
+load: test-setup
+	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
+	@target/release/kouan-load screens $(LOAD)
+
+# The console: checked, tested, and built into console/dist, which is part of the collector's program.
+console: test-setup
+	cd console && npm run lint && npm run test && npm run build
+
+# A picture of every page in both languages, in docs/screenshots.
+screenshots: test-setup build
+	node console/browser/screenshots.mjs
 
 # The collector beside VictoriaMetrics and PostgreSQL under the same readings; takes some ten minutes after the build.
 bench-peers:

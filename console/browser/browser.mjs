@@ -13,7 +13,11 @@ export async function openBrowser() {
 }
 
 /** A window of its own, with nothing kept from others. What goes wrong in the page is collected in `problems`. */
-export async function openWindow(browser, stage, { width = 1440, height = 900, language = 'en', scheme = 'light' } = {}) {
+export async function openWindow(
+  browser,
+  stage,
+  { width = 1440, height = 900, language = 'en', scheme = 'light' } = {},
+) {
   const context = await browser.newContext({
     baseURL: stage.url,
     viewport: { width, height },

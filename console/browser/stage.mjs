@@ -33,7 +33,8 @@ export class Stage {
       else stage.#lines.push(JSON.parse(line));
     });
     stage.#child.on('exit', (code) => {
-      for (const waiting of stage.#waiting) waiting.reject(new Error(`the stage ended (${code}): ${stage.#problems}`));
+      for (const waiting of stage.#waiting)
+        waiting.reject(new Error(`the stage ended (${code}): ${stage.#problems}`));
     });
     Object.assign(stage, await stage.#next(START_MS));
     return stage;
@@ -45,7 +46,10 @@ export class Stage {
     let timer;
     const answer = new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      timer = setTimeout(() => reject(new Error(`the stage said nothing for ${ms} ms: ${this.#problems}`)), ms);
+      timer = setTimeout(
+        () => reject(new Error(`the stage said nothing for ${ms} ms: ${this.#problems}`)),
+        ms,
+      );
     });
     return answer.finally(() => clearTimeout(timer));
   }
@@ -62,7 +66,10 @@ export class Stage {
   async api(path, method = 'GET', body = undefined) {
     const response = await fetch(`${this.url}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.key}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+      headers: {
+        authorization: `Bearer ${this.key}`,
+        ...(body ? { 'content-type': 'application/json' } : {}),
+      },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();

@@ -36,6 +36,30 @@ impl Api {
         serde_json::from_slice(&body).with_context(|| format!("the answer to {path} is no JSON"))
     }
 
+    /// Replaces something.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.change(path, self.http.put(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    /// Asks for something to be done.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.change(path, self.http.post(format!("{}{path}", self.base)).json(body)).await
+    }
+
+    /// Sends a text as it is.
+    pub(crate) async fn post_text(&self, path: &str, body: String) -> anyhow::Result<Value> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", "text/csv").body(body);
+        self.change(path, request).await
+    }
+
+    async fn change(&self, path: &str, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let response = request.bearer_auth(&self.key).send().await.with_context(|| format!("{path} failed"))?;
+        let status = response.status();
+        let body = response.bytes().await.with_context(|| format!("the answer to {path} ended early"))?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
     /// The token of a new agent.
     pub(crate) async fn enrol(&self, agent: &str, site: &str) -> anyhow::Result<String> {
         let request = self.http.post(format!("{}/api/v1/agents", self.base)).bearer_auth(&self.key);

@@ -13,6 +13,7 @@ mod fleet;
 mod peers;
 mod played_agent;
 mod process_figures;
+mod screens;
 mod show;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,8 @@ enum What {
     Fleet(fleet::FleetOptions),
     /// Plays them at a collector that runs, with faults that come and go, until it is stopped.
     Show(show::ShowOptions),
+    /// Many people who look at the console at once.
+    Screens(screens::ScreensOptions),
     /// The same readings at this collector, VictoriaMetrics and PostgreSQL.
     Peers(peers::PeersOptions),
 }
@@ -53,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
     figures.extend(match &cli.what {
         What::Fleet(options) => fleet::measure(options).await?,
         What::Peers(options) => peers::measure(options).await?,
+        What::Screens(options) => screens::measure(options).await?,
         What::Show(_) => Vec::new(),
     });
     if cli.json {

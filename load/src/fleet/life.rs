@@ -120,11 +120,6 @@ impl Life {
         self.troubles = Some(troubles);
     }
 
-    /// How many devices there are.
-    pub(crate) fn len(&self) -> usize {
-        self.devices.len()
-    }
-
     /// A device falls silent, or answers again; the record goes with the next batch.
     pub(crate) fn set_silent(&mut self, device: usize, silent: bool, boot_time: BootTime) {
         let device = &mut self.devices[device];

@@ -98,6 +98,14 @@ impl Playing {
         self.life.suffer(troubles);
     }
 
+    /// A device falls silent or answers again, and the collector is told at once, as agents do.
+    pub(crate) async fn flip(&mut self, device: usize, silent: bool) -> anyhow::Result<()> {
+        let anchor = self.clock.anchor();
+        self.life.set_silent(device, silent, anchor.boot_time);
+        let due = self.life.take(&anchor);
+        self.send(due).await
+    }
+
     /// Lives through the last `seconds` as fast as the collector takes them.
     pub(crate) async fn relive(&mut self, seconds: u64) -> anyhow::Result<()> {
         let now = self.clock.anchor();

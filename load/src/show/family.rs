@@ -10,6 +10,10 @@ const IN_THE_MIDDLE: [&str; 3] = ["switch", "firewall", "vpn-gateway"];
 
 /// Gives the devices of a place their parents, and tells devices of one name apart.
 pub(super) fn settle(place: &mut Place) {
+    for device in &mut place.devices {
+        // The list joins rooms by a slash, which in a path of areas leads one deeper.
+        device.area = device.area.replace('/', "、");
+    }
     let of_class = |devices: &[PlacedDevice], class: &str| -> Vec<usize> {
         devices.iter().enumerate().filter(|(_, device)| device.class == class).map(|(at, _)| at).collect()
     };

@@ -5,10 +5,14 @@
 //! |---|---|
 //! | [`places`] | names of the sites in two languages, and where they are |
 //! | [`family`] | which device hangs on which switch |
+//! | [`inventory`] | its asset list, and what the sites are called |
 //! | [`run`] | all agents of the fleet, until they are stopped |
 
 mod family;
+mod inventory;
 mod places;
 mod run;
 
-pub(crate) use run::{ShowOptions, show};
+pub(crate) use inventory::{bring, device_ids};
+pub(crate) use places::site_id;
+pub(crate) use run::{ShowOptions, places, show};

@@ -2,6 +2,8 @@
 
 use anyhow::Context as _;
 
+use crate::fleet::estate::Place;
+
 /// A site as people know it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Site {
@@ -105,4 +107,9 @@ const fn site(
 pub(super) fn site_of(system: &str, title: &str) -> anyhow::Result<Site> {
     let found = SITES.into_iter().find(|site| site.system == system && site.title == title);
     found.with_context(|| format!("{title} of {system} has no name to show"))
+}
+
+/// The id of a place's site.
+pub(crate) fn site_id(place: &Place) -> anyhow::Result<&'static str> {
+    Ok(site_of(place.system, place.title)?.id)
 }

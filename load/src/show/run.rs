@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::family::settle;
+use super::inventory;
 use super::places::site_of;
 use crate::api::Api;
-use crate::fleet::estate::once;
+use crate::fleet::estate::{Place, once};
 use crate::fleet::life::Life;
 use crate::fleet::play::{Playing, Tally};
 use crate::fleet::troubles::Troubles;
@@ -23,6 +24,10 @@ use crate::played_agent::client;
 
 /// Agents that begin at the same time.
 const AT_ONCE: usize = 4;
+
+/// How often and how many times it is looked whether the collector knows every device.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOKS: usize = 300;
 
 /// Where the fleet is shown.
 #[derive(Debug, Args)]
@@ -41,18 +46,37 @@ pub(crate) struct ShowOptions {
     sound: bool,
 }
 
+/// All places with parents and labels.
+pub(crate) fn places() -> anyhow::Result<Vec<Place>> {
+    let mut places = once()?;
+    places.iter_mut().for_each(settle);
+    Ok(places)
+}
+
+/// Waits until the collector knows every device.
+async fn settled(api: &Api, devices: usize) -> anyhow::Result<()> {
+    for _ in 0..LOOKS {
+        let known = api.get("/api/v1/sites").await?;
+        let counts = known["items"].as_array().into_iter().flatten().filter_map(|site| site["devices"].as_u64());
+        if counts.sum::<u64>() >= devices as u64 {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    anyhow::bail!("the collector does not know every device")
+}
+
 /// Plays the fleet until SIGINT or SIGTERM. Prints one line of JSON when every agent is there.
 pub(crate) async fn show(options: &ShowOptions) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (http, tally) = (client()?, Arc::new(Tally::default()));
     let api = Api::new(http.clone(), options.url.clone(), options.key.clone());
     let now_s = SystemClock::new()?.wall().0.unsigned_abs() / 1000;
-    let mut places = once()?;
+    let places = places()?;
     let devices: usize = places.iter().map(|place| place.devices.len()).sum();
-    let joining = places.iter_mut().zip(1..).map(|(place, seed)| {
+    let joining = places.iter().zip(1..).map(|(place, seed)| {
         let (api, http, tally) = (&api, http.clone(), Arc::clone(&tally));
         async move {
-            settle(place);
             let site = site_of(place.system, place.title)?;
             let token = api.enrol(&format!("{}-1", site.id), site.id).await?;
             let life = Life::new(place, seed, now_s)?;
@@ -70,6 +94,8 @@ pub(crate) async fn show(options: &ShowOptions) -> anyhow::Result<()> {
     for playing in joined {
         agents.spawn(playing?.live(stop.clone()));
     }
+    settled(&api, devices).await?;
+    inventory::bring(&api, &places).await.context("the asset list could not be imported")?;
     println!("{}", json!({ "ready": true, "devices": devices, "agents": agents.len() }));
     tokio::select! {
         _ = interrupt.recv() => {}

@@ -1,0 +1,162 @@
+/**
+ * A picture of every page in both languages, on a desk, and of some on a phone, in `docs/screenshots`.
+ *
+ * The pages are those of `src/app/pages.ts`; one that nobody gave an address here makes this fail.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isLive, openBrowser, openWindow, signIn } from './browser.mjs';
+import { Stage } from './stage.mjs';
+
+const OUT = new URL('../../docs/screenshots/', import.meta.url);
+/** History that the charts have to show. */
+const PAST_S = '1800';
+const QUALITY = 0.82;
+const ON_PHONE = ['overview', 'devices', 'device', 'alarms', 'map', 'assets'];
+/** Pages that are not about one thing, or whose address says which. */
+const SITE = 'hengqin-bridge';
+
+/** A plan of a hall, drawn for the pictures. */
+const PLAN = `<svg xmlns="http://www.w3.org/2000/svg" width="1400" height="800"><rect width="1400" height="800" fill="#fff"/>
+<g fill="none" stroke="#44606e" stroke-width="7"><path d="M40 40h1320v720H40z"/><path d="M40 560h900m120 0h300M420 560v200m420-200v200"/></g>
+<g fill="#eef3f5">${Array.from({ length: 14 }, (_, at) => `<rect x="${110 + at * 88}" y="180" width="26" height="220"/>`).join('')}</g></svg>`;
+
+async function addresses(stage) {
+  const first = async (path) => (await stage.api(path)).items?.[0] ?? {};
+  const devices = (await stage.api('/devices?site=demo-checkpoint&limit=50')).items;
+  const of = (key) => devices.find((device) => device.key === key)?.id;
+  const asset = (await first(`/assets?site=${SITE}&class=switch`)).id;
+  const alarm = (await first('/alarms?order=severity')).id;
+  const rule = (await first('/alarm-rules')).id;
+  return {
+    '/': '/',
+    '/devices': '/devices',
+    '/devices/$id': `/devices/${of('ups-1')}?tab=charts&range=1h`,
+    '/alarms': '/alarms',
+    '/alarms/$id': `/alarms/${alarm}`,
+    '/rules': '/rules',
+    '/rules/$id': `/rules/${rule}`,
+    '/rules/new': '/rules/new',
+    '/map': `/map?at=${SITE}`,
+    '/plans': `/plans?site=${SITE}`,
+    '/topology': `/topology?site=operations-centre`,
+    '/assets': '/assets',
+    '/assets/import': '/assets/import',
+    '/assets/$id': `/assets/${asset}`,
+    '/wall': '/wall?every=3600',
+  };
+}
+
+/** Pages of the console, read from where they are registered. */
+function registered() {
+  const text = readFileSync(new URL('../src/app/pages.ts', import.meta.url), 'utf8');
+  return [...text.matchAll(/path: '([^']+)'/g)].map((match) => match[1]);
+}
+
+function nameOf(path) {
+  const name = path
+    .replace(/\/\$\w+$/, '-one')
+    .replace(/^\//, '')
+    .replaceAll('/', '-');
+  return (
+    name.replace('devices-one', 'device').replace('alarms-one', 'alarm').replace('assets-one', 'asset') ||
+    'overview'
+  );
+}
+
+/** A picture in WebP, which is a third of the PNG. */
+async function asWebp(painter, png) {
+  const data = await painter.evaluate(
+    async ([source, quality]) => {
+      const image = new Image();
+      image.src = source;
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      const blob = await canvas.convertToBlob({ type: 'image/webp', quality });
+      return btoa(
+        Array.from(new Uint8Array(await blob.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(''),
+      );
+    },
+    [`data:image/png;base64,${png.toString('base64')}`, QUALITY],
+  );
+  return Buffer.from(data, 'base64');
+}
+
+/** The hall of a site gets a plan with its gates on it. */
+async function arrange(stage, painter) {
+  const areas = (await stage.api(`/areas?site=${SITE}&limit=500`)).items;
+  const hall = areas.find((area) => area.name === '旅检大厅');
+  if (!hall) throw new Error('the hall of the fleet has no area');
+  const png = await painter.evaluate(async (svg) => {
+    const image = new Image();
+    image.src = `data:image/svg+xml;utf8,${encodeURIComponent(svg)}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    const blob = await canvas.convertToBlob({ type: 'image/png' });
+    return [...new Uint8Array(await blob.arrayBuffer())];
+  }, PLAN);
+  const answer = await fetch(`${stage.url}/api/v1/areas/${hall.id}/plan`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'image/png' },
+    body: Buffer.from(png),
+  });
+  if (!answer.ok) throw new Error(`the plan was refused: ${answer.status} ${await answer.text()}`);
+  const assets = (await stage.api(`/assets?area=${hall.id}&limit=500`)).items;
+  const positions = assets.slice(0, 28).map((asset, at) => ({
+    asset: asset.id,
+    x: 0.088 + (at % 14) * 0.0629,
+    y: at < 14 ? 0.28 : 0.44,
+  }));
+  await stage.api(`/areas/${hall.id}/positions`, 'PUT', { positions });
+}
+
+const [stage, browser] = await Promise.all([Stage.start(['--fleet', '--past', PAST_S]), openBrowser()]);
+try {
+  rmSync(OUT, { recursive: true, force: true });
+  mkdirSync(OUT, { recursive: true });
+  const painter = await browser.newPage();
+  await arrange(stage, painter);
+  await stage.say('gate set fault 1');
+  await stage.say('ups set 1 holding 1 4');
+  const known = await addresses(stage);
+  let bytes = 0;
+  for (const language of ['zh', 'en']) {
+    for (const [kind, size] of [
+      ['desk', { width: 1440, height: 900 }],
+      ['phone', { width: 390, height: 844 }],
+    ]) {
+      const page = await openWindow(browser, stage, { ...size, language });
+      await page.goto('/');
+      await page.locator('input[type="password"]').waitFor();
+      if (kind === 'desk') bytes += await shoot(page, painter, `sign-in-${language}`);
+      await signIn(page, stage);
+      await isLive(page);
+      for (const path of registered()) {
+        const address = known[path] ?? (path.includes('$') ? null : path);
+        if (address === null) throw new Error(`no address is known for ${path}`);
+        const name = nameOf(path);
+        if (kind === 'phone' && !ON_PHONE.includes(name)) continue;
+        await page.goto(address);
+        await page.getByRole('heading', { level: 1 }).first().waitFor();
+        // Whatever is on its way has come, or the page says that it has not.
+        await page.locator('[aria-busy="true"]').first().waitFor({ state: 'hidden' });
+        await page.waitForFunction(() => document.fonts.status === 'loaded');
+        await page.waitForTimeout(700);
+        bytes += await shoot(page, painter, `${name}${kind === 'phone' ? '-phone' : ''}-${language}`);
+      }
+      for (const problem of page.problems) process.stderr.write(`${kind} ${language}: ${problem}\n`);
+      await page.context().close();
+    }
+  }
+  process.stdout.write(`docs/screenshots: ${(bytes / 1e6).toFixed(1)} MB\n`);
+} finally {
+  await browser.close();
+  await stage.stop();
+}
+
+async function shoot(page, painter, name) {
+  const picture = await asWebp(painter, await page.screenshot());
+  writeFileSync(new URL(`${name}.webp`, OUT), picture);
+  return picture.length;
+}
