@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kouan_tests::Collector;
 
-use crate::figure::Figure;
 use crate::local;
 use crate::modbus_site::{ModbusSite, Shape};
-use crate::process_figures::{Memory, cpu_seconds, memory_mib};
+use kouan_figures::Figure;
+use kouan_figures::process::{Memory, cpu_seconds, memory_mib};
 
 /// The load under which gateways are compared.
 pub(crate) const FIFTY: Shape = Shape { meters: 50, points: 20, every: "1s" };

@@ -13,10 +13,10 @@ use kouan_tests::{Agent, Api, Collector, Line, Proxy};
 use crate::backlog::{self, Backlog};
 use crate::born_meanwhile::{events, healths};
 use crate::centre;
-use crate::figure::{Figure, quantile};
 use crate::local;
 use crate::modbus_site::{Gates, ModbusSite, Shape};
-use crate::process_figures::{Memory, cpu_seconds, forget_peak, memory_mib};
+use kouan_figures::process::{Memory, cpu_seconds, forget_peak, memory_mib};
+use kouan_figures::{Figure, quantile};
 
 /// The devices of a large site, read now and then besides.
 const SITE: Shape = Shape { meters: 500, points: 20, every: "5s" };

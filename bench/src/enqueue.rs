@@ -8,8 +8,8 @@ use kouan_agent::buffer::{Buffer, BufferThreads, NewRecord};
 use kouan_agent::config::Config;
 use kouan_protocol::{BootTime, Clock, Event, Field, FieldValue, Lane, RecordBody, SystemClock};
 
-use crate::figure::{Figure, quantile};
 use crate::site;
+use kouan_figures::{Figure, quantile};
 
 const TURNS: usize = 7;
 /// Records that one append brings.

@@ -10,9 +10,9 @@ use kouan_protocol::{
 use kouan_tests::Collector;
 use reqwest::header;
 
-use crate::figure::{Figure, quantile};
-use crate::process_figures::{cpu_seconds, memory_mib};
 use crate::site::{self, Dice};
+use kouan_figures::process::{cpu_seconds, memory_mib};
+use kouan_figures::{Figure, quantile};
 
 const AGENTS: usize = 2;
 const DEVICES: usize = 250;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use kouan_tests::Checkpoint;
 
-use crate::figure::{Figure, quantile};
+use kouan_figures::{Figure, quantile};
 
 const PASSAGES: usize = 60;
 

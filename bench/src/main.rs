@@ -10,12 +10,10 @@ mod born_meanwhile;
 mod centre;
 mod drain;
 mod enqueue;
-mod figure;
 mod ingest;
 mod latency;
 mod local;
 mod modbus_site;
-mod process_figures;
 mod serial_line;
 mod site;
 mod slow_disk;
@@ -25,7 +23,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::figure::{Figure, print};
+use kouan_figures::{Figure, print};
 
 /// Measures agent, buffer, collector and wire on this machine.
 #[derive(Debug, Parser)]
@@ -52,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let wanted = |part: &str| cli.only.is_empty() || cli.only.iter().any(|only| only == part);
-    let (median, longest) = process_figures::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
+    let (median, longest) = kouan_figures::process::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
     let mut figures: Vec<Figure> = vec![
         Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
         Figure::new("machine", "fdatasync of 4 KiB, p99", longest, "ms"),

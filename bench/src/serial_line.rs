@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::figure::Figure;
+use kouan_figures::Figure;
 
 const UNITS: u8 = 30;
 const REGISTERS: u16 = 20;

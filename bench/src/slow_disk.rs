@@ -9,7 +9,7 @@ use kouan_tests::DiskFaults;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::figure::Figure;
+use kouan_figures::Figure;
 
 /// What each sync takes longer: a good flash card, and a bad one or a disk that turns.
 const DELAYS: [Duration; 2] = [Duration::from_millis(4), Duration::from_millis(50)];

@@ -3,8 +3,8 @@
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{Batch, Catalogue, Digest, Epoch, GroupRows, Lane, Row, SessionId, frame};
 
-use crate::figure::Figure;
 use crate::site::{self, Dice};
+use kouan_figures::Figure;
 
 const POINTS: usize = 10;
 

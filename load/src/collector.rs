@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -10,10 +10,9 @@ use tokio::process::{Child, Command};
 
 use crate::api::Api;
 use crate::played_agent::client;
-use crate::process_figures::cpu_seconds;
+use crate::stop::{Stopped, stop};
 
 const START: Duration = Duration::from_secs(60);
-const STOP: Duration = Duration::from_secs(600);
 
 /// A collector with a data folder of its own. Dropping it kills it.
 #[derive(Debug)]
@@ -23,15 +22,6 @@ pub(crate) struct Collector {
     /// Where it listens, as a URL.
     pub(crate) url: String,
     key: String,
-}
-
-/// What a stop took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stopped {
-    /// In CPU-seconds.
-    pub(crate) cpu: f64,
-    /// On the clock.
-    pub(crate) took: Duration,
 }
 
 impl Collector {
@@ -93,22 +83,7 @@ impl Collector {
 
     /// Stops it in order; what is in memory is sealed then.
     pub(crate) async fn stop(&mut self) -> anyhow::Result<Stopped> {
-        let pid = self.pid()?;
-        let (started, before) = (Instant::now(), cpu_seconds(pid)?);
-        let mut last = before;
-        let killed =
-            Command::new("kill").arg(pid.to_string()).status().await.context("stopping the collector failed")?;
-        ensure!(killed.success(), "the collector could not be told to stop");
-        loop {
-            ensure!(started.elapsed() < STOP, "the collector did not stop within {STOP:?}");
-            // Its figures stay until its end is noticed here.
-            last = cpu_seconds(pid).unwrap_or(last);
-            if let Some(status) = self.process.try_wait()? {
-                ensure!(status.success(), "the collector ended with {status}");
-                return Ok(Stopped { cpu: last - before, took: started.elapsed() });
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        stop(&mut self.process).await
     }
 }
 

@@ -8,13 +8,12 @@
 mod api;
 mod collector;
 mod dice;
-mod figure;
 mod fleet;
 mod peers;
 mod played_agent;
-mod process_figures;
 mod screens;
 mod show;
+mod stop;
 
 use clap::{Parser, Subcommand};
 
@@ -48,10 +47,10 @@ async fn main() -> anyhow::Result<()> {
     if let What::Show(options) = &cli.what {
         return show::show(options).await;
     }
-    let (median, longest) = process_figures::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
+    let (median, longest) = kouan_figures::process::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
     let mut figures = vec![
-        figure::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
-        figure::Figure::new("machine", "fdatasync of 4 KiB, p99", longest, "ms"),
+        kouan_figures::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
+        kouan_figures::Figure::new("machine", "fdatasync of 4 KiB, p99", longest, "ms"),
     ];
     figures.extend(match &cli.what {
         What::Fleet(options) => fleet::measure(options).await?,
@@ -62,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
     if cli.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
-        println!("{}", figure::print(&figures));
+        println!("{}", kouan_figures::print(&figures));
     }
     Ok(())
 }

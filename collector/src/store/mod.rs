@@ -12,6 +12,6 @@ mod writer;
 
 pub use error::{During, StoreError};
 pub use folder::{DataFolder, FolderLock, RESTORING_MARK};
-pub use open::{File, open_read_only, open_writable};
+pub use open::{File, open_read_only, open_resting, open_writable};
 pub use readers::Readers;
 pub use writer::Writer;

@@ -115,6 +115,33 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Opens `path` for reading only, without locks and without looking for changes, if no WAL with anything in it lies
+/// beside it; `None` if one does. Nobody may write the file as long as the connection lives.
+///
+/// # Errors
+/// When the file does not exist or cannot be opened.
+pub fn open_resting(path: &Path) -> Result<Option<Connection>, StoreError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if std::fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        return Ok(None);
+    }
+    std::fs::metadata(path).map_err(StoreError::io("open", path))?;
+    // A URI (sqlite.org/uri.html): whatever has a meaning in one is written as its number.
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let conn = Connection::open_with_flags(uri, flags).during("open a database file at rest")?;
+    plan_once(&conn)?;
+    Ok(Some(conn))
+}
+
 /// A prepared statement keeps its plan. Otherwise SQLite may plan anew for each value that is bound, which costs more
 /// than what most statements here do (sqlite.org/c3ref/c_dbconfig_defensive.html, SQLITE_DBCONFIG_ENABLE_QPSG).
 fn plan_once(conn: &Connection) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use super::event_rows::{self, EventItem};
 use super::head::Head;
 use super::lookup::{Keeper, Lookup};
 use super::partition::open_file;
-use super::partitions::Partitions;
+use super::partitions::{Partitions, WriteMark};
 use super::retention::{self, Files, Pass, Retention};
 use super::rollup::{Levels, Maker};
 use super::seal::{seal_day, sealed_through};
@@ -201,7 +201,12 @@ impl Reader for HistoryReader {
     }
 
     async fn stop(&mut self) -> Result<(), StoreError> {
-        self.work(Inner::seal).await
+        self.work(|inner| {
+            inner.seal()?;
+            inner.writing.close();
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -331,29 +336,45 @@ impl Inner {
     }
 }
 
+/// A partition that may be written. The connection is closed before the mark goes.
+struct OpenDay {
+    conn: Connection,
+    through: i64,
+    _mark: WriteMark,
+}
+
 /// Partitions as their writer has them.
 struct Writing {
     files: Arc<Partitions>,
     folder: PathBuf,
-    open: HashMap<i64, (Connection, i64)>,
+    open: HashMap<i64, OpenDay>,
 }
 
 impl Writing {
-    fn open(&mut self, day: i64) -> Result<&mut (Connection, i64), StoreError> {
+    fn open(&mut self, day: i64) -> Result<&mut OpenDay, StoreError> {
         if !self.open.contains_key(&day) {
             if self.open.len() >= OPEN_PARTITIONS {
-                self.open.clear();
+                self.close();
             }
-            let partition = open_file(&super::partition_path(&self.folder, day), File::Partition)?;
+            let mark = WriteMark::new(&self.files, day);
+            let conn = open_file(&super::partition_path(&self.folder, day), File::Partition)?;
             self.files.add(day);
-            let through = sealed_through(&partition)?;
-            self.open.insert(day, (partition, through));
+            let through = sealed_through(&conn)?;
+            self.open.insert(day, OpenDay { conn, through, _mark: mark });
         }
         self.open.get_mut(&day).ok_or(StoreError::Closed)
     }
 
     fn partition(&mut self, day: i64) -> Result<&mut Connection, StoreError> {
-        Ok(&mut self.open(day)?.0)
+        Ok(&mut self.open(day)?.conn)
+    }
+
+    /// Closes all, the WAL of each with it unless somebody reads it just now.
+    fn close(&mut self) {
+        for (day, open) in self.open.drain() {
+            self.files.close_idle(day);
+            drop(open);
+        }
     }
 
     /// Whether the day's partition does not hold the rows of that entry. What is sealed later than its file was
@@ -362,7 +383,7 @@ impl Writing {
         if !self.files.has(day) {
             return Ok(true);
         }
-        Ok(entry > self.open(day)?.1)
+        Ok(entry > self.open(day)?.through)
     }
 
     fn events(&mut self, day: i64, items: &[EventItem]) -> Result<(), StoreError> {

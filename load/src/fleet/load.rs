@@ -15,10 +15,11 @@ use super::estate::{Place, places};
 use super::life::Life;
 use super::play::{Playing, Tally};
 use super::questions::{KINDS, ask};
-use crate::collector::{Collector, Stopped};
-use crate::figure::{Figure, quantile};
+use crate::collector::Collector;
 use crate::played_agent::client;
-use crate::process_figures::{cpu_seconds, folder_bytes, forget_peak, memory_mib, settle};
+use crate::stop::Stopped;
+use kouan_figures::process::{cpu_seconds, folder_bytes, forget_peak, memory_mib, settle};
+use kouan_figures::{Figure, quantile};
 
 /// How the fleet is played.
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use super::ours::Ours;
 use super::postgres::Postgres;
 use super::readings::{DAY_MS, DAYS, Shape, month, site};
 use super::victoria::Victoria;
-use crate::figure::Figure;
+use kouan_figures::Figure;
 
 /// Which stores, and how much.
 #[derive(Debug, Args)]
@@ -134,10 +134,10 @@ async fn ours(options: &PeersOptions, shape: Shape, name: &str) -> anyhow::Resul
 async fn victoria(options: &PeersOptions, shape: Shape, name: &str) -> anyhow::Result<Vec<Figure>> {
     let (folder, ends) = (tempfile::tempdir()?, ends()?);
     let store = Victoria::start(folder.path()).await?;
-    let costs = store.fill("site", site(options.devices, options.samples, ends.0, shape)).await?;
+    let (store, costs) = store.fill("site", site(options.devices, options.samples, ends.0, shape)).await?;
     let mut figures = told("victoria-metrics", name, options, &costs);
     if shape == Shape::FullRows && !options.no_questions {
-        let month = store.fill("month", month(ends.1)).await?;
+        let (store, month) = store.fill("month", month(ends.1)).await?;
         let what = "CPU for a million, 60 rows of a group in a request, sums included";
         figures.push(Figure::new("victoria-metrics", what, month.cpu / month.kept as f64 * 1e6, "s"));
         figures.extend(answers("victoria-metrics", &store.ask(&spans(ends), options.times).await?));

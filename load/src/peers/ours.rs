@@ -12,7 +12,7 @@ use super::compare::{Costs, Spans, Times, median};
 use super::readings::{DEVICES_OF_A_POST, POINTS, Post, STEP_MS};
 use crate::collector::Collector;
 use crate::played_agent::{Contents, Epochs, PlayedAgent, PlayedClock, client, earlier};
-use crate::process_figures::{cpu_seconds, folder_bytes, memory_mib, settle};
+use kouan_figures::process::{cpu_seconds, folder_bytes, memory_mib, settle};
 
 /// A running collector.
 pub(crate) struct Ours {

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::compare::{Costs, Spans, Times, median};
 use super::readings::{DAY_MS, POINTS, Post};
-use crate::process_figures::{folder_bytes, tree_cpu_seconds, tree_memory_mib};
+use kouan_figures::process::{folder_bytes, tree_cpu_seconds, tree_memory_mib};
 
 const START: Duration = Duration::from_secs(60);
 const PROGRAMS: &str = "/usr/lib/postgresql";

@@ -11,10 +11,10 @@ use super::compare::{Costs, Spans, Times, median};
 use super::readings::Post;
 use super::remote_write;
 use crate::played_agent::client;
-use crate::process_figures::{cpu_seconds, folder_bytes, memory_mib, settle};
+use crate::stop::stop;
+use kouan_figures::process::{cpu_seconds, folder_bytes, memory_mib, settle};
 
 const START: Duration = Duration::from_secs(30);
-const FLUSH: Duration = Duration::from_secs(10);
 
 /// A running VictoriaMetrics. Dropping it kills it.
 pub(crate) struct Victoria {
@@ -26,8 +26,11 @@ pub(crate) struct Victoria {
 
 impl Victoria {
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let data = folder.join("victoria");
-        let log = std::fs::File::create(folder.join("victoria.log"))?;
+        Self::launch(folder.join("victoria")).await
+    }
+
+    async fn launch(data: PathBuf) -> anyhow::Result<Self> {
+        let log = std::fs::File::create(data.with_extension("log"))?;
         // It takes no port 0: one that is free now.
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let process = Command::new("victoria-metrics")
@@ -56,8 +59,8 @@ impl Victoria {
         Ok(body)
     }
 
-    /// Takes the posts over two connections.
-    pub(crate) async fn fill(&self, name: &str, posts: impl Iterator<Item = Post>) -> anyhow::Result<Costs> {
+    /// Takes the posts over two connections, and is started again: what was in its memory is on disk then.
+    pub(crate) async fn fill(mut self, name: &str, posts: impl Iterator<Item = Post>) -> anyhow::Result<(Self, Costs)> {
         let (mut kept, mut connections) = (0, [Vec::new(), Vec::new()]);
         for post in posts {
             kept += post.kept();
@@ -71,13 +74,13 @@ impl Victoria {
         two.await??;
         let wall = started.elapsed().as_secs_f64();
         settle(pid).await?;
-        self.get("/internal/force_flush").await?;
-        // Parts in memory go to disk within some seconds.
-        tokio::time::sleep(FLUSH).await;
-        settle(pid).await?;
         let (cpu, memory) = (cpu_seconds(pid)? - cpu, memory_mib(pid, "VmHWM")?);
+        let stopped = stop(&mut self.process).await?;
         let bytes = folder_bytes(&self.data)?;
-        Ok(Costs { kept, wall, cpu, bytes, beside: 0.0, memory, start: Duration::ZERO })
+        let started = Instant::now();
+        let restarted = Self::launch(self.data.clone()).await?;
+        let start = started.elapsed();
+        Ok((restarted, Costs { kept, wall, cpu: cpu + stopped.cpu, bytes, beside: 0.0, memory, start }))
     }
 
     /// Asks over one connection that stays open, and reads the whole answer each time; its cache of answers is not used.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kouan_protocol::{Anchor, BootTime};
 use rusqlite::Connection;
@@ -14,7 +15,7 @@ use super::{days, levels};
 use crate::store::{During as _, StoreError};
 use crate::telemetry::day_of;
 use crate::telemetry::partition::delete_file;
-use crate::telemetry::partitions::Partitions;
+use crate::telemetry::partitions::{Partitions, WriteMark};
 use crate::telemetry::rollup::Levels;
 
 /// How often old files are looked for.
@@ -25,7 +26,7 @@ const FILES: usize = 4;
 /// The files as their owner hands them over.
 pub(in crate::telemetry) struct Files<'f> {
     pub(in crate::telemetry) index: &'f mut Connection,
-    pub(in crate::telemetry) partitions: &'f Partitions,
+    pub(in crate::telemetry) partitions: &'f Arc<Partitions>,
     pub(in crate::telemetry) levels: &'f Levels,
     pub(in crate::telemetry) folder: &'f Path,
 }
@@ -128,6 +129,7 @@ impl Pass {
             let look = |conn: &Connection| Ok((gone(conn, &expired)?, shrink::has_free_pages(conn)?));
             let Some((gone, has_free_pages)) = files.partitions.read(day, look)? else { continue };
             if gone != Gone::default() || has_free_pages {
+                let _mark = WriteMark::new(files.partitions, day);
                 shrink::day(&path, &gone)?;
                 if gone.events {
                     // Their index says what stood in them.

@@ -6,24 +6,28 @@ use serde::Serialize;
 
 /// One measured figure.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Figure {
+pub struct Figure {
     /// What was measured: `enqueue`.
-    pub(crate) part: &'static str,
+    pub part: &'static str,
     /// Under which conditions.
-    pub(crate) what: String,
+    pub what: String,
     /// The figure.
-    pub(crate) value: f64,
+    pub value: f64,
     /// Its unit.
-    pub(crate) unit: &'static str,
+    pub unit: &'static str,
 }
 
 impl Figure {
-    pub(crate) fn new(part: &'static str, what: impl Into<String>, value: f64, unit: &'static str) -> Self {
+    /// A figure of a part, under some conditions.
+    #[must_use]
+    pub fn new(part: &'static str, what: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self { part, what: what.into(), value, unit }
     }
 }
 
-pub(crate) fn print(figures: &[Figure]) -> Table {
+/// All of them as a table.
+#[must_use]
+pub fn print(figures: &[Figure]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["part", "what", "value", "unit"]);
     for figure in figures {
@@ -38,7 +42,8 @@ pub(crate) fn print(figures: &[Figure]) -> Table {
 }
 
 /// The value below which the share `quantile` of the sorted samples lies.
-pub(crate) fn quantile(sorted: &[f64], quantile: f64) -> f64 {
+#[must_use]
+pub fn quantile(sorted: &[f64], quantile: f64) -> f64 {
     let at = ((sorted.len() as f64 * quantile).ceil() as usize).clamp(1, sorted.len().max(1)) - 1;
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }

@@ -6,23 +6,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::figure::quantile;
+use crate::quantile;
 
 /// CPU time that a process has used, in seconds.
-pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// When the system does not tell, as of a process that has ended.
+pub fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     // User and system time.
     Ok(stat(pid)?[11..13].iter().sum::<f64>() / 100.0)
 }
 
 /// CPU time of a process and all its children, ended ones included, in seconds.
-pub(crate) fn tree_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// When the system does not tell, as of a process that has ended.
+pub fn tree_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     let own = stat(pid)?;
     let living = children(pid)?.into_iter().filter_map(|child| Some(stat(child).ok()?[11..13].iter().sum::<f64>()));
     Ok((own[11..15].iter().sum::<f64>() + living.sum::<f64>()) / 100.0)
 }
 
 /// Memory of a process and its children in MiB, shared pages counted once.
-pub(crate) fn tree_memory_mib(pid: u32) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// When the system does not tell, as of a process that has ended.
+pub fn tree_memory_mib(pid: u32) -> anyhow::Result<f64> {
     let memory = |pid: u32| in_mib(&format!("/proc/{pid}/smaps_rollup"), "Pss:");
     Ok(memory(pid)? + children(pid)?.into_iter().filter_map(|child| memory(child).ok()).sum::<f64>())
 }
@@ -41,7 +50,10 @@ fn stat(pid: u32) -> anyhow::Result<Vec<f64>> {
 }
 
 /// Waits until a process has stopped working through what it took.
-pub(crate) async fn settle(pid: u32) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When it does not come to rest within five minutes, or has ended.
+pub async fn settle(pid: u32) -> anyhow::Result<()> {
     let (started, mut quiet, mut before) = (Instant::now(), 0, cpu_seconds(pid)?);
     while quiet < 3 {
         ensure!(started.elapsed() < Duration::from_secs(300), "process {pid} does not come to rest");
@@ -54,7 +66,10 @@ pub(crate) async fn settle(pid: u32) -> anyhow::Result<()> {
 }
 
 /// The sizes of all files in a folder, in bytes.
-pub(crate) fn folder_bytes(folder: &Path) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn folder_bytes(folder: &Path) -> anyhow::Result<f64> {
     let mut bytes = 0.0;
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {} failed", folder.display()))?;
     for entry in entries {
@@ -66,18 +81,53 @@ pub(crate) fn folder_bytes(folder: &Path) -> anyhow::Result<f64> {
 }
 
 /// A value in MiB from a process's status: `VmRSS`, `VmHWM`, `RssAnon`.
-pub(crate) fn memory_mib(pid: u32, key: &str) -> anyhow::Result<f64> {
+///
+/// # Errors
+/// When the system does not tell, as of a process that has ended.
+pub fn memory_mib(pid: u32, key: &str) -> anyhow::Result<f64> {
     in_mib(&format!("/proc/{pid}/status"), key)
 }
 
+/// A process's memory in MiB.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Everything resident, the program's own pages and those it shares with others included.
+    pub resident: f64,
+    /// Shared pages divided by those who share them.
+    pub proportional: f64,
+    /// What nobody could take from it: heap and stacks.
+    pub anonymous: f64,
+}
+
+impl Memory {
+    /// What the process has now.
+    ///
+    /// # Errors
+    /// When the system does not tell, as of a process that has ended.
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
+        let path = format!("/proc/{pid}/smaps_rollup");
+        Ok(Self {
+            resident: in_mib(&path, "Rss:")?,
+            proportional: in_mib(&path, "Pss:")?,
+            anonymous: in_mib(&path, "Anonymous:")?,
+        })
+    }
+}
+
 /// Forgets a process's peak memory, so that `VmHWM` tells of what follows.
-pub(crate) fn forget_peak(pid: u32) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the system does not allow it.
+pub fn forget_peak(pid: u32) -> anyhow::Result<()> {
     let path = format!("/proc/{pid}/clear_refs");
     std::fs::write(&path, "5").with_context(|| format!("writing {path} failed"))
 }
 
 /// What writing 4 KiB in place and `fdatasync` take in `folder`, in ms: median and 99th percentile.
-pub(crate) fn sync_cost_ms(folder: &Path, times: usize) -> anyhow::Result<(f64, f64)> {
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn sync_cost_ms(folder: &Path, times: usize) -> anyhow::Result<(f64, f64)> {
     let mut file = std::fs::File::create(folder.join("sync"))?;
     let mut taken = Vec::new();
     for _ in 0..times {
