@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
-use kouan_protocol::{BootTime, Clock};
+use kouan_protocol::{BootTime, Clock, Severity};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,8 @@ pub struct App {
     collector: Option<(CollectorConfig, Client)>,
     facts: ConfigFacts,
     own: OwnSources,
+    /// Why the configuration is not that of the file.
+    rejected: Option<String>,
 }
 
 impl App {
@@ -129,6 +131,7 @@ impl App {
             }
             None => None,
         };
+        let current = Arc::new(Current::new(catalogue).with_readers(&config.links));
         Ok(Self {
             folder,
             started: clock.boot_time(),
@@ -137,13 +140,20 @@ impl App {
             buffer,
             threads,
             journal,
-            current: Arc::new(Current::new(catalogue)),
+            current,
             listener,
             socket: config.socket,
             collector,
             facts: config.facts,
             own,
+            rejected: None,
         })
+    }
+
+    /// The same, which says that its configuration is an earlier one, because that of the file has these problems.
+    #[must_use]
+    pub fn with_rejected(self, problems: Option<String>) -> Self {
+        Self { rejected: problems, ..self }
     }
 
     /// Runs until `shutdown` is cancelled; then everything that was learned is on disk.
@@ -164,7 +174,12 @@ impl App {
             supervisor.requests(),
         );
         let mut reporter = tokio::spawn(reporter.run());
-        let (alarms, recorder) = AgentAlarms::new(Arc::clone(&self.clock));
+        let (alarms, recorder) = AgentAlarms::kept(Arc::clone(&self.clock), self.folder.path().join("alarms.json"));
+        if let Some(problems) = &self.rejected {
+            let first = problems.lines().next().unwrap_or_default();
+            let text = format!("the configuration cannot be used, the agent runs with the last good one: {first}");
+            alarms.raise(crate::last_good::CONDITION, Severity::Major, &text);
+        }
         let recorder_stop = CancellationToken::new();
         let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
         let watcher_stop = drivers_stop.clone();
@@ -173,6 +188,7 @@ impl App {
             buffer: Arc::clone(&buffer),
             current: Arc::clone(&self.current),
             alarms: alarms.clone(),
+            clock: Arc::clone(&self.clock),
         };
         let pipeline_links = Arc::clone(&self.links);
         let mut pipeline = tokio::spawn(async move { pipeline::run(settings, &pipeline_links, observed).await });

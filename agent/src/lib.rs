@@ -15,6 +15,7 @@
 //! | [`buffer`] | what the collector has not confirmed, on disk |
 //! | [`uplink`] | the conversation with the collector |
 //! | [`commands`] | the journal, and carrying commands out at most once |
+//! | [`last_good`] | the last configuration that could be used, for one that cannot |
 //! | [`local`] | the socket through which tools talk to the running agent |
 
 pub mod alarms;
@@ -26,6 +27,7 @@ pub mod config;
 pub mod config_edit;
 pub mod config_facts;
 pub mod data_folder;
+pub mod last_good;
 pub mod local;
 pub mod own;
 pub mod pipeline;

@@ -9,7 +9,8 @@ use kouan_protocol::{ActionSpec, Catalogue, DeviceKey, DeviceSpec, GroupSpec};
 use kouan_settings::Section;
 
 use crate::driver::Driver;
-use crate::profile::{GroupProfile, ProfileStore};
+use crate::profile::limits::{check_limits, read_limits};
+use crate::profile::{GroupProfile, Limit, PointProfile, ProfileStore};
 use crate::registry;
 
 /// A checked link: what its devices offer, and how to make a driver for it, as often as needed.
@@ -31,6 +32,23 @@ pub struct ConfiguredDevice {
     pub groups: Vec<GroupProfile>,
     /// What it can be told to do.
     pub actions: Vec<ActionSpec>,
+    /// Conditions that somebody must care about: the profile's and the device's own.
+    pub limits: Vec<Limit>,
+    /// The reader that sees what lies in it.
+    pub reader: Option<StockReader>,
+}
+
+/// The reader of tags that sees what is laid into a cabinet and what is taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockReader {
+    /// Line in the configuration.
+    pub line: usize,
+    /// The reader.
+    pub device: DeviceKey,
+    /// For how long after the slot was shut its passes are waited for.
+    pub within: Duration,
+    /// The antenna of each slot, from slot 1 on; empty where any antenna may see it.
+    pub antennas: Vec<u16>,
 }
 
 /// Who a device is.
@@ -66,6 +84,12 @@ pub struct DeviceEntry<'p> {
     pub parent: Option<DeviceKey>,
     /// Replaces the profile's interval for every group.
     pub every: Option<Duration>,
+    /// Alarms of its own; one with the name of an alarm of its profile stands in for that.
+    pub alarms: Vec<Limit>,
+    /// Names of alarms of its profile that are not wanted here.
+    pub alarms_off: Vec<String>,
+    /// The reader that sees what lies in it.
+    pub reader: Option<StockReader>,
     /// What is left for the kind: `unit`, `topic`.
     pub section: Section<'p>,
 }
@@ -82,6 +106,31 @@ impl DeviceEntry<'_> {
             area: self.area.clone(),
             parent: self.parent.clone(),
         }
+    }
+}
+
+impl DeviceEntry<'_> {
+    /// The alarms of its profile as this device has them, and its own.
+    #[must_use]
+    pub fn limits<'g>(
+        &self,
+        of_profile: &[Limit],
+        points: impl Iterator<Item = &'g PointProfile> + Clone,
+    ) -> Vec<Limit> {
+        for name in &self.alarms_off {
+            if !of_profile.iter().any(|limit| limit.condition == *name) {
+                let known: Vec<_> = of_profile.iter().map(|limit| limit.condition.as_str()).collect();
+                let known = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
+                let text = format!("the profile has no [[alarm]] \"{name}\"; {known}");
+                self.section.problem("alarms_off", text);
+            }
+        }
+        check_limits(&self.alarms, points, self.section.problems());
+        let wanted = |limit: &&Limit| {
+            let replaced = self.alarms.iter().any(|own| own.condition == limit.condition);
+            !replaced && !self.alarms_off.contains(&limit.condition)
+        };
+        of_profile.iter().filter(wanted).chain(&self.alarms).cloned().collect()
     }
 }
 
@@ -103,7 +152,33 @@ pub fn read_links(root: &mut Section<'_>, profiles: &ProfileStore) -> Vec<Config
             links.push(link);
         }
     }
+    let devices = || links.iter().flat_map(|link| &link.devices);
+    for device in devices() {
+        let Some(reader) = &device.reader else { continue };
+        let reads_tags = |of: &ConfiguredDevice| {
+            of.groups.iter().flat_map(|group| &group.points).any(|point| point.spec.name.as_str() == "tags.present")
+        };
+        if !devices().any(|other| other.identity.key == reader.device && reads_tags(other)) {
+            let message = format!("there is no device \"{}\" here that reads tags", reader.device);
+            root.problems().add(reader.line, format!("{}.reader", device.identity.key), message);
+        }
+    }
     links
+}
+
+/// `reader = "shelf"` of a cabinet.
+fn read_reader(device: &mut Section<'_>) -> Option<StockReader> {
+    let line = device.line();
+    let given = ["reader_within", "reader_antennas"].into_iter().find(|key| device.has(key));
+    let second = Duration::from_secs(1);
+    let within = device.duration_within("reader_within", second..=second * 3600, second * 60);
+    let antennas = device.integers("reader_antennas", 0..=i64::from(u16::MAX));
+    let reader = device.parse::<DeviceKey>("reader");
+    if let (None, Some(key)) = (&reader, given) {
+        device.problem(key, "this is about the reader named by reader; there is no reader");
+    }
+    let antennas = antennas.into_iter().map(|antenna| antenna.unsigned_abs() as u16).collect();
+    Some(StockReader { line, device: reader?, within, antennas })
 }
 
 fn read_link(
@@ -136,6 +211,9 @@ fn read_link(
             area: device.string("area").unwrap_or_default(),
             parent: device.parse("parent"),
             every: device.duration("every"),
+            alarms: read_limits(&mut device),
+            alarms_off: device.strings("alarms_off"),
+            reader: read_reader(&mut device),
             key,
             section: device,
         });

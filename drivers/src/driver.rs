@@ -190,6 +190,13 @@ pub enum ActOutcome {
     Failed(String),
     /// It may or may not have been carried out: no answer, or one that makes no sense.
     Unknown(String),
+    /// As unknown, with what was seen of it: the slot opened, nobody saw it shut.
+    Partly {
+        /// What was seen; what was not seen is `unknown`.
+        seen: Vec<Field>,
+        /// What was not seen, for a person.
+        reason: String,
+    },
     /// The permit was refused; nothing was sent.
     NotStarted(String),
 }

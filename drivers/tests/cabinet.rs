@@ -6,6 +6,7 @@ mod running;
 use std::sync::Arc;
 
 use kouan_drivers::driver::ActOutcome;
+use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Cabinet, Controlled};
 use kouan_protocol::{Field, FieldValue, HealthLevel};
 use running::Running;
@@ -19,6 +20,10 @@ struct Bench {
 }
 
 async fn bench(more: &str) -> Bench {
+    bench_with(more, &ProfileStore::built_in()).await
+}
+
+async fn bench_with(more: &str, profiles: &ProfileStore) -> Bench {
     let (cabinet, stop) = (Cabinet::new(0), CancellationToken::new());
     let folder = tempfile::tempdir().unwrap();
     let line = folder.path().join("line");
@@ -33,7 +38,7 @@ async fn bench(more: &str) -> Bench {
          [[link.device]]\nname = \"cabinet\"\nprofile = \"kerong-cu16\"\nunit = 0\n{more}\n",
         line.display()
     );
-    Bench { cabinet, running: Running::start(&text), stop, _folder: folder }
+    Bench { cabinet, running: Running::start_with(&text, profiles), stop, _folder: folder }
 }
 
 impl Bench {
@@ -72,7 +77,8 @@ async fn something_is_laid_into_an_empty_slot_and_taken_out_of_it() {
     bench.running.health(HealthLevel::Working, "").await;
     let person = tokio::spawn(when_opened(Arc::clone(&bench.cabinet), 3, &["put 3", "shut 3"]));
     let outcome = bench.running.act("slot.deposit", slot(3)).await;
-    assert!(matches!(&outcome, ActOutcome::Succeeded(seen) if seen.len() == 3), "{outcome:?}");
+    let part = |name: &str| Field::new(name, FieldValue::Flag(true));
+    assert_eq!(outcome, ActOutcome::Succeeded(["opened", "item-came", "closed"].map(part).to_vec()));
     person.await.unwrap();
     assert_eq!((bench.cabinet.state().opened[2], bench.running.permits()), (1, 1));
 
@@ -85,6 +91,33 @@ async fn something_is_laid_into_an_empty_slot_and_taken_out_of_it() {
     let outcome = bench.running.act("slot.withdraw", slot(4)).await;
     assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("presence.4 = present")), "{outcome:?}");
     bench.end().await;
+}
+
+#[tokio::test]
+async fn what_nobody_saw_of_a_deposit_is_unknown_and_the_rest_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut profiles = ProfileStore::built_in();
+    let text = profiles.get("kerong-cu16").unwrap().text.replace("within = \"60s\"", "within = \"800ms\"");
+    std::fs::write(folder.path().join("kerong-cu16.toml"), text).unwrap();
+    profiles.add_folder(folder.path()).unwrap();
+    let part = |name: &str, seen: bool| match seen {
+        true => Field::new(name, FieldValue::Flag(true)),
+        false => Field::new(name, FieldValue::Text("unknown".to_owned())),
+    };
+    // Nothing was laid in; then something was, and the door stayed open.
+    for (lines, came, missing) in [(&[][..], false, "presence.3 = present"), (&["put 3"][..], true, "lock.3 = locked")]
+    {
+        let mut bench = bench_with("proved = [\"*\"]", &profiles).await;
+        bench.running.health(HealthLevel::Working, "").await;
+        let person = tokio::spawn(when_opened(Arc::clone(&bench.cabinet), 3, lines));
+        let outcome = bench.running.act("slot.deposit", slot(3)).await;
+        let ActOutcome::Partly { seen, reason } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(seen, [part("opened", true), part("item-came", came), part("closed", false)]);
+        assert!(reason.contains(missing), "{reason}");
+        person.await.unwrap();
+        assert_eq!(bench.cabinet.state().opened[2], 1);
+        bench.end().await;
+    }
 }
 
 #[tokio::test]

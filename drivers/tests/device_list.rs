@@ -54,6 +54,10 @@ fn simulator(profile: &Description) -> &'static str {
         ("zkteco-c3", _) => "`c3`",
         (_, "ds205a-gate") => "`gate`",
         (_, "kerong-cu16") => "`cabinet`",
+        (_, "kerong-cu48" | "lock-board-8a80-12" | "lock-board-8a80-24") => "`lock-board`",
+        (_, "eb-gate") => "`eb-gate`",
+        (_, "escpos-printer") => "`printer`",
+        ("ydt1363", _) => "`ydt`",
         _ => "none",
     }
 }
@@ -75,6 +79,20 @@ fn describe(out: &mut String, profile: &Description) {
     if !profile.actions.is_empty() {
         let actions: Vec<_> = profile.actions.iter().map(|action| format!("`{}`", action.name)).collect();
         writeln!(out, "- actions: {}", actions.join(", ")).unwrap();
+    }
+    let of_states = profile.points.iter().filter_map(|point| point.common.tells.as_ref()?.alarm.as_ref());
+    let mut alarms: Vec<String> = Vec::new();
+    for condition in of_states
+        .map(|alarm| &alarm.condition)
+        .chain(profile.limits.iter().map(|limit| &limit.condition))
+        .map(|condition| format!("`{condition}`"))
+    {
+        if !alarms.contains(&condition) {
+            alarms.push(condition);
+        }
+    }
+    if !alarms.is_empty() {
+        writeln!(out, "- alarms: {}", alarms.join(", ")).unwrap();
     }
     let mut proofs: Vec<String> = Vec::new();
     for point in &profile.points {

@@ -316,9 +316,10 @@ fn every_file_of_vectors_has_its_profile() {
             assert!(!vectors.frame.is_empty() && vectors.frame.iter().all(whole), "{name}: there are no frames");
             continue;
         }
-        let expects = !vectors.expect.is_empty();
+        let expects = !vectors.expect.is_empty() || vectors.read.is_empty() && !vectors.act.is_empty();
         assert!(expects, "{name}: nothing is expected");
-        let published = vectors.read.iter().any(|read| read.origin != Origin::Table);
+        let published = vectors.read.iter().any(|read| read.origin != Origin::Table)
+            || vectors.act.iter().any(|act| act.origin == Origin::Published);
         assert!(published || !vectors.image.is_empty() || !vectors.read.is_empty(), "{name}: there are no bytes");
     }
 }

@@ -4,8 +4,10 @@
 //! | file | subject |
 //! |---|---|
 //! | `registry.rs` | which conditions hold now |
+//! | `kept.rs` | those of devices in a file, over a restart |
 //! | `recorder.rs` | the task that puts every change into the urgent lane |
 
+mod kept;
 mod recorder;
 mod registry;
 

@@ -1,11 +1,13 @@
 //! Which conditions hold now.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kouan_protocol::{AlarmChange, AlarmState, BootTime, Clock, DeviceKey, RecordBody, Severity};
 use tokio::sync::Notify;
 
+use super::kept;
 use super::recorder::AlarmRecorder;
 use crate::buffer::NewRecord;
 
@@ -51,7 +53,25 @@ impl AgentAlarms {
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> (Self, AlarmRecorder) {
         let shared = Arc::new(Shared { clock, state: Mutex::default(), changed: Notify::new() });
-        (Self { shared: Arc::clone(&shared) }, AlarmRecorder::new(shared))
+        (Self { shared: Arc::clone(&shared) }, AlarmRecorder::new(shared, None))
+    }
+
+    /// A registry that begins with what an earlier run of the agent left in `file`, so that a restart ends no alarm of
+    /// a device, and the task that records its changes there too.
+    #[must_use]
+    pub fn kept(clock: Arc<dyn Clock>, file: PathBuf) -> (Self, AlarmRecorder) {
+        let active = kept::read(&file, &*clock).into_iter();
+        let active = active.map(|alarm| ((alarm.change.device.clone(), alarm.change.condition.clone()), alarm));
+        let state = Mutex::new(State { active: active.collect(), waiting: VecDeque::new() });
+        let shared = Arc::new(Shared { clock, state, changed: Notify::new() });
+        (Self { shared: Arc::clone(&shared) }, AlarmRecorder::new(shared, Some(file)))
+    }
+
+    /// Clears every alarm of a device for which `is_possible` has no place.
+    pub fn keep_only(&self, is_possible: impl Fn(&AlarmChange) -> bool) {
+        let gone = self.active().into_iter().map(|alarm| alarm.change);
+        let gone = gone.filter(|change| change.device != agent_device() && !is_possible(change));
+        gone.for_each(|change| self.clear_of(&change.device, &change.condition));
     }
 
     /// The condition of the agent itself holds. Recorded once, until it is cleared; a new text only shows in what is
@@ -112,6 +132,13 @@ impl Shared {
     pub(super) fn take_waiting(&self) -> Vec<NewRecord> {
         let record = |(boot_time, change)| NewRecord { boot_time, body: RecordBody::Alarm(change) };
         self.lock().waiting.drain(..).map(record).collect()
+    }
+
+    /// What holds now of devices, as an earlier run's file has it.
+    pub(super) fn kept(&self) -> Vec<kept::Kept> {
+        let (now, wall) = (self.clock.boot_time(), self.clock.wall());
+        let alarms = self.lock().active.values().cloned().collect::<Vec<_>>();
+        kept::of(&alarms, now, wall)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

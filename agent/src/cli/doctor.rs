@@ -155,7 +155,7 @@ fn of_service(config: &Config, service: &Service, words: Words) -> Vec<Finding> 
         findings.push(Finding::advice("service", words.service_other_config(), fix));
     }
     for alarm in &service.status.alarms {
-        let says = words.service_alarm(&alarm.condition, &alarm.text);
+        let says = words.service_alarm(alarm.name(), words.either(&alarm.text, &alarm.text_zh));
         findings.push(Finding::wrong("service", says, words.service_alarm_fix()));
     }
     let mut working = 0;

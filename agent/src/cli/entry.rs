@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use serde_json::json;
 
 use super::arguments::{Cli, CliCommand};
-use super::words::{Language, Words, translated};
+use super::words::{Language, Words, in_chinese, translated};
 use super::{add, ask, bundle, commission, doctor, probe, profile, scan, show, start, watch};
 use crate::config::{self, Config, ConfigError};
 use crate::config_edit::EditError;
@@ -57,9 +57,21 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("kouan-agent: {error:#}");
+            eprintln!("kouan-agent: {}", said(&error, words));
             ExitCode::from(code_of(&error))
         }
+    }
+}
+
+/// An error for the person at the terminal.
+fn said(error: &anyhow::Error, words: Words) -> String {
+    let of_edit = error.downcast_ref::<EditError>().and_then(|edit| match edit {
+        EditError::Config(config) => Some(config),
+        _ => None,
+    });
+    match error.downcast_ref::<ConfigError>().or(of_edit) {
+        Some(ConfigError::Problems(problems)) if words.is_chinese() => in_chinese(problems),
+        _ => format!("{error:#}"),
     }
 }
 

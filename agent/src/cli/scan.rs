@@ -418,7 +418,7 @@ async fn other(
 /// Name, kind and model of the profiles that are meant: one by its name, or all of a kind that have addresses.
 fn profiles_of(protocol: &str, store: &ProfileStore, words: Words) -> anyhow::Result<Vec<(String, String, String)>> {
     let described = |name: &str| {
-        let profile = check(name, store.get(name)?).ok()?;
+        let profile = check(name, store.get(name)?).ok().filter(|profile| !profile.groups.is_empty())?;
         let about = &profile.about;
         Some((name.to_owned(), about.kind.to_owned(), format!("{} {}", about.maker, about.model).trim().to_owned()))
     };

@@ -117,7 +117,8 @@ pub(super) fn status(status: &StatusReport, words: Words) {
     }
     for alarm in &status.alarms {
         let severity = format!("{:?}", alarm.severity).to_lowercase();
-        line!("{}", words.alarm(&alarm.condition, words.term(&severity), age(alarm.for_ms), &alarm.text));
+        let text = words.either(&alarm.text, &alarm.text_zh);
+        line!("{}", words.alarm(alarm.name(), words.term(&severity), age(alarm.for_ms), text));
     }
     let header = if words.is_chinese() {
         ["通道", "纪元", "最新", "已确认", "待传", "字节", "丢失", "有缺口", "保存"]
@@ -187,16 +188,35 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
-/// The wall clock of the machine, in UTC: `07:05:11Z`.
+/// The time of day here, with how far that is from UTC: `15:05:11+08:00`.
 pub(super) fn time_of_day() -> String {
-    now().split_once('T').map(|(_, time)| time.to_owned()).unwrap_or_default()
+    in_zone(wall_ms(), jiff::tz::TimeZone::system())
+}
+
+fn in_zone(wall_ms: i64, zone: jiff::tz::TimeZone) -> String {
+    let time = jiff::Timestamp::from_millisecond(wall_ms).unwrap_or_default();
+    time.to_zoned(zone).strftime("%H:%M:%S%:z").to_string()
+}
+
+fn wall_ms() -> i64 {
+    use kouan_protocol::Clock as _;
+    // Without the kernel's boot id there is still a wall clock; it is only shown here.
+    kouan_protocol::SystemClock::new().map_or(0, |clock| clock.wall().0)
 }
 
 /// The wall clock of the machine: `2026-11-22T07:05:11Z`.
 pub(super) fn now() -> String {
-    use kouan_protocol::Clock as _;
-    // Without the kernel's boot id there is still a wall clock; it is only shown here.
-    let wall = kouan_protocol::SystemClock::new().map_or(0, |clock| clock.wall().0);
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(wall.max(0).unsigned_abs());
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(wall_ms().max(0).unsigned_abs());
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_that_of_the_place() {
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+        assert_eq!(in_zone(25_511_000, zone), "15:05:11+08:00");
+    }
 }

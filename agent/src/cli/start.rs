@@ -9,13 +9,13 @@ use anyhow::Context as _;
 use kouan_protocol::{Clock, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use super::entry::WrongUsage;
 use crate::app::{App, Ended};
-use crate::config::Config;
+use crate::last_good;
 
 pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     // What the caller asks for comes last and wins.
@@ -29,7 +29,7 @@ pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
     // The process-wide TLS implementation; a second call in one process is harmless.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new().context("reading the machine's clocks failed")?);
-    let mut app = App::build(Config::load(path)?, Arc::clone(&clock)).await?;
+    let mut app = build(path, &clock).await?;
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM failed")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT failed")?;
@@ -49,11 +49,27 @@ pub(super) async fn run(path: &Path, log: &str) -> anyhow::Result<()> {
             Ok(Ended::DiskIsBack) if !shutdown.is_cancelled() => {}
             ended => break ended.map(|_| ()),
         }
-        app = App::build(Config::load(path)?, Arc::clone(&clock)).await?;
+        app = build(path, &clock).await?;
     };
     shutdown.cancel();
     let _ = watchdog.await;
     Ok(result?)
+}
+
+/// The agent with the configuration of the file or, if that cannot be used, with the last one that could.
+async fn build(path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<App> {
+    let usable = last_good::load(path)?;
+    if let Some(problems) = &usable.rejected {
+        error!(file = %path.display(), %problems, "The configuration cannot be used: the agent runs with the last good one.");
+    }
+    let (data, text, rejected) = (usable.config.data.clone(), usable.text, usable.rejected);
+    let app = App::build(usable.config, Arc::clone(clock)).await?.with_rejected(rejected.clone());
+    if rejected.is_none()
+        && let Err(cause) = last_good::keep(&data, &text)
+    {
+        warn!(data = %data.display(), %cause, "The configuration could not be kept as the last good one.");
+    }
+    Ok(app)
 }
 
 /// Tells systemd that the agent is alive, twice per watchdog interval. The task shares the runtime with all work, so

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use super::entry::Entry;
 use super::journal::{Journal, JournalError};
+use super::stock::Watching;
 use crate::buffer::{Buffer, NewRecord};
 use crate::pipeline::Current;
 
@@ -264,6 +265,8 @@ impl Executor {
             self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
             return Ok(());
         }
+        // From before the slot opens: what comes or goes may be seen while it still stands open.
+        let watching = Watching::begin(&entry, &self.shared.current);
         let (reply, outcome) = oneshot::channel();
         let (deadline, moves) = (entry.deadline, self.moves(&entry));
         let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline, moves });
@@ -286,6 +289,10 @@ impl Executor {
                 handed_over.await
             }
         };
+        let outcome = match (outcome, watching) {
+            (Ok(outcome), Some(watching)) => Ok(watching.complete(outcome, || self.tasks.is_closed()).await),
+            (outcome, _) => outcome,
+        };
         match outcome {
             Ok(ActOutcome::Succeeded(results)) => {
                 self.settle(&id, CommandState::Started, CommandState::Succeeded, "", results).await
@@ -297,6 +304,9 @@ impl Executor {
             }
             Ok(ActOutcome::Unknown(reason)) => {
                 self.settle(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await
+            }
+            Ok(ActOutcome::Partly { seen, reason }) => {
+                self.settle(&id, CommandState::Started, CommandState::Unknown, &reason, seen).await
             }
             // The permit wrote down why, unless the journal refused that too.
             Ok(ActOutcome::NotStarted(reason)) => {

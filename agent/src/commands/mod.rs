@@ -9,10 +9,12 @@
 //! | `entry.rs` | a command as it stands in the journal |
 //! | `journal.rs` | the journal on disk |
 //! | `executor.rs` | from a delivered command to its outcome |
+//! | `stock.rs` | whether the reader of a cabinet saw what was laid in or taken out |
 
 mod entry;
 mod executor;
 mod journal;
+mod stock;
 
 pub use entry::Entry;
 pub use executor::{Executor, Reporter, Submission};

@@ -122,17 +122,35 @@ pub struct ProbeReport {
     pub problem: Option<String>,
 }
 
-/// An alarm of the agent itself.
+/// An alarm that holds, of the agent itself or of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlarmReport {
+    /// Whose alarm it is.
+    #[serde(default)]
+    pub device: String,
     /// The condition, such as `collector.certificate`.
     pub condition: String,
     /// How much it matters.
     pub severity: Severity,
     /// What to tell a person.
     pub text: String,
+    /// The same in Chinese; empty where there is none.
+    #[serde(default)]
+    pub text_zh: String,
     /// For how long it has been raised, in milliseconds.
     pub for_ms: u64,
+}
+
+impl AlarmReport {
+    /// Its name for a person; the agent's own are named by their condition alone.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.device.is_empty() || self.device == "agent" {
+            self.condition.clone()
+        } else {
+            format!("{}: {}", self.device, self.condition)
+        }
+    }
 }
 
 /// A device with its latest values.

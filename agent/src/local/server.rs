@@ -164,6 +164,8 @@ impl LocalFace {
     fn raised(&self) -> Vec<AlarmReport> {
         let now = self.clock.boot_time();
         let report = |alarm: ActiveAlarm| AlarmReport {
+            device: alarm.change.device.to_string(),
+            text_zh: alarm.change.text_zh,
             condition: alarm.change.condition,
             severity: alarm.change.severity,
             text: alarm.change.text,

@@ -50,7 +50,13 @@ pub fn own_link() -> (ConfiguredLink, SourceSlot) {
     let sources = Arc::clone(&slot);
     let link = ConfiguredLink {
         name: "agent".into(),
-        devices: vec![ConfiguredDevice { identity, groups: vec![group], actions: Vec::new() }],
+        devices: vec![ConfiguredDevice {
+            identity,
+            groups: vec![group],
+            actions: Vec::new(),
+            limits: Vec::new(),
+            reader: None,
+        }],
         build: Box::new(move || Box::new(OwnDriver { sources: Arc::clone(&sources), every: EVERY })),
     };
     (link, slot)

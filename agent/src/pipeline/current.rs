@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use kouan_drivers::configure::{ConfiguredLink, StockReader};
 use kouan_protocol::{
-    Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey, GroupIndex, GroupRows,
+    Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey, Event, GroupIndex, GroupRows,
     HealthLevel, Record, RecordBody, Row, limits,
 };
+use tokio::sync::broadcast;
 use tracing::warn;
 
 /// A moment in the changes of everything that is known: a snapshot tells what changed after one.
@@ -55,7 +57,14 @@ pub struct Current {
     catalogue: Catalogue,
     hash: CatalogueHash,
     known: Mutex<Known>,
+    /// What came and went before readers of tags.
+    stock: broadcast::Sender<Event>,
+    /// The reader that sees what lies in a cabinet.
+    readers: BTreeMap<DeviceKey, StockReader>,
 }
+
+/// Changes of stock that may wait for whoever listens; one that falls behind knows that it did.
+const STOCK_CHANGES: usize = 1024;
 
 #[derive(Debug)]
 struct Known {
@@ -80,7 +89,35 @@ impl Current {
             (device.key.clone(), DeviceNow { health: None, health_changed: Version::START, groups })
         });
         let known = Mutex::new(Known { version: Version::START, devices: devices.collect() });
-        Self { catalogue, hash, known }
+        let stock = broadcast::Sender::new(STOCK_CHANGES);
+        Self { catalogue, hash, known, stock, readers: BTreeMap::new() }
+    }
+
+    /// The same, with the readers of the cabinets of `links`.
+    #[must_use]
+    pub fn with_readers(mut self, links: &[ConfiguredLink]) -> Self {
+        let devices = links.iter().flat_map(|link| &link.devices);
+        let readers = devices.filter_map(|device| Some((device.identity.key.clone(), device.reader.clone()?)));
+        self.readers = readers.collect();
+        self
+    }
+
+    /// The reader that sees what lies in a cabinet.
+    #[must_use]
+    pub fn reader_of(&self, cabinet: &DeviceKey) -> Option<&StockReader> {
+        self.readers.get(cabinet)
+    }
+
+    /// What comes and goes before readers from now on.
+    #[must_use]
+    pub fn stock_changes(&self) -> broadcast::Receiver<Event> {
+        self.stock.subscribe()
+    }
+
+    /// Something came or went before a reader.
+    pub(crate) fn tell_stock(&self, event: &Event) {
+        // Nobody may be listening.
+        let _ = self.stock.send(event.clone());
     }
 
     /// The catalogue that describes the devices.

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::counter::{Step, step};
 use super::current::Current;
+use super::limit::LimitState;
 use super::point::PointState;
 use super::shelf::{Changed, Shelf};
 use super::state::{Watched, alarm, change_event, shown_raw};
@@ -20,6 +21,9 @@ use crate::buffer::{Baseline, NewRecord};
 
 /// More steps than this in one poll become one event with a count, so that a reset device cannot flood the lane.
 const EVENTS_PER_POLL: u64 = 50;
+
+/// Which alarms judge the point of a group and column.
+type LimitsAt = HashMap<(usize, u16), Vec<usize>>;
 
 /// What the pipeline remembers of a device.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ pub(super) struct DevicePipeline {
     points: Vec<Vec<PointState>>,
     baselines: HashMap<(usize, u16), Known>,
     watched: HashMap<(usize, u16), Watched>,
+    limits: Vec<LimitState>,
+    /// Which of them judge a point.
+    limits_at: LimitsAt,
     shelf: Shelf,
     health: Option<(kouan_protocol::HealthLevel, &'static str)>,
 }
@@ -75,7 +82,26 @@ impl DevicePipeline {
         }
         let of_this = known.iter().filter(|((device, _), _)| *device == key);
         let shelf = Shelf::carried(of_this.map(|((_, point), antenna)| (*point, *antenna)));
-        Self { device, first_group, points, baselines: own, watched: HashMap::new(), shelf, health: None }
+        let (limits, limits_at) = limits_of(&device);
+        let watched = HashMap::new();
+        Self { device, first_group, points, baselines: own, watched, limits, limits_at, shelf, health: None }
+    }
+
+    /// Every alarm that it may raise.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = String> {
+        let points = self.device.groups.iter().flat_map(|group| &group.points);
+        let of_states = points.filter_map(|point| {
+            let tells = point.tells.as_ref()?;
+            Some(tells.condition(tells.alarm.as_ref()?, &point.spec.name))
+        });
+        of_states.chain(self.limits.iter().map(|limit| limit.condition().to_owned()))
+    }
+
+    /// Time went by: alarms whose delay is over.
+    pub(super) fn tick(&mut self, now: BootTime) -> Vec<(AlarmChange, bool)> {
+        let device = &self.device.identity.key;
+        let changed = |limit: &mut LimitState| limit.tick(now).map(|holds| (limit.change(device), holds));
+        self.limits.iter_mut().filter_map(changed).collect()
     }
 
     pub(super) fn key(&self) -> &DeviceKey {
@@ -129,6 +155,12 @@ impl DevicePipeline {
             {
                 judged.alarms.extend(alarm(&self.device.identity.key, tells, profile).map(|alarm| (alarm, holds)));
             }
+            for limit in self.limits_at.get(&place).into_iter().flatten() {
+                let limit = &mut self.limits[*limit];
+                if let Some(holds) = limit.see(&cell, raw.boot_time) {
+                    judged.alarms.push((limit.change(&self.device.identity.key), holds));
+                }
+            }
             if let (Some(tells), Some(raw_now)) = (&profile.tells, shown_raw(profile, &cell))
                 && counts
                 && !tells.changes.is_empty()
@@ -167,6 +199,15 @@ impl DevicePipeline {
         NewRecord { boot_time: raw.boot_time, body: RecordBody::Event(event) }
     }
 
+    /// Alarms that the health raises or clears.
+    pub(super) fn judge_health(&mut self, raw: &RawHealth) -> Vec<(AlarmChange, bool)> {
+        let device = &self.device.identity.key;
+        let changed = |limit: &mut LimitState| {
+            limit.see_health(raw.level, raw.boot_time).map(|holds| (limit.change(device), holds))
+        };
+        self.limits.iter_mut().filter_map(changed).collect()
+    }
+
     /// A record if the health changed.
     pub(super) fn health(&mut self, raw: RawHealth, current: &Current) -> Option<NewRecord> {
         let now = (raw.level, raw.reason);
@@ -184,6 +225,26 @@ impl DevicePipeline {
         current.set_health(&health, raw.boot_time);
         Some(NewRecord { boot_time: raw.boot_time, body: RecordBody::Health(health) })
     }
+}
+
+/// The alarms of a device, and which of them judge each point.
+fn limits_of(device: &ConfiguredDevice) -> (Vec<LimitState>, LimitsAt) {
+    let (mut limits, mut at) = (Vec::new(), LimitsAt::new());
+    for limit in &device.limits {
+        if limit.point.is_empty() {
+            limits.push(LimitState::new(limit, None));
+            continue;
+        }
+        for (index, group) in device.groups.iter().enumerate() {
+            for (column, point) in (0_u16..).zip(&group.points) {
+                if limit.means(&point.spec.name) {
+                    at.entry((index, column)).or_default().push(limits.len());
+                    limits.push(LimitState::new(limit, Some(point)));
+                }
+            }
+        }
+    }
+    (limits, at)
 }
 
 fn step_events(

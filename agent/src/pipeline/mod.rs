@@ -7,6 +7,7 @@
 //! | `counter.rs` | steps of a counter, through wraps and resets |
 //! | `device.rs` | one device: rows, events, health |
 //! | `state.rs` | what the changes of a state mean: events and alarms |
+//! | `limit.rs` | one alarm: a limit with hysteresis and delays, a word, stale data, health |
 //! | `shelf.rs` | which tags lie before a reader: what came and what went |
 //! | `current.rs` | what is known now, for the snapshot and the local face |
 //! | `run.rs` | the task that takes observations and fills the buffer |
@@ -14,6 +15,7 @@
 mod counter;
 mod current;
 mod device;
+mod limit;
 mod point;
 mod run;
 mod shelf;

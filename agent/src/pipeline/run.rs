@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kouan_drivers::configure::ConfiguredLink;
 use kouan_drivers::driver::{Observation, RawHealth, RawRow};
-use kouan_protocol::{DeviceHealth, DeviceKey, Lane};
+use kouan_protocol::{AlarmChange, Clock, DeviceHealth, DeviceKey, Lane, RecordBody};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tracing::error;
 
 use super::current::Current;
@@ -16,6 +18,9 @@ use crate::buffer::{Baseline, Buffer, BufferError, Counted};
 
 /// Observations that are judged together, so that their urgent records share an fsync.
 const TOGETHER: usize = 256;
+
+/// How often delays of alarms are looked at that no value brings to an end.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The pipeline could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,8 @@ pub struct PipelineSettings {
     pub current: Arc<Current>,
     /// The alarms that hold.
     pub alarms: AgentAlarms,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Takes observations until every driver is gone. All of them have then been handed to the buffer.
@@ -44,12 +51,28 @@ pub async fn run(
     links: &[ConfiguredLink],
     mut observations: mpsc::Receiver<Observation>,
 ) -> Result<(), PipelineError> {
-    let PipelineSettings { buffer, current, alarms } = settings;
+    let PipelineSettings { buffer, current, alarms, clock } = settings;
     let mut counters_life = buffer.counters_life();
     let mut life = *counters_life.borrow_and_update();
     let mut devices = pipelines(links, &buffer.baselines().await?);
     let mut waiting = Vec::with_capacity(TOGETHER);
-    while observations.recv_many(&mut waiting, TOGETHER).await > 0 {
+    let possible: HashMap<_, Vec<_>> =
+        devices.iter().map(|(key, device)| (key.clone(), device.conditions().collect())).collect();
+    // What an earlier run has raised and this one cannot judge any more is over.
+    alarms.keep_only(|change| possible.get(&change.device).is_some_and(|known| known.contains(&change.condition)));
+    drop(possible);
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            count = observations.recv_many(&mut waiting, TOGETHER) => if count == 0 { break },
+            _ = ticks.tick() => {
+                let now = clock.boot_time();
+                devices.values_mut().for_each(|device| tell(&alarms, device.tick(now)));
+                continue;
+            }
+        }
         let (mut urgent, mut events) = (Vec::new(), Vec::new());
         if counters_life.has_changed().unwrap_or(false) {
             life = *counters_life.borrow_and_update();
@@ -77,9 +100,7 @@ pub async fn run(
                     counted.steps.extend(judged.events);
                     counted.carried.extend(judged.carried);
                     counted.baselines.extend(judged.baselines);
-                    for (change, holds) in judged.alarms {
-                        if holds { alarms.raise_of(change) } else { alarms.clear_of(&change.device, &change.condition) }
-                    }
+                    tell(&alarms, judged.alarms);
                     if let Some((group, row)) = judged.row {
                         buffer.push(group, row).await?;
                     }
@@ -87,6 +108,11 @@ pub async fn run(
                 // While nothing can be written, the reader's next passes tell what changed.
                 Observation::Stock(stock) if counts => {
                     let changed = device.stock(stock);
+                    for record in changed.events.iter().chain(&changed.carried) {
+                        if let RecordBody::Event(event) = &record.body {
+                            current.tell_stock(event);
+                        }
+                    }
                     counted.steps.extend(changed.events);
                     counted.carried.extend(changed.carried);
                     counted.baselines.extend(changed.baselines);
@@ -96,7 +122,10 @@ pub async fn run(
                     events.push(device.event(event));
                     confirmations.extend(stored);
                 }
-                Observation::Health(health) => urgent.extend(device.health(health, &current)),
+                Observation::Health(health) => {
+                    tell(&alarms, device.judge_health(&health));
+                    urgent.extend(device.health(health, &current));
+                }
             }
         }
         if !urgent.is_empty() {
@@ -113,6 +142,12 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+fn tell(alarms: &AgentAlarms, changes: Vec<(AlarmChange, bool)>) {
+    for (change, holds) in changes {
+        if holds { alarms.raise_of(change) } else { alarms.clear_of(&change.device, &change.condition) }
+    }
 }
 
 /// Judges rows that were read outside a running agent, so that `current` shows them; nothing is kept.

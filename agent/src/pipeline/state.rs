@@ -91,7 +91,7 @@ pub(super) fn alarm(device: &DeviceKey, tells: &Tells, profile: &PointProfile) -
         severity: alarm.severity,
         text,
         point: name.to_string(),
-        text_zh: String::new(),
+        text_zh: if alarm.text_zh.is_empty() { String::new() } else { format!("{}（{name}）", alarm.text_zh) },
     })
 }
 
@@ -111,6 +111,7 @@ mod tests {
             severity: Severity::Major,
             condition: "door-held".to_owned(),
             text: String::new(),
+            text_zh: String::new(),
             unproved: false,
             raw: None,
         };

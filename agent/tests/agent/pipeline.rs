@@ -51,7 +51,13 @@ pub(crate) fn gate() -> ConfiguredLink {
     };
     ConfiguredLink {
         name: "gate-line".into(),
-        devices: vec![ConfiguredDevice { identity, groups: vec![group], actions: vec![] }],
+        devices: vec![ConfiguredDevice {
+            identity,
+            groups: vec![group],
+            actions: vec![],
+            limits: vec![],
+            reader: None,
+        }],
         build: Box::new(|| panic!("nobody starts this driver")),
     }
 }
@@ -74,6 +80,7 @@ fn cabinet() -> ConfiguredLink {
         severity: Severity::Major,
         condition: "slot-left-open".to_owned(),
         text: "a slot was left open".to_owned(),
+        text_zh: "柜门未关".to_owned(),
         unproved: false,
         raw: None,
     };
@@ -122,7 +129,8 @@ async fn live_with(
     }
     drop(sender);
     let (alarms, recorder) = AgentAlarms::new(Arc::clone(&clock));
-    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current: Arc::new(Current::new(catalogue)), alarms };
+    let current = Arc::new(Current::new(catalogue));
+    let settings = PipelineSettings { buffer: Arc::clone(&buffer), current, alarms, clock: Arc::clone(&clock) };
     pipeline::run(settings, &links, receiver).await.unwrap();
     let stopped = CancellationToken::new();
     stopped.cancel();
@@ -263,6 +271,7 @@ async fn an_event_is_confirmed_once_it_is_on_disk() {
         buffer: Arc::clone(&buffer),
         current: Arc::new(Current::new(catalogue)),
         alarms: AgentAlarms::new(Arc::clone(&clock)).0,
+        clock: Arc::clone(&clock),
     };
     let pipeline = tokio::spawn(async move { pipeline::run(settings, &links, receiver).await });
     let event = |device: &str| {

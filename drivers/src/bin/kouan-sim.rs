@@ -9,8 +9,9 @@ use clap::{Parser, Subcommand};
 use kouan_drivers::modbus::simulator::{Model, Simulator};
 use kouan_drivers::osdp::secure::Key;
 use kouan_drivers::simulator::{
-    Barrier, C3, Cabinet, CardReader, Controlled, DoorController, Gate, Kiosk, KioskSettings, LedCard, LedModel,
-    ReaderModel, Speaker, TagReader, serve_on_pseudo_terminal,
+    Barrier, C3, Cabinet, CardReader, Controlled, DoorController, EbGate, Gate, Kiosk, KioskSettings, LedCard,
+    LedModel, LineDevice, LineModel, LockBoard, LockModel, Printer, ReaderModel, Speaker, TagReader, YdtDevice,
+    YdtModel, serve_on_pseudo_terminal,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -28,6 +29,17 @@ struct Arguments {
     stay: bool,
     #[command(subcommand)]
     device: Device,
+}
+
+/// Where a device on a line is found.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The name under which the line is opened; a symbolic link is made there.
+    #[arg(long, conflicts_with = "listen", required_unless_present = "listen")]
+    pty: Option<PathBuf>,
+    /// Where it listens instead; port 0 for any.
+    #[arg(long)]
+    listen: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +82,41 @@ enum Device {
         pty: PathBuf,
         /// The board's number on the line.
         #[arg(long, default_value_t = 0)]
+        unit: u8,
+    },
+    /// A lock board of a cabinet, on a pseudo-terminal or on TCP as behind a serial server.
+    LockBoard {
+        /// What it speaks: kerong-cu48, lock-board-8a80-12, lock-board-8a80-24.
+        #[arg(long)]
+        model: LockModel,
+        #[command(flatten)]
+        place: Place,
+        /// The board's number.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// A tripod or swing gate with an EB board, on a pseudo-terminal or on TCP as behind a serial server.
+    EbGate {
+        #[command(flatten)]
+        place: Place,
+        /// Its address.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// A ticket printer with ESC/POS, on a pseudo-terminal or on TCP.
+    Printer {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// A device with YD/T 1363.3, on a pseudo-terminal or on TCP as behind a serial server.
+    Ydt {
+        /// Which: liebert-gxe, ydt-air-conditioner.
+        #[arg(long)]
+        model: YdtModel,
+        #[command(flatten)]
+        place: Place,
+        /// Its address.
+        #[arg(long, default_value_t = 1)]
         unit: u8,
     },
     /// A UHF reader of tags, on TCP or on a pseudo-terminal.
@@ -240,6 +287,10 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
             });
             (cabinet, task)
         }
+        Device::LockBoard { model, place, unit } => start_on(LockBoard::of_model(model, unit), place, stop).await?,
+        Device::EbGate { place, unit } => start_on(EbGate::with_address(unit), place, stop).await?,
+        Device::Printer { place } => start_on(Printer::ready(), place, stop).await?,
+        Device::Ydt { model, place, unit } => start_on(YdtDevice::of_model(model, unit), place, stop).await?,
         Device::TagReader { model, listen, pty, unit } => {
             let reader = TagReader::new(model, unit);
             let running = Arc::clone(&reader);
@@ -376,6 +427,31 @@ async fn start(device: Device, stop: &CancellationToken) -> anyhow::Result<(Arc<
             (kiosk, task)
         }
     })
+}
+
+/// Serves a device on a line at its place.
+async fn start_on<M: LineModel>(
+    device: Arc<LineDevice<M>>,
+    place: Place,
+    stop: CancellationToken,
+) -> anyhow::Result<(Arc<dyn Controlled>, Running)> {
+    let running = Arc::clone(&device);
+    let task = match (place.pty, place.listen) {
+        (Some(pty), _) => tokio::spawn(async move {
+            let address = pty.display().to_string();
+            Ok(running.run(&pty, || ready(&address), stop).await?)
+        }),
+        (None, listen) => {
+            let listen = listen.context("say --pty or --listen")?;
+            let listener = TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen} failed"))?;
+            let address = listener.local_addr()?.to_string();
+            tokio::spawn(async move {
+                ready(&address);
+                stop.run_until_cancelled(running.serve_tcp(listener)).await.unwrap_or(Ok(())).map_err(Into::into)
+            })
+        }
+    };
+    Ok((device, task))
 }
 
 async fn talk(device: Arc<dyn Controlled>, stay: bool, stop: CancellationToken) -> anyhow::Result<()> {

@@ -64,6 +64,8 @@ impl DriverKind for HostKind {
             identity,
             groups: groups.iter().map(|group| group.profile.clone()).collect(),
             actions: Vec::new(),
+            reader: None,
+            limits: entry.limits(&[], groups.iter().flat_map(|group| &group.profile.points).map(|point| &**point)),
         };
         let build = move || -> Box<dyn crate::driver::Driver> {
             Box::new(HostDriver { device: key.clone(), groups: Arc::clone(&groups) })

@@ -10,6 +10,7 @@
 
 pub mod cpower;
 mod dialect;
+mod explain;
 pub mod huidu;
 mod session;
 mod settings;

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::cpower::{self, FrameError, Packet};
 use super::dialect::{Ask, LedProfile, Protocol};
+use super::explain;
 use super::huidu::{self, Assembly, kind};
 use super::speak;
 use crate::device_clock::DeviceZone;
+use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
 };
@@ -275,6 +277,15 @@ impl Talker for Session {
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
         self.asker.hold(device)
+    }
+
+    fn explain(&self, device: usize, _group: usize, pieces: &mut [Piece]) {
+        let protocol = self.units[device].profile.model.protocol;
+        trace::explain_pieces(pieces, |_, bytes| match protocol {
+            Protocol::Huidu => explain::huidu(bytes),
+            Protocol::CPower if self.asker.is_serial() => explain::cpower_serial(bytes),
+            Protocol::CPower => explain::cpower_network(bytes),
+        });
     }
 
     fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {

@@ -225,6 +225,10 @@ impl<T: Talker> Engine<T> {
             let deadline = self.watches.iter().map(Watch::deadline).min();
             return deadline.filter(|at| *at < until).map_or(Due::Open(until), Due::Look);
         }
+        // Nothing will ever be polled: whether the port is there is seen by opening it.
+        if !self.talker.is_open() && self.states.iter().all(DeviceState::is_unread) {
+            return Due::Open(Instant::now());
+        }
         let look = self.watches.iter().map(|watch| (watch.next_look(), watch.device)).min();
         if let Some(((at, group), device)) = look
             && at <= Instant::now()
@@ -296,6 +300,11 @@ impl<T: Talker> Engine<T> {
                     self.schedule.start_over(Instant::now());
                 }
                 self.reopen.succeeded();
+                let at = self.cx.clock.boot_time();
+                for device in 0..self.states.len() {
+                    let findings = self.states[device].opened(at);
+                    self.tell(findings);
+                }
                 Ok(())
             }
             Err(error) => {
@@ -515,7 +524,7 @@ impl<T: Talker> Engine<T> {
             ActOutcome::Succeeded(_) => info!(%link, %device, %action, "Action done."),
             ActOutcome::Failed(reason) => warn!(%link, %device, %action, %reason, "Action failed."),
             ActOutcome::NotStarted(reason) => warn!(%link, %device, %action, %reason, "Action not started."),
-            ActOutcome::Unknown(reason) => {
+            ActOutcome::Unknown(reason) | ActOutcome::Partly { reason, .. } => {
                 tracing::error!(%link, %device, %action, %reason, "Nobody can tell whether an action was done.");
             }
         }
@@ -549,6 +558,11 @@ impl<T: Talker> Engine<T> {
             && error.cause().broken
         {
             self.talker.close();
+        }
+        if self.states[index].is_unread() {
+            let trouble = result.as_ref().err().map(ActError::cause);
+            let findings = self.states[index].acted(trouble, self.cx.clock.boot_time());
+            self.tell(findings);
         }
         result.map_err(|error| match error {
             ActError::Refused(cause) | ActError::NotSent(cause) => ActOutcome::Failed(cause.text),

@@ -82,6 +82,32 @@ impl DeviceState {
         (given_up, Findings { rows: Vec::new(), health: self.health(at) })
     }
 
+    /// Whether nothing of it is ever read: its health is then known from commands alone.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The link was opened; of a device that is never read nothing else is known yet.
+    pub fn opened(&mut self, at: BootTime) -> Findings {
+        const TEXT: &str = "nothing is read from such a device: how it is, is known from the last command alone";
+        let is_new = self.told.is_none_or(|(_, reason)| reason == "link-closed");
+        if !self.is_unread() || !is_new {
+            return Findings::default();
+        }
+        self.misses = 0;
+        Findings { rows: Vec::new(), health: self.tell(HealthLevel::Reachable, "not-polled", TEXT, at) }
+    }
+
+    /// A command showed how a device is that is never read.
+    pub fn acted(&mut self, trouble: Option<&TalkError>, at: BootTime) -> Findings {
+        let health = match trouble {
+            None => self.tell(HealthLevel::Working, "", "", at),
+            Some(trouble) => self.tell(trouble.level, trouble.reason, &trouble.text, at),
+        };
+        Findings { rows: Vec::new(), health }
+    }
+
     /// How many groups it has.
     #[must_use]
     pub fn group_count(&self) -> usize {
@@ -210,6 +236,19 @@ mod tests {
         assert_eq!(level(&refused), Some((HealthLevel::Answering, "refused")));
         assert_eq!(device.answered(1, None, AT), Findings::default());
         assert_eq!(level(&device.answered(0, None, AT)), Some((HealthLevel::Working, "")));
+    }
+
+    #[test]
+    fn a_device_that_is_never_read_is_known_from_commands_alone() {
+        let mut device = DeviceState::new("gate-1".parse().unwrap(), &[], 2);
+        assert_eq!(level(&device.opened(AT)), Some((HealthLevel::Reachable, "not-polled")));
+        assert_eq!(level(&device.acted(None, AT)), Some((HealthLevel::Working, "")));
+        assert_eq!(device.opened(AT), Findings::default(), "a link that was opened anew says nothing new");
+        assert_eq!(level(&device.acted(Some(&silence()), AT)), Some((HealthLevel::Unreachable, "timeout")));
+        assert_eq!(level(&device.lost(TalkError::broken("x"), AT)), Some((HealthLevel::Unreachable, "link-closed")));
+        assert_eq!(level(&device.opened(AT)), Some((HealthLevel::Reachable, "not-polled")));
+        let mut read = self::device();
+        assert_eq!(read.opened(AT), Findings::default());
     }
 
     #[test]

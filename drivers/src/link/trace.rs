@@ -195,6 +195,38 @@ impl Trace {
     }
 }
 
+/// Takes bytes apart into frames; what belongs to none is junk. `frame` says how long the frame is that begins here, and
+/// what its fields are, counted from its own first byte.
+pub fn frames(bytes: &[u8], frame: impl Fn(&[u8]) -> Option<(usize, Vec<Meaning>)>) -> Vec<Meaning> {
+    let mut fields: Vec<Meaning> = Vec::new();
+    let (mut at, mut junk) = (0, 0);
+    let waste = |fields: &mut Vec<Meaning>, from: usize, to: usize| {
+        if from < to {
+            fields.push(Meaning::new(from, to - from, "junk", String::new()));
+        }
+    };
+    while at < bytes.len() {
+        match frame(&bytes[at..]).filter(|(length, _)| (1..=bytes.len() - at).contains(length)) {
+            Some((length, found)) => {
+                waste(&mut fields, junk, at);
+                fields.extend(found.into_iter().map(|field| Meaning { at: at + field.at, ..field }));
+                at += length;
+                junk = at;
+            }
+            None => at += 1,
+        }
+    }
+    waste(&mut fields, junk, bytes.len());
+    fields
+}
+
+/// Says what every piece means that went over the line.
+pub fn explain_pieces(pieces: &mut [Piece], fields: impl Fn(Direction, &[u8]) -> Vec<Meaning>) {
+    for piece in pieces.iter_mut().filter(|piece| matches!(piece.direction, Direction::Sent | Direction::Received)) {
+        piece.fields = fields(piece.direction, &piece.bytes);
+    }
+}
+
 /// Records bytes, if somebody listens. For drivers that do not talk over a [`super::Line`].
 pub fn record(direction: Direction, bytes: &[u8]) {
     // Nobody listens: nothing to do.

@@ -41,6 +41,8 @@ pub struct WatchStep {
     pub text: String,
     /// How long it may take, counted from the step before.
     pub within: Duration,
+    /// Which part of the action it shows: `opened`. The outcome then names every part, seen or not.
+    pub part: Option<String>,
 }
 
 /// An action whose outcome is being watched.
@@ -112,7 +114,8 @@ impl Watch {
         {
             match cell {
                 Ok(RawValue::Integer(raw)) if *raw == self.step.expected => {
-                    self.fields.push(Field::new(&self.step.text, FieldValue::Flag(true)));
+                    let name = self.step.part.as_ref().unwrap_or(&self.step.text);
+                    self.fields.push(Field::new(name, FieldValue::Flag(true)));
                     let Some(step) = self.steps.next() else {
                         return Err(Finished { outcome: ActOutcome::Succeeded(self.fields), reply: self.reply });
                     };
@@ -137,13 +140,25 @@ impl Watch {
         let seen = self.last_seen.as_deref().map_or("nothing was read".to_owned(), |seen| format!("it shows {seen}"));
         let (text, within) = (&self.step.text, self.step.within);
         let text = format!("the device accepted it, but {text} was not seen within {within:?}: {seen}");
-        Err(Finished { outcome: ActOutcome::Unknown(text), reply: self.reply })
+        Err(self.not_seen(text))
     }
 
     /// The driver stops.
     pub(super) fn abandon(self) -> Finished {
-        let text = "the agent was stopped before it was seen that the action was done".to_owned();
-        Finished { outcome: ActOutcome::Unknown(text), reply: self.reply }
+        self.not_seen("the agent was stopped before it was seen that the action was done".to_owned())
+    }
+
+    /// Nobody knows, and what was seen of it is told where it has parts.
+    fn not_seen(mut self, reason: String) -> Finished {
+        let unseen = std::iter::once(self.step).chain(self.steps).filter_map(|step| step.part);
+        let unseen: Vec<_> = unseen.map(|part| Field::new(&part, FieldValue::Text("unknown".to_owned()))).collect();
+        let outcome = if unseen.is_empty() {
+            ActOutcome::Unknown(reason)
+        } else {
+            self.fields.extend(unseen);
+            ActOutcome::Partly { seen: self.fields, reason }
+        };
+        Finished { outcome, reply: self.reply }
     }
 }
 

@@ -37,6 +37,8 @@ enum Write {
     Coils(u16),
     /// Function 16.
     Registers(Type, WordOrder),
+    /// A function of the maker's own, without an address or a value.
+    Bare(u8),
 }
 
 /// An argument that picks one of several neighbouring addresses.
@@ -101,15 +103,20 @@ pub struct ReadyWrite {
 }
 
 pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<ActionSpeak> {
-    action.require("write", "what is written: \"coil\", \"coil-raw\", \"coils\", \"register\" or \"registers\"");
+    const WRITES: &str = "\"coil\", \"coil-raw\", \"coils\", \"register\", \"registers\" or \"function\"";
+    action.require("write", &format!("what is written: {WRITES}"));
     let writes = [
         ("coil", Write::Coil),
         ("coil-raw", Write::CoilRaw),
         ("coils", Write::Coils(0)),
         ("register", Write::Register),
         ("registers", Write::Registers(Type::U16, model.word_order)),
+        ("function", Write::Bare(0)),
     ];
     let write = action.choice("write", &writes);
+    if let Some(Write::Bare(_)) = write {
+        return read_bare(action);
+    }
     let place = match write {
         Some(Write::Register | Write::Registers(..)) => "register",
         _ => "coil",
@@ -155,6 +162,24 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
     let requires = read_requires(action);
     let address = address?.unsigned_abs() as u16;
     Some(ActionSpeak { write: write?, address, index, value, scale: scale?, confirm, requires })
+}
+
+/// `write = "function"` with `function = 0x42`.
+fn read_bare(action: &mut Section<'_>) -> Option<ActionSpeak> {
+    action.require("function", "the maker's own function, such as function = 0x42");
+    let function = action.integer("function", 65..=110)?;
+    if (73..100).contains(&function) {
+        action.problem("function", "functions of a maker's own are 65 to 72 and 100 to 110");
+    }
+    Some(ActionSpeak {
+        write: Write::Bare(function.unsigned_abs() as u8),
+        address: 0,
+        index: None,
+        value: Source::Fixed(0.0),
+        scale: 1.0,
+        confirm: read_confirm(action),
+        requires: read_requires(action),
+    })
 }
 
 fn read_confirm(action: &mut Section<'_>) -> Option<Confirm> {
@@ -285,6 +310,7 @@ impl ActionSpeak {
             Write::Coils(count) => (true, count),
             Write::Register => (false, 1),
             Write::Registers(kind, _) => (false, kind.width()),
+            Write::Bare(_) => (false, 0),
         };
         (coils, self.address, if self.index.is_some() { NEIGHBOURS } else { width })
     }
@@ -345,6 +371,7 @@ impl ActionSpeak {
             Write::Registers(kind, order) => {
                 Request::WriteRegisters { address, values: kind.write(raw, order).ok_or_else(too_large)? }
             }
+            Write::Bare(function) => Request::Bare { function },
         };
         let shown = if self.write == Write::Coil { i64::from(raw != 0.0) } else { raw as i64 };
         let confirm = self.confirm.as_ref().map(|confirm| ReadBack {

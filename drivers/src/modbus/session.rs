@@ -377,7 +377,8 @@ impl Session {
         };
         if !within.is_zero() {
             let text = format!("{name} = {shows}");
-            return Ok(Acted { fields: Vec::new(), steps: vec![WatchStep { group, column, expected, text, within }] });
+            let step = WatchStep { group, column, expected, text, within, part: None };
+            return Ok(Acted { fields: Vec::new(), steps: vec![step] });
         }
         match self.read_point(device, address, Turn::undisturbed()).await {
             Ok(RawValue::Integer(raw)) if raw == expected => {

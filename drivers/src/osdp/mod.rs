@@ -14,6 +14,7 @@
 mod channel;
 pub mod codec;
 mod dialect;
+mod explain;
 mod reply;
 pub mod secure;
 mod session;

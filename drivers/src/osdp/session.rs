@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use super::channel::{Channel, ChannelError, Outgoing, Reply};
 use super::codec::{self, Check, Packet, PacketError, command, reply};
 use super::dialect::{Address, Ask, OsdpProfile};
+use super::explain;
 use super::reply::{event, refusal};
 use super::secure::Key;
 use crate::driver::RawValue;
+use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, AskError, Asker, HeardEvent, LinkSettings, Patience, Polled, TalkError, Talker,
     Timing, Turn,
@@ -259,6 +261,12 @@ impl Talker for Session {
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {
         self.asker.hold(device)
+    }
+
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let points = &self.units[device].profile.groups[group].points;
+        let points: Vec<_> = points.iter().map(|point| (point.address, &*point.common)).collect();
+        trace::explain_pieces(pieces, |direction, bytes| explain::packets(direction, bytes, &points));
     }
 
     fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {

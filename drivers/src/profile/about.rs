@@ -3,6 +3,7 @@
 use kouan_protocol::ActionSpec;
 use kouan_settings::Section;
 
+use super::limits::Limit;
 use super::point::{GroupProfile, PointProfile};
 use super::point_keys::Notes;
 
@@ -89,6 +90,8 @@ pub struct Description {
     pub actions: Vec<ActionSpec>,
     /// Kinds of events that it reports by itself.
     pub events: Vec<String>,
+    /// Conditions that somebody must care about.
+    pub limits: Vec<Limit>,
 }
 
 /// A point without its place in the protocol.

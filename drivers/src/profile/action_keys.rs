@@ -9,6 +9,7 @@ pub(super) fn read_action<D: Dialect>(dialect: &D, model: &D::Model, section: &m
     let line = section.line();
     let name = section.string_required("name", "the action's name, such as name = \"relay.set\"");
     let moves = section.bool_or("moves", true);
+    let needs_reader = section.bool_or("needs_reader", false);
     let mut arguments = Vec::new();
     for mut argument in section.sections("argument") {
         let kinds = [
@@ -37,5 +38,5 @@ pub(super) fn read_action<D: Dialect>(dialect: &D, model: &D::Model, section: &m
         section.ignore_rest();
         return None;
     };
-    Some(Action { line, spec: ActionSpec { name: name?, moves, arguments }, speak })
+    Some(Action { line, spec: ActionSpec { name: name?, moves, arguments }, needs_reader, speak })
 }

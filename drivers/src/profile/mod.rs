@@ -7,6 +7,7 @@
 mod about;
 mod action_keys;
 mod check;
+pub(crate) mod limits;
 mod point;
 mod point_keys;
 mod polarity;
@@ -17,6 +18,7 @@ pub mod vocabulary;
 
 pub use about::{About, DescribedPoint, Description, Evidence};
 pub use check::check;
+pub use limits::{Limit, LimitTest};
 pub use point::{CounterEvent, GroupProfile, PointProfile, Scale};
 pub use point_keys::Notes;
 pub use read::{Action, Dialect, Group, Point, Profile};

@@ -8,6 +8,7 @@ use kouan_settings::{Document, Problems, Section};
 
 use super::about::{About, DescribedPoint, Description};
 use super::action_keys::read_action;
+use super::limits::{Limit, check_limits, read_limits};
 use super::point::{GroupProfile, PointProfile};
 use super::point_keys::{Naming, Notes, ReadPoint, read_bits, read_point};
 use super::polarity::Polarity;
@@ -77,6 +78,8 @@ pub struct Profile<D: Dialect> {
     pub groups: Vec<Group<D>>,
     /// What it can be told to do.
     pub actions: Vec<Action<D>>,
+    /// Conditions that somebody must care about.
+    pub limits: Vec<Limit>,
 }
 
 /// A read group.
@@ -116,6 +119,8 @@ pub struct Action<D: Dialect> {
     pub line: usize,
     /// Name and arguments.
     pub spec: ActionSpec,
+    /// Only a device that names a reader of tags has it.
+    pub needs_reader: bool,
     /// How it is spoken.
     pub speak: D::Action,
 }
@@ -197,8 +202,10 @@ impl<D: Dialect> Profile<D> {
                 actions.push(action);
             }
         }
+        let limits = read_limits(root);
         let about = about?;
-        let profile = Self { name: name.to_owned(), class: about.class.clone(), about, model, groups, actions };
+        let profile = Self { name: name.to_owned(), class: about.class.clone(), about, model, groups, actions, limits };
+        check_limits(&profile.limits, profile.common_points(), root.problems());
         check_names(&profile, root.problems());
         check_notes(&profile, root.problems());
         dialect.check(&profile, root.problems());
@@ -214,6 +221,10 @@ impl<D: Dialect> Profile<D> {
         };
         let (group, column, at) = self.groups.iter().enumerate().find_map(columns)?;
         Some((group, column, &self.groups[group].points[at]))
+    }
+
+    fn common_points(&self) -> impl Iterator<Item = &PointProfile> + Clone {
+        self.groups.iter().flat_map(|group| &group.points).map(|point| &*point.common)
     }
 
     /// What the model offers, without its protocol.
@@ -234,6 +245,7 @@ impl<D: Dialect> Profile<D> {
             points: points.collect(),
             actions: self.action_specs(),
             events: dialect.events(&self.model),
+            limits: self.limits.clone(),
         }
     }
 
@@ -243,7 +255,9 @@ impl<D: Dialect> Profile<D> {
         ConfiguredDevice {
             identity: device.identity(&self.name, &self.class),
             groups: self.group_profiles(device.every),
-            actions: self.action_specs(),
+            actions: self.actions_of(device.reader.is_some()),
+            reader: device.reader.clone(),
+            limits: device.limits(&self.limits, self.common_points()),
         }
     }
 
@@ -257,6 +271,11 @@ impl<D: Dialect> Profile<D> {
             points: group.points.iter().map(|point| Arc::clone(&point.common)).collect(),
         };
         self.groups.iter().map(group).collect()
+    }
+
+    fn actions_of(&self, has_reader: bool) -> Vec<ActionSpec> {
+        let has = |action: &&Action<D>| has_reader || !action.needs_reader;
+        self.actions.iter().filter(has).map(|action| action.spec.clone()).collect()
     }
 
     /// The actions with their arguments.

@@ -41,6 +41,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "code-scanner-line",
     "cpower-led",
     "ds205a-gate",
+    "eb-gate",
     "escpos-printer",
     "huawei-ups2000",
     "huidu-led",

@@ -5,6 +5,8 @@ use std::time::Duration;
 use kouan_protocol::{PointKind, PointName, Severity};
 use kouan_settings::Section;
 
+use super::limits::read_severity;
+
 /// What the changes of a state mean.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tells {
@@ -29,6 +31,8 @@ pub struct StateAlarm {
     pub condition: String,
     /// What to tell a person.
     pub text: String,
+    /// The same in Chinese; empty where nobody wrote it.
+    pub text_zh: String,
     /// Whether it is judged by the profile's polarity as long as nobody has proved another: for what must never be
     /// silent, where a wrong polarity shows at rest.
     pub unproved: bool,
@@ -98,16 +102,11 @@ fn read_alarm(table: &mut Section<'_>) -> Option<StateAlarm> {
     let word = table.string_required("word", "the word that it stands for, such as word = \"open\"");
     let day = Duration::from_secs(86_400);
     let after = table.duration_within("after", Duration::ZERO..=day, Duration::ZERO);
-    let severities = [
-        ("info", Severity::Info),
-        ("warning", Severity::Warning),
-        ("major", Severity::Major),
-        ("critical", Severity::Critical),
-    ];
-    table.require("severity", "how much it matters: \"info\", \"warning\", \"major\" or \"critical\"");
-    let severity = table.choice("severity", &severities);
+    let severity = read_severity(table);
     let condition = table.string_required("condition", "the alarm's name, such as condition = \"door-held\"");
     let text = table.string("text").unwrap_or_default();
+    let text_zh = table.string("text_zh").unwrap_or_default();
     let unproved = table.bool_or("unproved", false);
-    Some(StateAlarm { word: word?, after, severity: severity?, condition: condition?, text, unproved, raw: None })
+    let (word, severity, condition) = (word?, severity?, condition?);
+    Some(StateAlarm { word, after, severity, condition, text, text_zh, unproved, raw: None })
 }

@@ -1,4 +1,4 @@
-//! The common names of points and events, so that a rule or an inspection is written once for all models of a class.
+//! The common names of points, events and conditions of alarms, so that a rule or an inspection is written once for all models of a class.
 //!
 //! A point's name is a word of the list, or one with a place behind it: `door`, `door.1`, `temperature.room`,
 //! `power.voltage.l1`. A name outside the list must be declared in the profile: `own = ["gate.fault.bits"]`.
@@ -182,6 +182,52 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("button-pressed", "somebody called"),
 ];
 
+/// Every common condition of an alarm. A place or a name may stand behind: `door-open-long.2`.
+pub const CONDITIONS: &[(&str, &str)] = &[
+    ("on-battery", "the load runs on a battery"),
+    ("on-bypass", "the load runs on the bypass"),
+    ("output-off", "a UPS gives no power"),
+    ("power-lost", "nothing feeds the device"),
+    ("battery-low", "a battery is nearly empty"),
+    ("battery-charge-low", "a battery has little charge"),
+    ("battery-runtime-low", "a battery does not last long any more"),
+    ("battery-replace", "a battery is worn out"),
+    ("battery-disconnected", "a battery is not there"),
+    ("overload", "more load than is allowed"),
+    ("load-high", "nearly as much load as is allowed"),
+    ("voltage-low", "the voltage is too low"),
+    ("voltage-high", "the voltage is too high"),
+    ("temperature-high", "it is too warm"),
+    ("temperature-low", "it is too cold"),
+    ("humidity-high", "the air is too damp"),
+    ("humidity-low", "the air is too dry"),
+    ("leak", "water where none should be"),
+    ("leak-cable-broken", "a leak cable is broken"),
+    ("leak-cable-dirty", "a leak cable is dirty"),
+    ("smoke", "smoke"),
+    ("fire", "the fire panel's contact"),
+    ("door-open-long", "a door has been open for long"),
+    ("door-held", "a door controller says that a door is held open"),
+    ("door-alarm", "a door controller reports an alarm"),
+    ("slot-left-open", "a slot of a cabinet was left open"),
+    ("gate-fault", "a gate is broken"),
+    ("manual-release", "somebody disengaged a drive"),
+    ("tamper", "a cover was taken off"),
+    ("paper-low", "paper is nearly used up"),
+    ("paper-out", "there is no paper"),
+    ("cover-open", "the cover of a machine is open"),
+    ("cutter-fault", "the cutter of a printer is stuck"),
+    ("printer-offline", "a printer is off-line"),
+    ("sensor-fault", "a sensor is broken"),
+    ("air-conditioner-lost", "a gateway does not reach its air conditioner"),
+    ("clock-fast", "a device's clock is ahead"),
+    ("clock-slow", "a device's clock is behind"),
+    ("device-alarm", "an alarm of the device itself, with its name behind"),
+    ("fault", "something of the device is broken"),
+    ("stale", "a value is not read any more"),
+    ("device-unreachable", "a device is not reached"),
+];
+
 /// The word that a point's name begins with, the longest one.
 #[must_use]
 pub fn word(name: &str) -> Option<&'static Word> {
@@ -234,6 +280,21 @@ pub(super) fn check(profile: &Description, problems: &Problems) {
                 );
                 problems.add(point.line, "point.name", message);
             }
+        }
+    }
+    let of_states = profile
+        .points
+        .iter()
+        .filter_map(|point| Some((point.line, point.common.tells.as_ref()?.alarm.as_ref()?.condition.as_str())));
+    let of_limits = profile.limits.iter().map(|limit| (limit.line, limit.condition.as_str()));
+    let mut told = std::collections::BTreeSet::new();
+    for (line, condition) in of_states.chain(of_limits) {
+        let known = CONDITIONS.iter().any(|(known, _)| *known == condition);
+        if !known && !declared(condition) && told.insert((line, condition)) {
+            let message = format!(
+                "condition \"{condition}\" is not in the vocabulary; if only this model has it, list it in own at the top"
+            );
+            problems.add(line, "alarm.condition", message);
         }
     }
     for kind in &profile.events {

@@ -141,7 +141,7 @@ pub fn decode(buf: &mut BytesMut) -> Result<Option<Answer>, NoAnswer> {
     Ok(Some(answer))
 }
 
-fn crc(bytes: &[u8]) -> u16 {
+pub(super) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |crc, byte| {
         let shift = |crc: u16, _| if crc & 1 == 1 { (crc >> 1) ^ 0x8408 } else { crc >> 1 };
         (0..8).fold(crc ^ u16::from(*byte), shift)

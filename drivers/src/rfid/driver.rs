@@ -6,12 +6,14 @@ use kouan_protocol::Field;
 use kouan_settings::Section;
 
 use super::dialect::{Ask, Protocol, RfidDialect, RfidProfile};
+use super::explain;
 use super::heard::{Ended, Memory};
 use super::network::NetworkReader;
 use super::serial::{Reader, SerialReaders};
 use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
 use crate::driver::{Driver, DriverCx, DriverFuture};
 use crate::link::timing::TimingKeys;
+use crate::link::trace::{self, Direction, Piece};
 use crate::link::{ActError, Acted, LinkDevice, LinkSettings, Polled, TalkError, Talker, Timing, Turn, run_link};
 use crate::profile::{Description, ProfileStore};
 use crate::registry::DriverKind;
@@ -121,6 +123,15 @@ impl Talker for Session {
             polled.cells = cells.collect();
         }
         polled
+    }
+
+    fn explain(&self, device: usize, _group: usize, pieces: &mut [Piece]) {
+        let protocol = self.units[device].profile.model.protocol;
+        trace::explain_pieces(pieces, |direction, bytes| match protocol {
+            Protocol::M100 => explain::m100(bytes),
+            Protocol::Chafon { .. } => explain::chafon(bytes, direction == Direction::Received),
+            Protocol::Llrp { .. } => explain::llrp(bytes),
+        });
     }
 
     fn prepare(&mut self, _: usize, action: &str, _: &[Field]) -> Result<Self::Act, String> {

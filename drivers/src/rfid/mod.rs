@@ -13,6 +13,7 @@
 pub mod chafon;
 mod dialect;
 mod driver;
+mod explain;
 mod heard;
 pub mod llrp;
 pub mod m100;

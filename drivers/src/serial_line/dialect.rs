@@ -100,6 +100,8 @@ pub(super) struct Watched {
     pub(super) point: String,
     pub(super) word: String,
     pub(super) within: Duration,
+    /// Which part of the action it shows.
+    pub(super) part: Option<String>,
 }
 
 impl AnswerModel {
@@ -134,6 +136,11 @@ impl Dialect for SerialDialect {
 
     fn kind(&self) -> &'static str {
         "serial-line"
+    }
+
+    fn may_lack_groups(&self, _: &SerialModel) -> bool {
+        // Of some boards nothing that may be asked is published: they are only told.
+        true
     }
 
     fn read_model(&self, profile: &mut Section<'_>) -> Option<SerialModel> {
@@ -186,6 +193,7 @@ impl Dialect for SerialDialect {
     fn read_action(&self, model: &SerialModel, action: &mut Section<'_>) -> Option<SerialAction> {
         let request = read_template(action);
         let codes = read_codes(action);
+        let answer_is_own = action.has("answer");
         let answer = read_own_answer(action, model);
         let longest = answer.as_ref().map_or(1, AnswerModel::longest) as i64;
         let confirm = action.section("confirm").and_then(|mut table| {
@@ -198,9 +206,12 @@ impl Dialect for SerialDialect {
             let points = table.remaining_keys();
             points.into_iter().filter_map(|point| Some((point.clone(), table.string(&point)?))).collect()
         });
-        if confirm.is_none() && watch.is_empty() {
-            let hint = "what says that it was done: the byte, such as confirm = { at = 13, equals = 0x55 }, or a point, \
-                        such as watch = [{ point = \"lock.{slot}\", word = \"unlocked\", within = \"3s\" }]";
+        // An answer that repeats what was told says that it was done.
+        let repeats = answer_is_own && answer.as_ref().is_some_and(|answer| !answer.fixed.is_empty());
+        if confirm.is_none() && watch.is_empty() && !repeats {
+            let hint = "what says that it was done: the byte, such as confirm = { at = 13, equals = 0x55 }, a point, \
+                        such as watch = [{ point = \"lock.{slot}\", word = \"unlocked\", within = \"3s\" }], or an \
+                        answer of its own with fixed bytes";
             action.problem("confirm", format!("this is missing: {hint}"));
         }
         let (request, answer, requires) = (request?, answer?, requires.unwrap_or_default());
@@ -208,6 +219,9 @@ impl Dialect for SerialDialect {
     }
 
     fn check(&self, profile: &SerialProfile, problems: &Problems) {
+        if profile.groups.is_empty() && profile.actions.is_empty() {
+            problems.add(1, "group", "a profile needs at least one [[group]] with points, or an [[action]]");
+        }
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
             problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
         }
@@ -264,7 +278,8 @@ fn read_watched(table: &mut Section<'_>) -> Option<Watched> {
     let word = table.string_required("word", "what it must show");
     let range = Duration::from_millis(200)..=Duration::from_secs(600);
     let within = table.duration_within("within", range, Duration::from_secs(3));
-    Some(Watched { point: point?, word: word?, within })
+    let part = table.string("part");
+    Some(Watched { point: point?, word: word?, within, part })
 }
 
 /// The answer of one group or action, where it differs from the model's.

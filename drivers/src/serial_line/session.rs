@@ -193,7 +193,10 @@ impl Talker for Session {
         for watched in &speak.watch {
             let (group, column, expected, text) = look(&watched.point, &watched.word)?;
             match expected {
-                Some(expected) => watch.push(WatchStep { group, column, expected, text, within: watched.within }),
+                Some(expected) => {
+                    let (within, part) = (watched.within, watched.part.clone());
+                    watch.push(WatchStep { group, column, expected, text, within, part });
+                }
                 None => unproved = Some(text),
             }
         }

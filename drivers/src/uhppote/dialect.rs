@@ -30,6 +30,16 @@ pub(super) enum Ask {
     Door(u8),
 }
 
+impl Ask {
+    /// The function that asks it.
+    pub(super) fn function(self) -> u8 {
+        match self {
+            Self::Status => function::STATUS,
+            Self::Door(_) => function::GET_DOOR,
+        }
+    }
+}
+
 /// Where a point stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Address {

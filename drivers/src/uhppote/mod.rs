@@ -9,6 +9,7 @@
 pub mod codec;
 mod dialect;
 mod events;
+mod explain;
 mod session;
 mod settings;
 

@@ -10,9 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use super::codec::{LENGTH, Packet, function};
 use super::dialect::{Address, Ask, UhppoteProfile};
 use super::events::{Handed, heard, lost};
+use super::explain;
 use crate::device_clock::DeviceZone;
 use crate::driver::RawValue;
-use crate::link::trace::{self, Direction};
+use crate::link::trace::{self, Direction, Piece};
 use crate::link::{ActError, Acted, AskError, HeardEvent, Polled, TalkError, Talker, Timing, Turn};
 
 /// The port of controllers, which the system may give to a client: it would then hear its own requests.
@@ -234,6 +235,13 @@ impl Talker for Session {
             polled.trouble = self.fetch(device, packet.number(8), turn, &mut polled.events).await.err();
         }
         polled
+    }
+
+    fn explain(&self, device: usize, group: usize, pieces: &mut [Piece]) {
+        let group = &self.units[device].profile.groups[group];
+        let points: Vec<_> = group.points.iter().map(|point| (point.address, &*point.common)).collect();
+        let asked = group.ask.function();
+        trace::explain_pieces(pieces, |direction, bytes| explain::packets(direction, bytes, asked, &points));
     }
 
     fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {

@@ -6,6 +6,7 @@
 pub mod codec;
 mod dialect;
 mod events;
+mod explain;
 pub mod record;
 mod session;
 mod settings;

@@ -10,9 +10,11 @@ use kouan_protocol::{Clock, Field, HealthLevel, QualityReason};
 use super::codec::{self, Frame, FrameError, command};
 use super::dialect::{Address, ZktecoProfile};
 use super::events::heard;
+use super::explain;
 use super::record::{Record, Status, read_binary, read_text};
 use crate::device_clock::DeviceZone;
 use crate::driver::RawValue;
+use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, AskError, Asker, HeardEvent, LinkSettings, Patience, Polled, TalkError, Talker,
     Timing, Turn,
@@ -257,6 +259,10 @@ impl Talker for Session {
                 Polled { cells: cells.collect(), events, ..Polled::default() }
             }
         }
+    }
+
+    fn explain(&self, _device: usize, _group: usize, pieces: &mut [Piece]) {
+        trace::explain_pieces(pieces, |_, bytes| explain::frames(bytes));
     }
 
     fn prepare(&mut self, _device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, String> {

@@ -27,6 +27,11 @@ impl Words {
     pub(in crate::cli) fn is_chinese(self) -> bool {
         self.language == Language::Chinese
     }
+
+    /// A text that somebody wrote in both languages; in English where there is no Chinese one.
+    pub(in crate::cli) fn either<'t>(self, english: &'t str, chinese: &'t str) -> &'t str {
+        if self.is_chinese() && !chinese.is_empty() { chinese } else { english }
+    }
 }
 
 impl Language {

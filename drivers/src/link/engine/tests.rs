@@ -111,7 +111,7 @@ impl Talker for FakeTalker {
             "seen" | "unseen" => {
                 let expected = if act == "seen" { 7 } else { 8 };
                 let text = "lock = open".to_owned();
-                let step = WatchStep { group: 0, column: 0, expected, text, within: SECOND * 5 };
+                let step = WatchStep { group: 0, column: 0, expected, text, within: SECOND * 5, part: None };
                 Ok(Acted { fields: Vec::new(), steps: vec![step.clone(), step] })
             }
             _ => Ok(Acted::default()),

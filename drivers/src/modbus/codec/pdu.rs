@@ -97,6 +97,11 @@ pub enum Request {
         /// The values, at most 123.
         values: Vec<u16>,
     },
+    /// A function of the maker's own without data, which is answered with itself: 0x42 of an energy meter.
+    Bare {
+        /// The function code, 65 to 72 or 100 to 110.
+        function: u8,
+    },
 }
 
 /// What a device answers.
@@ -163,6 +168,7 @@ impl Request {
             Self::WriteRegister { .. } => 6,
             Self::WriteCoils { .. } => 15,
             Self::WriteRegisters { .. } => 16,
+            Self::Bare { function } => *function,
         }
     }
 
@@ -196,6 +202,7 @@ impl Request {
                 out.put_u8((values.len() * 2) as u8);
                 values.iter().for_each(|value| out.put_u16(*value));
             }
+            Self::Bare { .. } => {}
         }
     }
 
@@ -204,6 +211,7 @@ impl Request {
     pub fn answer_length(&self) -> usize {
         match self {
             Self::Read { function, count, .. } => 2 + function.byte_count(*count),
+            Self::Bare { .. } => 1,
             _ => 5,
         }
     }
