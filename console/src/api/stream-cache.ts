@@ -32,7 +32,8 @@ export function patchPages<T>(
 export function patchPoints(points: Point[], changes: ReadonlyMap<string, PointChange>): Point[] {
   return points.map((point) => {
     const change = changes.get(point.point);
-    return change ? { ...point, ...change } : point;
+    // A reading that was just told is not stale.
+    return change ? { ...point, stale: false, ...change } : point;
   });
 }
 

@@ -34,7 +34,7 @@ export function pointName(code: string, whole: Look, part: Look, isChinese: bool
   }
   // Between Chinese and anything else stands a blank, between Chinese words none.
   return filled.reduce((left, right) => {
-    const meets = /[\u3000-\u9fff：]$/.test(left) && /^[\u3000-\u9fff]/.test(right);
+    const meets = /：$/.test(left) || (/[\u3000-\u9fff]$/.test(left) && /^[\u3000-\u9fff]/.test(right));
     return meets ? left + right : `${left} ${right}`;
   });
 }

@@ -58,7 +58,7 @@ export function Age({ ms, site }: Omit<TimeProps, 'style'>) {
   return (
     <Tooltip label={<AgeLabel ms={ms} zone={zone} />}>
       <time dateTime={new Date(ms).toISOString()} className="k-num">
-        {text(Math.max(0, now - ms))}
+        {text(Math.max(0, Math.floor((now - ms) / 1000) * 1000))}
       </time>
     </Tooltip>
   );

@@ -31,7 +31,7 @@ describe('times', () => {
     expect(duration(2 * 3_600_000 + 61_000)).toEqual({ key: 'h_min', a: 2, b: 1 });
     expect(duration(3 * 86_400_000 + 3_600_000)).toEqual({ key: 'd_h', a: 3, b: 1 });
     expect(duration(40 * 86_400_000 + 3_600_000)).toEqual({ key: 'd', a: 40, b: 0 });
-    expect(duration(-5)).toEqual({ key: 'ms', a: 0, b: 0 });
+    expect(duration(-5)).toEqual({ key: 's', a: 0, b: 0 });
   });
 });
 

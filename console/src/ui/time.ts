@@ -73,7 +73,7 @@ export interface Duration {
 /** A length in at most two units, cut, not rounded: nobody waited longer than it says. */
 export function duration(ms: number): Duration {
   const seconds = Math.floor(Math.max(0, ms) / 1000);
-  if (ms < 1000) return { key: 'ms', a: Math.round(Math.max(0, ms)), b: 0 };
+  if (ms > 0 && ms < 1000) return { key: 'ms', a: Math.round(ms), b: 0 };
   if (seconds < 60) return { key: 's', a: seconds, b: 0 };
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) {

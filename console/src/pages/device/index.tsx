@@ -33,6 +33,8 @@ export default function DevicePage() {
   } = useQuery({
     queryKey: ['device', id],
     queryFn: ({ signal }) => api.get<DeviceDetail>(`/devices/${encodeURIComponent(id)}`, {}, signal),
+    // The stream tells what comes; that something should have come and did not, only the collector knows.
+    refetchInterval: 15_000,
   });
   if (!device) {
     return (

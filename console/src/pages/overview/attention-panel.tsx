@@ -1,4 +1,5 @@
 /** The alarms that somebody should look at now. */
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { usePagedList } from '../../api/lists';
 import type { Alarm } from '../../api/types';
@@ -10,15 +11,19 @@ import { Panel } from '../../ui/page';
 import { SiteName } from '../../ui/site-name';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { Age } from '../../ui/time-text';
+import { needy } from './order';
 import classes from './overview.module.css';
 
+/** More are read than shown: some of the first may be over by now. */
+const READ = 100;
 const SHOWN = 12;
 
 export function AttentionPanel() {
   const { t } = useTranslation('overview');
   const [site] = useSite();
-  const list = usePagedList<Alarm>(['alarms'], '/alarms', { state: 'open', order: 'severity', site }, SHOWN);
-  const open = list.rows.filter((alarm) => alarm.state !== 'closed').slice(0, SHOWN);
+  const query = useMemo(() => ({ state: 'open', order: 'severity', site }), [site]);
+  const list = usePagedList<Alarm>(['alarms'], '/alarms', query, READ);
+  const open = needy(list.rows).slice(0, SHOWN);
   return (
     <Panel title={t('attention')} aside={<AppLink to="/alarms">{t('allAlarms')}</AppLink>} flush>
       {list.isFirstLoad && <LoadingState />}

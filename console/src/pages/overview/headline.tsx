@@ -68,7 +68,9 @@ export function Headline({ overview }: { overview: Overview }) {
               '—'
             )}
             <small className={classes['tileNote']} data-below>
-              {t('within', { share: shareText(alarms.response?.within_10_min) })}
+              {alarms.response && alarms.response.count > 0
+                ? t('within', { share: shareText(alarms.response.within_10_min) })
+                : t('noResponse')}
             </small>
           </span>
         </div>

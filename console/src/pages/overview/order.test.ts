@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { segments, worstAgents, worstClasses, worstSites } from './order';
+import type { Alarm } from '../../api/types';
+import { needy, segments, worstAgents, worstClasses, worstSites } from './order';
 
 const site = (name: string, unreachable: number, worst: 'critical' | 'info' | null, total = 100) => ({
   site: name,
@@ -43,6 +44,19 @@ describe('worst first', () => {
     const agents = [of('a', true, 1), of('b', true, 900), of('c', false, 0)];
     expect(worstAgents(agents).map((each) => each.agent)).toEqual(['c', 'b', 'a']);
   });
+});
+
+it('what needs attention stands before what is over, then by severity, then what nobody saw', () => {
+  const of = (id: string, severity: string, state: string, seen: number | null) =>
+    ({ id, severity, state, acknowledged_ms: seen, last_raised_ms: 0 }) as Alarm;
+  const alarms = [
+    of('over', 'critical', 'cleared', null),
+    of('gone', 'critical', 'closed', null),
+    of('seen', 'major', 'raised', 5),
+    of('new', 'major', 'raised', null),
+    of('small', 'info', 'raised', null),
+  ];
+  expect(needy(alarms).map(({ id }) => id)).toEqual(['new', 'seen', 'small', 'over']);
 });
 
 describe('a bar', () => {

@@ -1,5 +1,5 @@
 /** The order of what is shown: whatever needs somebody first. */
-import type { ByLevel, HealthLevel, Overview, Severity } from '../../api/types';
+import type { Alarm, ByLevel, HealthLevel, Overview, Severity } from '../../api/types';
 import { LEVELS } from '../../ui/badges';
 
 const SEVERITY_WEIGHT: Record<Severity, number> = { critical: 4, major: 3, warning: 2, info: 1 };
@@ -41,6 +41,20 @@ export function worstAgents(agents: Overview['agents']): Overview['agents'] {
   return [...agents].sort(
     (a, b) =>
       Number(a.online) - Number(b.online) || waiting(b) - waiting(a) || a.agent.localeCompare(b.agent),
+  );
+}
+
+/** Alarms that somebody should look at: what stands before what is over, then the worst, then what nobody saw. */
+export function needy(alarms: readonly Alarm[]): Alarm[] {
+  const open = alarms.filter((alarm) => alarm.state !== 'closed');
+  const stands = (alarm: Alarm) => Number(alarm.state === 'raised');
+  const isNew = (alarm: Alarm) => Number(alarm.acknowledged_ms === null);
+  return open.sort(
+    (a, b) =>
+      stands(b) - stands(a) ||
+      SEVERITY_WEIGHT[b.severity] - SEVERITY_WEIGHT[a.severity] ||
+      isNew(b) - isNew(a) ||
+      b.last_raised_ms - a.last_raised_ms,
   );
 }
 
