@@ -65,12 +65,15 @@ pub fn agent_config(topology: &Topology, site: &str, collector_url: Option<&str>
         quoted(collector_url.unwrap_or("http://127.0.0.1:8470"))
     );
     if collector_url.is_some_and(|url| url.starts_with("https:")) {
-        text.push_str("# With https: the pin that `kouan-collector fingerprint` prints, or ca_file.\n# pin = \"sha256:…\"\n");
+        text.push_str(
+            "# With https: the pin that `kouan-collector fingerprint` prints, or ca_file.\n# pin = \"sha256:…\"\n",
+        );
     }
     let mut devices = 0;
     for (number, ((kind, settings), members)) in links.iter().enumerate() {
         // Writing to a text does not fail.
-        let _ = write!(text, "\n[[link]]\nname = {}\nkind = {}\n", quoted(&format!("{kind}-{}", number + 1)), quoted(kind));
+        let _ =
+            write!(text, "\n[[link]]\nname = {}\nkind = {}\n", quoted(&format!("{kind}-{}", number + 1)), quoted(kind));
         write_settings(&mut text, settings);
         for (id, asset, address) in members {
             devices += 1;
@@ -91,7 +94,12 @@ fn key(id: &AssetId, asset: &Asset) -> String {
     asset.key.clone().unwrap_or_else(|| id.to_string())
 }
 
-fn write_device(text: &mut String, topology: &Topology, (id, asset): (&AssetId, &Asset), settings: &[(String, String)]) {
+fn write_device(
+    text: &mut String,
+    topology: &Topology,
+    (id, asset): (&AssetId, &Asset),
+    settings: &[(String, String)],
+) {
     let _ = write!(text, "\n[[link.device]]\nname = {}\nlabel = {}\n", quoted(&key(id, asset)), quoted(&asset.name));
     if !asset.profile.is_empty() {
         let _ = writeln!(text, "profile = {}", quoted(&asset.profile));
@@ -101,7 +109,9 @@ fn write_device(text: &mut String, topology: &Topology, (id, asset): (&AssetId, 
         let _ = writeln!(text, "area = {}", quoted(&topology.area_path(area).join(AREA_JOINT)));
     }
     let parent = asset.parent.as_ref().and_then(|parent| Some((parent, topology.asset(parent)?)));
-    if let Some((parent_id, parent)) = parent.filter(|(_, parent)| matches!(Address::parse(&parent.address), Ok(Some(_)))) {
+    if let Some((parent_id, parent)) =
+        parent.filter(|(_, parent)| matches!(Address::parse(&parent.address), Ok(Some(_))))
+    {
         let _ = writeln!(text, "parent = {}", quoted(&key(parent_id, parent)));
     }
     write_settings(text, settings);
@@ -117,7 +127,9 @@ fn write_settings(text: &mut String, settings: &[(String, String)]) {
 
 /// TOML has no numbers such as `007` or `+7`.
 fn is_plain_number(text: &str) -> bool {
-    text == "0" || text.trim_start_matches('-').starts_with(|digit: char| ('1'..='9').contains(&digit)) && !text.starts_with('+')
+    text == "0"
+        || text.trim_start_matches('-').starts_with(|digit: char| ('1'..='9').contains(&digit))
+            && !text.starts_with('+')
 }
 
 fn quoted(text: &str) -> String {

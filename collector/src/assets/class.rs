@@ -13,12 +13,7 @@ pub struct ClassName {
     pub also: &'static [&'static str],
 }
 
-const fn class(
-    id: &'static str,
-    zh: &'static str,
-    en: &'static str,
-    also: &'static [&'static str],
-) -> ClassName {
+const fn class(id: &'static str, zh: &'static str, en: &'static str, also: &'static [&'static str]) -> ClassName {
     ClassName { id, zh, en, also }
 }
 

@@ -80,8 +80,31 @@ const NAMES: &[(Column, &str, &str, &str, &[&str])] = &[
 
 /// The columns of an export, in order.
 pub(super) const EXPORTED: [Column; 25] = [
-    Id, Site, Area, Name, Class, Key, Maker, Model, Serial, Profile, Address, Interfaces, Rack, RackUnit, HeightUnits,
-    Installed, WarrantyUntil, Licences, Owner, Documents, Parent, Neighbours, Device, Note, Tags,
+    Id,
+    Site,
+    Area,
+    Name,
+    Class,
+    Key,
+    Maker,
+    Model,
+    Serial,
+    Profile,
+    Address,
+    Interfaces,
+    Rack,
+    RackUnit,
+    HeightUnits,
+    Installed,
+    WarrantyUntil,
+    Licences,
+    Owner,
+    Documents,
+    Parent,
+    Neighbours,
+    Device,
+    Note,
+    Tags,
 ];
 
 impl Column {
@@ -216,7 +239,9 @@ fn entries(text: &str) -> Vec<String> {
 
 /// Entries of a list whose entries may have commas.
 pub(super) fn long_entries(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['；', '\n']).flat_map(|part| part.split("; ")).map(|part| part.trim().trim_end_matches(';'))
+    text.split(['；', '\n'])
+        .flat_map(|part| part.split("; "))
+        .map(|part| part.trim().trim_end_matches(';'))
         .filter(|part| !part.is_empty())
 }
 
@@ -321,8 +346,10 @@ mod tests {
             assert_eq!(Column::meant_by(text), Some(column), "{text}");
         }
         assert_eq!(Column::meant_by("金额"), None);
-        let names: Vec<&str> =
-            NAMES.iter().flat_map(|entry| [entry.1, entry.2, entry.3].into_iter().chain(entry.4.iter().copied())).collect();
+        let names: Vec<&str> = NAMES
+            .iter()
+            .flat_map(|entry| [entry.1, entry.2, entry.3].into_iter().chain(entry.4.iter().copied()))
+            .collect();
         for name in names {
             assert_eq!(NAMES.iter().filter(|entry| Column::meant_by(name) == Some(entry.0)).count(), 1, "{name}");
         }
@@ -335,7 +362,8 @@ mod tests {
 
     #[test]
     fn dates_are_read_as_people_write_them() {
-        for text in ["2026-01-05", "2026/1/5", "20260105", "2026.1.5", "2026年1月5日", "46027", "2026-01-05 00:00:00"] {
+        for text in ["2026-01-05", "2026/1/5", "20260105", "2026.1.5", "2026年1月5日", "46027", "2026-01-05 00:00:00"]
+        {
             assert_eq!(date(text).unwrap().as_deref(), Some("2026-01-05"), "{text}");
         }
         assert_eq!(date("").unwrap(), None);

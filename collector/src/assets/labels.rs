@@ -83,7 +83,8 @@ pub fn label_sheet(topology: &Topology, rows: &[AssetRow], sheet: &LabelSheet) -
 fn code(content: &str) -> Result<String, StoreError> {
     // Level M of correction by default; the quiet zone of four modules is part of the code (ISO/IEC 18004).
     let code = QRBuilder::new(content).ecl(fast_qr::ECL::M).build();
-    let code = code.map_err(|error| StoreError::Damaged { what: "the text of a QR code", problem: format!("{error:?}") })?;
+    let code =
+        code.map_err(|error| StoreError::Damaged { what: "the text of a QR code", problem: format!("{error:?}") })?;
     Ok(SvgBuilder::default().margin(4).to_str(&code))
 }
 

@@ -1,10 +1,10 @@
 //! Lists of assets.
 
-use rusqlite::{Connection, params_from_iter};
 use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, params_from_iter};
 
-use super::rows::{COLUMNS, read};
 use super::AssetRow;
+use super::rows::{COLUMNS, read};
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
 
@@ -99,9 +99,7 @@ pub fn list(
     if let Some(sites) = scope.to_sql() {
         add("site IN (SELECT value FROM json_each(?))", Sql::Text(sites));
     }
-    for (column, wanted) in
-        [("site = ?", &filter.site), ("class = ?", &filter.class), ("parent = ?", &filter.parent)]
-    {
+    for (column, wanted) in [("site = ?", &filter.site), ("class = ?", &filter.class), ("parent = ?", &filter.parent)] {
         if let Some(wanted) = wanted {
             add(column, Sql::Text(wanted.clone()));
         }
@@ -133,10 +131,8 @@ pub fn list(
         conditions.push(format!("({column}, id) > (?{}, ?{})", place + 1, place + 2));
         values.extend([Sql::Text(key), Sql::Text(id)]);
     }
-    let sql = format!(
-        "SELECT {COLUMNS} FROM assets WHERE {} ORDER BY {column}, id LIMIT {limit}",
-        conditions.join(" AND ")
-    );
+    let sql =
+        format!("SELECT {COLUMNS} FROM assets WHERE {} ORDER BY {column}, id LIMIT {limit}", conditions.join(" AND "));
     conn.prepare(&sql)
         .and_then(|mut statement| statement.query_map(params_from_iter(values), read)?.collect())
         .during("read assets")

@@ -37,7 +37,7 @@ pub use plans::{MOST_POSITIONS, PLAN_BYTES, Plan, Position, picture_type, plan, 
 pub use rows::{find, load};
 pub use sites::{MapPlace, SiteDraft, SiteRow, check_id as check_site_id, list as sites, put as put_site};
 pub use suggest::{Suggestion, suggestions};
-pub use topology::{AREA_JOINT, Area, SharedTopology, Topology, is_within};
+pub use topology::{AREA_JOINT, Area, SharedTopology, Topology, is_wanted, is_within};
 pub use trouble::{Trouble, Words};
 pub use working::MOST_ASSETS;
 pub(crate) use working::Working;

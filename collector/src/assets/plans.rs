@@ -63,8 +63,9 @@ pub fn picture_type(bytes: &[u8]) -> Option<&'static str> {
 pub fn plan(conn: &Connection, area: &AreaId) -> Result<Option<Plan>, StoreError> {
     conn.prepare_cached("SELECT media_type, digest, picture FROM area_plans WHERE area = ?1")
         .and_then(|mut statement| {
-            let read =
-                |row: &rusqlite::Row<'_>| Ok(Plan { media_type: row.get(0)?, digest: row.get(1)?, picture: row.get(2)? });
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Plan { media_type: row.get(0)?, digest: row.get(1)?, picture: row.get(2)? })
+            };
             statement.query_row([area.as_str()], read).optional()
         })
         .during("read a plan")
@@ -177,8 +178,10 @@ impl Working<'_> {
 
 fn others_bytes(transaction: &Transaction<'_>, area: &AreaId) -> Result<i64, StoreError> {
     transaction
-        .query_row("SELECT coalesce(sum(length(picture)), 0) FROM area_plans WHERE area <> ?1", [area.as_str()], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT coalesce(sum(length(picture)), 0) FROM area_plans WHERE area <> ?1",
+            [area.as_str()],
+            |row| row.get(0),
+        )
         .during("measure the plans")
 }

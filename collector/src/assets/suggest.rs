@@ -45,8 +45,7 @@ pub fn suggestions(topology: &Topology, fleet: &Fleet, scope: &Scope, site: Opti
     for (because, of_asset, of_device) in ways {
         let asset_marks = assets.iter().map(|(id, asset)| ((asset.site.as_str(), of_asset(id, asset)), (*id, *asset)));
         let asset_marks = unique(asset_marks);
-        let device_marks =
-            unique(devices.iter().map(|device| ((device.site.as_str(), of_device(device)), *device)));
+        let device_marks = unique(devices.iter().map(|device| ((device.site.as_str(), of_device(device)), *device)));
         for (mark, (id, asset)) in asset_marks {
             let Some(device) = device_marks.get(&mark) else { continue };
             if found.contains_key(id) || !taken.insert(device.id.clone()) {

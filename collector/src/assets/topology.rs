@@ -150,9 +150,8 @@ impl Topology {
     /// Areas that somebody may mean by `text`, an id, a name or a path of names, with everything in them.
     #[must_use]
     pub fn areas_meant_by(&self, text: &str) -> BTreeSet<AreaId> {
-        let is_meant = |area: &&Arc<Area>| {
-            area.id.as_str() == text || area.name == text || self.area_text(&area.id) == text
-        };
+        let is_meant =
+            |area: &&Arc<Area>| area.id.as_str() == text || area.name == text || self.area_text(&area.id) == text;
         self.areas.values().filter(is_meant).flat_map(|area| self.subtree(&area.id)).collect()
     }
 
@@ -251,6 +250,12 @@ impl Topology {
 #[must_use]
 pub fn is_within(wanted: &str, actual: &str) -> bool {
     actual.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(AREA_JOINT))
+}
+
+/// Whether a device whose area is `actual` is among those that a filter for `wanted` leaves; without one all are.
+#[must_use]
+pub fn is_wanted(wanted: Option<&str>, actual: &str) -> bool {
+    wanted.is_none_or(|wanted| is_within(wanted, actual))
 }
 
 /// Whether an agent says that the device hangs on another one.

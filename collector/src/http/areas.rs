@@ -67,7 +67,11 @@ pub(super) async fn list(
 /// An area.
 #[utoipa::path(get, path = "/api/v1/areas/{id}", tag = "assets", params(("id" = String, Path)),
     responses((status = 200, body = AreaRow), (status = "4XX", content_type = "application/problem+json", body = Problem)))]
-pub(super) async fn detail(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<Json<AreaRow>, Problem> {
+pub(super) async fn detail(
+    State(shared): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<AreaRow>, Problem> {
     Ok(Json(one(&shared, &caller.sites, &id.into()).await?))
 }
 

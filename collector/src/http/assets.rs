@@ -43,9 +43,7 @@ impl From<AssetProblem> for Problem {
             AssetProblem::Changed(revision) => {
                 Self::conflict(format!("somebody changed it meanwhile; its revision is {revision} now"))
             }
-            AssetProblem::Wrong(troubles) => {
-                Self::invalid(troubles.iter().map(assets::Trouble::english).collect())
-            }
+            AssetProblem::Wrong(troubles) => Self::invalid(troubles.iter().map(assets::Trouble::english).collect()),
             AssetProblem::Conflict(detail) => Self::conflict(detail),
         }
     }

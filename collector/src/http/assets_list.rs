@@ -83,7 +83,8 @@ impl Filter {
                 Problem::invalid(vec!["expiring_within must be a number of days such as 90d".to_owned()])
             })
         });
-        let areas = self.area.as_ref().map(|area| topology.areas_meant_by(area).iter().map(ToString::to_string).collect());
+        let areas =
+            self.area.as_ref().map(|area| topology.areas_meant_by(area).iter().map(ToString::to_string).collect());
         Ok(AssetFilter {
             site: self.site.clone(),
             areas,
@@ -160,11 +161,7 @@ pub(super) async fn export(
     let rows = filter.all(&shared, caller.sites, MOST_ASSETS).await?;
     let (topology, day) = (shared.topology.now(), assets::day_of(shared.clock.wall()));
     let made = tokio::task::spawn_blocking(move || {
-        if is_csv {
-            assets::csv_text(&topology, &rows, chinese)
-        } else {
-            assets::xlsx_file(&topology, &rows, chinese)
-        }
+        if is_csv { assets::csv_text(&topology, &rows, chinese) } else { assets::xlsx_file(&topology, &rows, chinese) }
     });
     let bytes = made.await.map_err(|_| Problem::internal())??;
     Ok(if is_csv {

@@ -10,6 +10,7 @@ use super::extract::{Caller, Params};
 use super::page::Paging;
 use super::readings::time;
 use super::{AppState, Problem, Shared, rfc3339};
+use crate::assets;
 use crate::availability::{self, Tally};
 use crate::state::{self, Device};
 use crate::store::StoreError;
@@ -29,7 +30,7 @@ pub(super) struct Filter {
     class: Option<String>,
     /// At this site.
     site: Option<String>,
-    /// In this area.
+    /// In this area or a part of it: an area's id, or the path of its name such as `A / B`.
     area: Option<String>,
     /// From this time on, RFC 3339 or milliseconds; a day before `to` by default.
     from: Option<String>,
@@ -68,7 +69,7 @@ impl Filter {
         equal(&self.device, device.id.as_str())
             && equal(&self.class, &device.spec.class)
             && equal(&self.site, &device.site)
-            && equal(&self.area, device.area())
+            && assets::is_wanted(self.area.as_deref(), device.area())
     }
 }
 
@@ -161,8 +162,9 @@ pub(super) struct Answer {
 pub(super) async fn of_devices(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(filter): Params<Filter>,
+    Params(mut filter): Params<Filter>,
 ) -> Result<Json<Answer>, Problem> {
+    shared.resolve_area(&mut filter.area);
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let limit = paging.limit()?;
     let now = shared.clock.wall();

@@ -16,6 +16,7 @@ use super::extract::{Caller, Params};
 use super::readings::time;
 use super::series::{spans, spent, window_ms};
 use super::{AppState, Problem, rfc3339};
+use crate::assets;
 use crate::availability::Tally;
 use crate::telemetry::{Resolution, WindowsQuery};
 
@@ -109,8 +110,9 @@ fn is_camera(class: &str) -> bool {
 pub(super) async fn summary(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(wanted): Params<Wanted>,
+    Params(mut wanted): Params<Wanted>,
 ) -> Result<Json<Figures>, Problem> {
+    shared.resolve_area(&mut wanted.area);
     let now = shared.clock.wall();
     let zone = wanted.zone.as_deref().unwrap_or(ZONE);
     let tz = TimeZone::get(zone).map_err(|_| invalid(format!("zone: \"{zone}\" is not known; try {ZONE}")))?;
@@ -132,7 +134,7 @@ pub(super) async fn summary(
     for device in shared.fleet().devices().filter(|device| {
         caller.sites.covers(&device.site)
             && equal(&wanted.site, &device.site)
-            && equal(&wanted.area, device.area())
+            && assets::is_wanted(wanted.area.as_deref(), device.area())
             && equal(&wanted.class, &device.spec.class)
     }) {
         keys.push(match by {

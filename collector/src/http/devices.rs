@@ -14,6 +14,7 @@ use super::extract::{Caller, Id, Input, Params};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, Shared, rfc3339};
 use crate::alarms;
+use crate::assets;
 use crate::audit::{self, Deed};
 use crate::auth::Scope;
 use crate::state::{self, BindingRow, Device, DeviceId, MoveProblem, PointState};
@@ -57,8 +58,10 @@ pub(super) struct DeviceView {
     key: String,
     /// The link that it hangs on.
     link: String,
-    /// The device whose failure hides it.
+    /// The device whose failure hides it, as its agent calls it.
     parent: Option<String>,
+    /// Its asset.
+    asset: Option<String>,
     /// Whether an agent speaks to it under that name.
     bound: bool,
     /// Whether its agent's configuration has it.
@@ -175,11 +178,11 @@ pub(super) struct DeviceFilter {
     site: Option<String>,
     /// Of this class.
     class: Option<String>,
-    /// In this area.
+    /// In this area or a part of it: an area's id, or the path of its name such as `A / B`.
     area: Option<String>,
     /// Spoken to by this agent.
     agent: Option<String>,
-    /// With this health.
+    /// With this health, or one of several separated by commas.
     health: Option<String>,
     /// With this text in id, name, label, class or area.
     q: Option<String>,
@@ -200,10 +203,15 @@ impl DeviceFilter {
         scope.covers(&device.site)
             && equal(&self.site, &device.site)
             && equal(&self.class, &device.spec.class)
-            && equal(&self.area, device.area())
+            && assets::is_wanted(self.area.as_deref(), device.area())
             && equal(&self.agent, device.agent.as_str())
-            && equal(&self.health, level_name(device))
+            && self.health.as_deref().is_none_or(|wanted| wanted.split(',').any(|level| level == level_name(device)))
             && self.q.as_ref().is_none_or(contains)
+    }
+
+    /// Finds the area that is meant by an id.
+    pub(super) fn resolve(&mut self, shared: &Shared) {
+        shared.resolve_area(&mut self.area);
     }
 
     /// The site, if only one is wanted.
@@ -234,6 +242,7 @@ fn view(shared: &Shared, device: &Device, alarms: &HashMap<String, u64>) -> Devi
         key: device.key.to_string(),
         link: device.spec.link.clone(),
         parent: parent.map(ToString::to_string),
+        asset: shared.topology.now().asset_of(&device.id).map(ToString::to_string),
         bound: device.binding.is_some(),
         configured: device.configured,
         health: HealthView {
@@ -298,8 +307,8 @@ pub(super) struct DevicePage {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Sorting {
-    /// `id` (the default), `label`, `health` (the worst first), `area`, `class`, `site` or `agent`; with `-` in front the
-    /// other way round.
+    /// `id` (the default), `label`, `health` (the worst first), `area`, `class`, `site`, `agent`, `alarms` (the most
+    /// first) or `since` (the latest change of health first); with `-` in front the other way round.
     sort: Option<String>,
 }
 
@@ -310,15 +319,16 @@ pub(super) struct Sorting {
 pub(super) async fn list(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(filter): Params<DeviceFilter>,
+    Params(mut filter): Params<DeviceFilter>,
     Params(sorting): Params<Sorting>,
 ) -> Result<Json<DevicePage>, Problem> {
+    filter.resolve(&shared);
     let (paging, order) = (filter.paging(), DeviceOrder::named(sorting.sort.as_deref())?);
     let limit = paging.limit()?;
     let alarms = shared.state_readers.read(alarms::count_by_device).await?;
     let fleet = shared.fleet();
     let found = fleet.devices().filter(|device| filter.matches(&caller.sites, device));
-    let page = order.page(found, paging.cursor.as_deref(), limit)?;
+    let page = order.page(found, &alarms, paging.cursor.as_deref(), limit)?;
     let items = page.rows.into_iter().map(|device| view(&shared, device, &alarms)).collect();
     Ok(Json(DevicePage { items, next: page.next, total: page.total }))
 }
@@ -352,8 +362,9 @@ pub(super) async fn detail(
 pub(super) async fn latest(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(filter): Params<DeviceFilter>,
+    Params(mut filter): Params<DeviceFilter>,
 ) -> Result<Json<Page<LatestView>>, Problem> {
+    filter.resolve(&shared);
     let paging = filter.paging();
     let limit = paging.limit()?;
     let cursor = paging.cursor.unwrap_or_default();
@@ -408,6 +419,11 @@ pub(super) async fn rename(
     let long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > limit);
     if long(&names.label) || long(&names.area) {
         return Err(Problem::invalid(vec![format!("label and area have at most {limit} bytes")]));
+    }
+    let topology = shared.topology.now();
+    let asset = topology.asset_of(&device.id).filter(|_| names.area.is_some());
+    if let Some(asset) = asset.filter(|asset| topology.asset(asset).is_some_and(|asset| asset.area.is_some())) {
+        return Err(Problem::conflict(format!("the device stands where its asset {asset} does: change that")));
     }
     let (fleet, published) = (shared.fleet.clone(), shared.fleet.clone());
     let (actor, now) = (caller.actor(), shared.clock.wall());

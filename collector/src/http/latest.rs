@@ -67,8 +67,9 @@ pub(super) struct Flaw {
 pub(super) async fn columns(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(filter): Params<DeviceFilter>,
+    Params(mut filter): Params<DeviceFilter>,
 ) -> Result<Response, Problem> {
+    filter.resolve(&shared);
     let now_ms = shared.clock.wall().0;
     let body = tokio::task::spawn_blocking(move || {
         let mut body = format!("{{\"now_ms\":{now_ms},\"items\":[").into_bytes();

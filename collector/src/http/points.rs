@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::extract::{Caller, Params};
 use super::{AppState, Problem};
+use crate::assets;
 use crate::monitoring::{Exposition, Labels};
 use crate::state::Device;
 use crate::store::StoreError;
@@ -26,14 +27,14 @@ pub(super) struct Filter {
     site: Option<String>,
     /// Of this class.
     class: Option<String>,
-    /// In this area.
+    /// In this area or a part of it: an area's id, or the path of its name such as `A / B`.
     area: Option<String>,
 }
 
 impl Filter {
     fn matches(&self, device: &Device) -> bool {
         let equal = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
-        equal(&self.site, &device.site) && equal(&self.class, &device.spec.class) && equal(&self.area, device.area())
+        equal(&self.site, &device.site) && equal(&self.class, &device.spec.class) && assets::is_wanted(self.area.as_deref(), device.area())
     }
 }
 
@@ -45,8 +46,9 @@ impl Filter {
 pub(super) async fn scrape(
     State(shared): State<AppState>,
     caller: Caller,
-    Params(filter): Params<Filter>,
+    Params(mut filter): Params<Filter>,
 ) -> Result<Response, Problem> {
+    shared.resolve_area(&mut filter.area);
     let (now, boot_now) = (shared.clock.wall(), shared.clock.boot_time());
     let counting = shared.clone();
     let rendered = tokio::task::spawn_blocking(move || {

@@ -7,6 +7,7 @@ use kouan_protocol::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::alarms::SharedRules;
 use crate::assets::{Imports, SharedTopology};
 use crate::auth::{Authenticator, Throttle};
 use crate::commands::{Bells, Offers};
@@ -43,6 +44,8 @@ pub struct Shared {
     pub fleet: SharedFleet,
     /// How assets and areas hang together.
     pub topology: SharedTopology,
+    /// The rules of alarms.
+    pub alarm_rules: SharedRules,
     /// Previews of imports.
     pub imports: Imports,
     /// The writer of `state.db`.
@@ -100,6 +103,13 @@ impl Shared {
         let history = Arc::clone(&self.history);
         let read = tokio::task::spawn_blocking(move || read(&*history));
         Ok(read.await.map_err(|_| StoreError::Closed)??)
+    }
+
+    /// Turns the id of an area into what the areas of devices are compared with; another text stays.
+    pub fn resolve_area(&self, wanted: &mut Option<String>) {
+        if let Some(text) = wanted {
+            *text = self.topology.now().area_wanted(text);
+        }
     }
 
     /// The devices, for as long as the guard lives; it must not be held across an await.

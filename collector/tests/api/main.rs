@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod asset_files;
+mod assets;
 mod availability;
 mod backup;
 mod clocks;
@@ -13,6 +15,8 @@ mod events;
 mod history;
 mod ingest;
 mod ingest_model;
+mod notify;
+mod notify_peers;
 mod odd_data;
 mod outages;
 mod people;

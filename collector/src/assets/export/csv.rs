@@ -16,9 +16,8 @@ fn guarded(cell: String) -> String {
 /// # Errors
 /// When they cannot be written down.
 pub fn csv_text(topology: &Topology, rows: &[AssetRow], chinese: bool) -> Result<Vec<u8>, StoreError> {
-    let mut writer = ::csv::WriterBuilder::new()
-        .terminator(::csv::Terminator::CRLF)
-        .from_writer(Vec::from(*b"\xef\xbb\xbf"));
+    let mut writer =
+        ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::from(*b"\xef\xbb\xbf"));
     let damaged = StoreError::damaged::<::csv::Error>;
     writer.write_record(EXPORTED.map(|column| column.header(chinese))).map_err(damaged("the list of assets"))?;
     for row in rows {

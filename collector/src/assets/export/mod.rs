@@ -3,6 +3,6 @@
 mod csv;
 mod xlsx;
 
-pub use self::csv::csv_text;
 pub(super) use self::csv::FORMULA;
+pub use self::csv::csv_text;
 pub use self::xlsx::xlsx_file;

@@ -18,7 +18,8 @@ fn build(topology: &Topology, rows: &[AssetRow], chinese: bool) -> Result<Vec<u8
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
     sheet.set_name(if chinese { "资产" } else { "Assets" })?;
-    let header = Format::new().set_bold().set_background_color(Color::RGB(0xE8_EEF4)).set_border_bottom(FormatBorder::Thin);
+    let header =
+        Format::new().set_bold().set_background_color(Color::RGB(0xE8_EEF4)).set_border_bottom(FormatBorder::Thin);
     let date = Format::new().set_num_format("yyyy-mm-dd");
     let last = (EXPORTED.len() - 1) as u16;
     for (at, column) in (0..).zip(EXPORTED) {

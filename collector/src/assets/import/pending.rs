@@ -71,7 +71,8 @@ impl Imports {
         }
         let mut pending = self.lock();
         pending.retain(|_, kept| now.since_ms(kept.made) < LIFE_MS);
-        let size = |pending: &HashMap<String, Pending>| pending.values().map(|kept| kept.plan.assets.len()).sum::<usize>();
+        let size =
+            |pending: &HashMap<String, Pending>| pending.values().map(|kept| kept.plan.assets.len()).sum::<usize>();
         while !pending.is_empty() && (pending.len() >= KEPT || size(&pending) + plan.assets.len() > KEPT_ASSETS) {
             let oldest = pending.iter().max_by_key(|(_, kept)| now.since_ms(kept.made)).map(|(token, _)| token.clone());
             pending.remove(&oldest.unwrap_or_default());

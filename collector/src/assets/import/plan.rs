@@ -6,8 +6,6 @@ use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::rows::{self, Entry};
-use super::sheet::{self, Format};
 use super::super::areas::path_names;
 use super::super::column::{Column, long_entries};
 use super::super::trouble::Words;
@@ -15,6 +13,8 @@ use super::super::working::MOST_ASSETS;
 use super::super::{
     Area, AreaId, Asset, AssetId, FieldChange, Neighbour, Topology, Trouble, areas, check, rows as stored, sites,
 };
+use super::rows::{self, Entry};
+use super::sheet::{self, Format};
 use crate::auth::Scope;
 use crate::state::DeviceId;
 use crate::store::StoreError;

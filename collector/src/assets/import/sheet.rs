@@ -76,7 +76,10 @@ impl Gathering {
         }
         let number = row.number;
         if row.cells.iter().any(|cell| cell.len() > CELL_BYTES) {
-            return Err(wrong(format!("第 {number} 行有单元格过长"), format!("row {number} has a cell that is too long")));
+            return Err(wrong(
+                format!("第 {number} 行有单元格过长"),
+                format!("row {number} has a cell that is too long"),
+            ));
         }
         if !self.columns.is_empty() {
             self.bytes += row.cells.iter().map(|cell| cell.len() + 24).sum::<usize>();
@@ -91,7 +94,8 @@ impl Gathering {
         }
         let columns: Vec<_> = row.cells.iter().take(COLUMNS).map(|cell| Column::meant_by(cell)).collect();
         if columns.contains(&Some(Column::Name)) && columns.iter().flatten().count() > 1 {
-            let unknown = columns.iter().zip(&row.cells).filter(|(column, cell)| column.is_none() && !cell.trim().is_empty());
+            let unknown =
+                columns.iter().zip(&row.cells).filter(|(column, cell)| column.is_none() && !cell.trim().is_empty());
             self.ignored = unknown.map(|(_, cell)| cell.trim().chars().take(60).collect()).collect();
             (self.columns, _) = with_system(columns, &row.cells);
         } else if self.above.len() < HEADER_WITHIN {
@@ -121,7 +125,8 @@ impl Gathering {
 
 /// Lists that span several systems call the site a system; their "site" is a place within it.
 fn with_system(mut columns: Vec<Option<Column>>, cells: &[String]) -> (Vec<Option<Column>>, bool) {
-    let system = cells.iter().position(|cell| ["system", "系统", "所属系统"].contains(&cell.trim().to_lowercase().as_str()));
+    let system =
+        cells.iter().position(|cell| ["system", "系统", "所属系统"].contains(&cell.trim().to_lowercase().as_str()));
     let Some(at) = system.filter(|at| *at < columns.len()) else { return (columns, false) };
     if let Some(site) = columns.iter_mut().find(|column| **column == Some(Column::Site)) {
         *site = Some(Column::Building);
@@ -132,7 +137,8 @@ fn with_system(mut columns: Vec<Option<Column>>, cells: &[String]) -> (Vec<Optio
 
 /// The text of a file in one of the encodings that spreadsheets write.
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Words> {
-    let unreadable = || wrong("无法识别文件编码（支持 UTF-8、GB18030、UTF-16）", "the encoding is none of UTF-8, GB18030, UTF-16");
+    let unreadable =
+        || wrong("无法识别文件编码（支持 UTF-8、GB18030、UTF-16）", "the encoding is none of UTF-8, GB18030, UTF-16");
     let (encoding, rest) = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => (UTF_8, rest),
         [0xff, 0xfe, rest @ ..] => (UTF_16LE, rest),
@@ -159,7 +165,8 @@ fn csv(bytes: &[u8]) -> Result<Sheet, Words> {
     let (_, delimiter) = best.reduce(|best, other| if other.0 > best.0 { other } else { best }).unwrap_or((0, b','));
     let mut gathering = Gathering::default();
     for record in reader(&text, delimiter).records() {
-        let record = record.map_err(|error| wrong(format!("CSV 无法读取：{error}"), format!("the CSV does not read: {error}")))?;
+        let record = record
+            .map_err(|error| wrong(format!("CSV 无法读取：{error}"), format!("the CSV does not read: {error}")))?;
         gathering.take(row(&record))?;
     }
     gathering.finish()

@@ -17,9 +17,11 @@ const SHEETS: usize = 10;
 
 /// Unpacks every part once, so that a small file that unpacks to a huge one is refused before anything is built of it.
 fn check_size(bytes: &[u8]) -> Result<(), Words> {
-    let broken = |error: &dyn std::fmt::Display| wrong("不是有效的 xlsx 文件", format!("this is no xlsx workbook: {error}"));
+    let broken =
+        |error: &dyn std::fmt::Display| wrong("不是有效的 xlsx 文件", format!("this is no xlsx workbook: {error}"));
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(&error))?;
-    let large = || wrong("解压后的工作簿过大", format!("the workbook has more than {} MiB when unpacked", UNPACKED >> 20));
+    let large =
+        || wrong("解压后的工作簿过大", format!("the workbook has more than {} MiB when unpacked", UNPACKED >> 20));
     if archive.len() > PARTS {
         return Err(large());
     }
