@@ -130,7 +130,7 @@ export default function AlarmPage() {
             )}
             <Log steps={alarm.log} site={alarm.site} />
           </Panel>
-          <Told records={alarm.notifications} alarm={alarm} />
+          <Told alarm={alarm} />
         </div>
       </div>
       {asking && (

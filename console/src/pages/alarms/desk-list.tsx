@@ -1,7 +1,7 @@
 /** The rows of the desk: only those in sight are drawn. */
 import { Loader } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useCallback, useEffect, useRef } from 'react';
+import { type RefObject, useCallback, useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PagedList } from '../../api/lists';
 import { useIsStale } from '../../api/live';
@@ -19,6 +19,7 @@ import type { Alarm } from './types';
 const NEW_MS = 4000;
 
 interface DeskListProps {
+  gridRef: RefObject<HTMLDivElement | null>;
   list: PagedList<Alarm>;
   rows: Row[];
   group: Group;
@@ -34,7 +35,7 @@ export function DeskList(props: DeskListProps) {
   const { t } = useTranslation('alarms');
   const isPhone = usePhone();
   const isStale = useIsStale();
-  const scroller = useRef<HTMLDivElement>(null);
+  const scroller = props.gridRef;
   const heightOf = (row: Row | undefined) => (row?.kind === 'alarm' ? (isPhone ? 104 : 52) : 38);
   const virtual = useVirtualizer({
     count: rows.length,

@@ -48,6 +48,7 @@ export default function AlarmDesk() {
   const { list, alarms } = useDeskAlarms(search, me.id);
   const acting = useActing();
   const searchRef = useRef<HTMLInputElement>(null);
+  const gridRef = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
@@ -106,6 +107,8 @@ export default function AlarmDesk() {
     const at = places.findIndex((index) => rows[index]?.key === active);
     const next = rows[places[moved(action, at, places.length)] ?? -1];
     if (next) setActive(next.key);
+    // Enter belongs to the row now, and no longer to a button that was clicked before.
+    gridRef.current?.focus({ preventScroll: true });
   };
   useDeskKeys((action) => {
     switch (action) {
@@ -190,6 +193,7 @@ export default function AlarmDesk() {
         />
       )}
       <DeskList
+        gridRef={gridRef}
         list={list}
         rows={rows}
         group={params.group}

@@ -58,7 +58,7 @@ export interface NotificationRecord {
   problem: string | null;
 }
 
-export type AlarmDetail = Alarm & { log: AlarmStep[]; hidden: Alarm[]; notifications: NotificationRecord[] };
+export type AlarmDetail = Alarm & { log: AlarmStep[]; hidden: Alarm[] };
 
 export type Deed = 'acknowledge' | 'assign' | 'comment' | 'shelve' | 'unshelve' | 'close';
 

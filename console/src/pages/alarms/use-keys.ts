@@ -8,7 +8,9 @@ function isTaken(event: KeyboardEvent): boolean {
   if (!target) return false;
   if (
     target.isContentEditable ||
-    target.closest('input:not([type="checkbox"]), textarea, select, [role="listbox"], [role="menu"]')
+    target.closest(
+      'input:not([type="checkbox"], [type="radio"]), textarea, select, [role="listbox"], [role="menu"]',
+    )
   ) {
     return true;
   }
