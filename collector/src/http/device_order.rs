@@ -1,6 +1,8 @@
 //! In which order devices are listed, and where a page of them ends.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use kouan_protocol::HealthLevel;
 
@@ -23,6 +25,8 @@ enum By {
     Class,
     Site,
     Agent,
+    Alarms,
+    Since,
 }
 
 /// A page of devices.
@@ -48,9 +52,11 @@ impl DeviceOrder {
             "class" => By::Class,
             "site" => By::Site,
             "agent" => By::Agent,
+            "alarms" => By::Alarms,
+            "since" => By::Since,
             _ => {
-                let detail = "sort must be id, label, health (the worst first), area, class, site or agent, or one of \
-                              them with - in front";
+                let detail = "sort must be id, label, health (the worst first), area, class, site, agent, alarms (the \
+                              most first) or since (the latest change first), or one of them with - in front";
                 return Err(Problem::invalid(vec![detail.to_owned()]));
             }
         };
@@ -61,20 +67,21 @@ impl DeviceOrder {
     pub(super) fn page<'a>(
         self,
         devices: impl Iterator<Item = &'a Device>,
+        alarms: &HashMap<String, u64>,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<DevicesPage<'a>, Problem> {
-        let mut rows: Vec<(&str, &Device)> = devices.map(|device| (self.key(device), device)).collect();
+        let mut rows: Vec<(Cow<'_, str>, &Device)> = devices.map(|device| (self.key(device, alarms), device)).collect();
         let total = rows.len();
-        rows.sort_unstable_by(|a, b| self.compare((a.0, &a.1.id), (b.0, &b.1.id)));
+        rows.sort_unstable_by(|a, b| self.compare((&a.0, &a.1.id), (&b.0, &b.1.id)));
         let begin = match cursor {
             None => 0,
             Some(cursor) => {
-                let (id, after) = cursor.split_once('~').ok_or_else(|| {
-                    Problem::invalid(vec!["cursor is not one that this list gave out".to_owned()])
-                })?;
+                let (id, after) = cursor
+                    .split_once('~')
+                    .ok_or_else(|| Problem::invalid(vec!["cursor is not one that this list gave out".to_owned()]))?;
                 let id = DeviceId::new(id);
-                rows.partition_point(|row| self.compare((row.0, &row.1.id), (after, &id)) != Ordering::Greater)
+                rows.partition_point(|row| self.compare((&row.0, &row.1.id), (after, &id)) != Ordering::Greater)
             }
         };
         let end = total.min(begin.saturating_add(limit));
@@ -84,15 +91,19 @@ impl DeviceOrder {
         Ok(DevicesPage { rows, next, total })
     }
 
-    fn key(self, device: &Device) -> &str {
+    fn key<'a>(self, device: &'a Device, alarms: &HashMap<String, u64>) -> Cow<'a, str> {
+        // What has the most comes first, so its key is the smallest.
+        let falling = |number: u64| Cow::Owned(format!("{:020}", u64::MAX - number));
         match self.by {
-            By::Id => "",
-            By::Label => device.label(),
-            By::Health => rank(device),
-            By::Area => device.area(),
-            By::Class => &device.spec.class,
-            By::Site => &device.site,
-            By::Agent => device.agent.as_str(),
+            By::Id => Cow::Borrowed(""),
+            By::Label => Cow::Borrowed(device.label()),
+            By::Health => Cow::Borrowed(rank(device)),
+            By::Area => Cow::Borrowed(device.area()),
+            By::Class => Cow::Borrowed(&device.spec.class),
+            By::Site => Cow::Borrowed(&device.site),
+            By::Agent => Cow::Borrowed(device.agent.as_str()),
+            By::Alarms => falling(alarms.get(device.id.as_str()).copied().unwrap_or(0)),
+            By::Since => falling(device.health.as_ref().map_or(0, |health| health.time.0.max(0).unsigned_abs())),
         }
     }
 
