@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use kouan_protocol::Clock;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::alarms;
+use crate::alarms::rule::load as load_rules;
+use crate::alarms::{self, AlarmEngine, SharedRules};
 use crate::assets::{Imports, SharedTopology};
-use crate::auth::{self, Authenticator, Right, Scope, Throttle, Token};
+use crate::auth::{self, Authenticator, Hashing, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
@@ -38,8 +38,6 @@ const SWEEP: Duration = Duration::from_millis(500);
 const PRUNE: Duration = Duration::from_secs(30);
 /// An alarm that this side raises on an agent clears when it was not renewed for this long.
 const QUIET_MS: i64 = 10 * 60_000;
-/// Passwords that are hashed at the same time; each takes 19 MiB and a core for some 20 ms.
-const HASHED_AT_ONCE: usize = 2;
 /// How long open requests may take to end after the stop.
 const DRAIN: Duration = Duration::from_millis(1_000);
 /// How long the threads may take to close their files.
@@ -164,6 +162,7 @@ impl App {
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
             live: Hub::default(),
             topology: SharedTopology::open(&state_readers)?,
+            alarm_rules: SharedRules::new(state_readers.read_blocking(|conn| load_rules(conn, config.shipped_alarm_rules))?),
             imports: Imports::default(),
             fleet: state_reader.fleet(),
             history: history_reader.history()?,
@@ -177,7 +176,7 @@ impl App {
             remote_progress: remote_writer.as_ref().map(Progress::of),
             provider: config.oidc.clone().map(Provider::new).transpose()?,
             throttle: Throttle::default(),
-            hashing: Semaphore::new(HASHED_AT_ONCE),
+            hashing: Hashing::start().map_err(StoreError::io("start threads for passwords of", &folder.state()))?,
             upload_slots: UploadSlots::default(),
             data: folder.path().to_owned(),
             shutdown,
@@ -262,6 +261,17 @@ impl App {
         let followed = tokio::spawn(follower.run(stop.clone()));
         let sent = tokio::spawn(shared.notify.clone().run(stop.clone()));
         let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
+        let engine = AlarmEngine {
+            fleet: Arc::clone(&shared.fleet),
+            topology: shared.topology.clone(),
+            sessions: Arc::clone(&shared.sessions),
+            rules: shared.alarm_rules.clone(),
+            writer: shared.state.clone(),
+            readers: shared.state_readers.clone(),
+            clock: Arc::clone(&shared.clock),
+            counters: Arc::clone(&shared.counters),
+        };
+        let engine = tokio::spawn(engine.run(stop.clone()));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
         let screens = tokio::spawn(http::tell_screens(Arc::clone(&shared)));
         if let Some(certificate) = certificate {
@@ -289,7 +299,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, latest, history, outages, followed, sent, sweeper, pruner, screens].into_iter().chain(remote) {
+        for task in [state, latest, history, outages, followed, sent, sweeper, engine, pruner, screens].into_iter().chain(remote) {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }

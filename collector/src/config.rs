@@ -47,6 +47,8 @@ pub struct Config {
     pub keep_personal_values_at: Vec<String>,
     /// Most devices that one agent may name in its life.
     pub devices_per_agent: usize,
+    /// Whether the rules of alarms that are shipped are judged; own ones always are.
+    pub shipped_alarm_rules: bool,
     /// Memory for the newest readings, which are not in the history's files yet, in bytes.
     pub history_memory: u64,
     /// How long readings stay in memory before they are written to the history's files.
@@ -72,6 +74,7 @@ impl Default for Config {
             log_retention: Duration::from_secs(24 * 3600),
             keep_personal_values_at: Vec::new(),
             devices_per_agent: 2 * limits::CATALOGUE_DEVICES,
+            shipped_alarm_rules: true,
             history_memory: 256 << 20,
             history_seal_every: Duration::from_secs(3600),
             history_retention: Retention::default(),
@@ -197,6 +200,7 @@ impl Config {
                 root.problem("keep_personal_values_at", problem.to_string());
             }
         }
+        let shipped_alarm_rules = root.bool_or("shipped_alarm_rules", true);
         let devices_per_agent = root.integer("devices_per_agent", 1..=1_000_000);
         let devices_per_agent = devices_per_agent.and_then(|most| usize::try_from(most).ok());
         let mut sign_in = root.section_or_empty("sign_in");
@@ -226,6 +230,7 @@ impl Config {
             log_retention,
             keep_personal_values_at,
             devices_per_agent: devices_per_agent.unwrap_or(default.devices_per_agent),
+            shipped_alarm_rules,
             history_memory,
             history_seal_every,
             history_retention,

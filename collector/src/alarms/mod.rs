@@ -4,13 +4,19 @@
 //! always by live state and never by late records. Both speak of the same lives (`life`): one for each condition of
 //! a device, an agent or a site, from its first raise until nobody has to care any more.
 
+mod engine;
+mod judge;
 mod life;
 mod list;
 mod log;
+mod replay;
+mod report;
+pub mod rule;
 mod severity;
 mod summary;
 mod take;
 
+pub use engine::{AlarmEngine, SharedRules};
 pub use life::{ActProblem, By, Deed, Step, act, write_step};
 pub use list::{
     AlarmFilter, AlarmView, Assigned, Order, Place, Shelved, StepView, TextView, changed_after, count_by_device, find,
@@ -19,6 +25,8 @@ pub use list::{
 pub use log::{LogFilter, LogRow, log};
 pub(crate) use severity::random_id;
 pub use severity::{SEVERITIES, rank, severity_name};
+pub use replay::{Past, Replayed, replay};
+pub use report::{Report, report};
 pub use summary::{Summary, summary};
 pub use take::{
     COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent,

@@ -73,7 +73,7 @@ pub fn agent_config(topology: &Topology, site: &str, collector_url: Option<&str>
     for (number, ((kind, settings), members)) in links.iter().enumerate() {
         // Writing to a text does not fail.
         let _ =
-            write!(text, "\n[[link]]\nname = {}\nkind = {}\n", quoted(&format!("{kind}-{}", number + 1)), quoted(kind));
+            writeln!(text, "\n[[link]]\nname = {}\nkind = {}", quoted(&format!("{kind}-{}", number + 1)), quoted(kind));
         write_settings(&mut text, settings);
         for (id, asset, address) in members {
             devices += 1;
@@ -100,7 +100,7 @@ fn write_device(
     (id, asset): (&AssetId, &Asset),
     settings: &[(String, String)],
 ) {
-    let _ = write!(text, "\n[[link.device]]\nname = {}\nlabel = {}\n", quoted(&key(id, asset)), quoted(&asset.name));
+    let _ = writeln!(text, "\n[[link.device]]\nname = {}\nlabel = {}", quoted(&key(id, asset)), quoted(&asset.name));
     if !asset.profile.is_empty() {
         let _ = writeln!(text, "profile = {}", quoted(&asset.profile));
     }

@@ -202,15 +202,6 @@ pub(super) fn find_part<'t>(
     topology.areas().find(|area| area.site == site && area.parent.as_ref() == parent && area.name == name)
 }
 
-/// The area of that path of names, if it is there.
-pub(super) fn find_path(topology: &Topology, site: &str, path: &str) -> Option<AreaId> {
-    let mut parent = None;
-    for name in path_names(path) {
-        parent = Some(find_part(topology, site, parent.as_ref(), &name)?.id.clone());
-    }
-    parent
-}
-
 /// A path as it is written.
 pub(super) fn written(path: &str) -> String {
     path_names(path).join(AREA_JOINT)

@@ -1,5 +1,8 @@
 //! What classes of devices are called.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// A class with its names.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassName {
@@ -93,15 +96,23 @@ pub fn named(id: &str) -> Option<&'static ClassName> {
     CLASSES.iter().find(|class| class.id == id)
 }
 
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<String>().to_lowercase()
+}
+
+/// Every name in the form in which it is looked for: a large file asks for each row.
+static BY_NAME: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+    let names = |class: &'static ClassName| {
+        let names = [class.id, class.zh, class.en].into_iter().chain(class.also.iter().copied());
+        names.map(|name| (plain(name), class.id))
+    };
+    CLASSES.iter().flat_map(names).collect()
+});
+
 /// The class that somebody means by a word or a name; a word in the form of a class is taken as it is.
 #[must_use]
 pub fn meant_by(text: &str) -> Option<String> {
-    let plain = |text: &str| text.split_whitespace().collect::<String>().to_lowercase();
-    let wanted = plain(text);
-    let is_meant = |class: &&ClassName| {
-        class.id == wanted || [class.zh, class.en].iter().chain(class.also).any(|name| plain(name) == wanted)
-    };
-    let found = CLASSES.iter().find(is_meant).map(|class| class.id.to_owned());
+    let found = BY_NAME.get(&plain(text)).map(|id| (*id).to_owned());
     let word = text.trim();
     found.or_else(|| word.parse::<kouan_protocol::DeviceKey>().is_ok().then(|| word.to_owned()))
 }

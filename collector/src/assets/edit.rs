@@ -1,6 +1,5 @@
 //! What people do to assets.
 
-use rusqlite::Connection;
 use serde_json::{Map, Value};
 
 use super::check;
@@ -165,17 +164,4 @@ impl Working<'_> {
         let fields = Map::from_iter([("device".to_owned(), Value::Null)]);
         self.change(scope, &id, None, fields)
     }
-}
-
-/// Whether all of these assets are at the caller's sites.
-///
-/// # Errors
-/// When they cannot be read.
-pub fn are_covered(conn: &Connection, scope: &Scope, ids: &[AssetId]) -> Result<bool, StoreError> {
-    for id in ids {
-        if rows::find(conn, id)?.is_none_or(|row| !scope.covers(&row.asset.site)) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

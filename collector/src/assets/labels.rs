@@ -41,7 +41,7 @@ pub fn label_sheet(topology: &Topology, rows: &[AssetRow], sheet: &LabelSheet) -
     let mut page = String::with_capacity(4096 + rows.len() * 6000);
     let columns = sheet.columns;
     // Writing to a text does not fail.
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<style>\n\
          @page {{ size: A4; margin: 10mm }}\n\
@@ -58,7 +58,7 @@ pub fn label_sheet(topology: &Topology, rows: &[AssetRow], sheet: &LabelSheet) -
          code {{ font: 8pt monospace }}\n\
          @media print {{ header {{ display: none }} main {{ padding: 0 }} }}\n\
          header {{ padding: 3mm; border-bottom: 0.2mm solid #888 }}\n\
-         </style>\n</head>\n<body>\n<header>{title}: {count} — {print}: Ctrl+P</header>\n<main>\n",
+         </style>\n</head>\n<body>\n<header>{title}: {count} — {print}: Ctrl+P</header>\n<main>",
         count = rows.len()
     );
     for row in rows {
@@ -66,9 +66,9 @@ pub fn label_sheet(topology: &Topology, rows: &[AssetRow], sheet: &LabelSheet) -
         let area = asset.area.as_ref().map(|area| topology.area_text(area)).unwrap_or_default();
         let class = class::named(&asset.class).map(|class| if sheet.chinese { class.zh } else { class.en });
         let place = if area.is_empty() { asset.site.clone() } else { format!("{} · {area}", asset.site) };
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<article>{}<div><b>{}</b><small>{}</small><small>{}</small><code>{}</code></div></article>\n",
+            "<article>{}<div><b>{}</b><small>{}</small><small>{}</small><code>{}</code></div></article>",
             code(&sheet.content(row.id.as_str()))?,
             escaped(&asset.name),
             escaped(class.unwrap_or(&asset.class)),
@@ -81,7 +81,7 @@ pub fn label_sheet(topology: &Topology, rows: &[AssetRow], sheet: &LabelSheet) -
 }
 
 fn code(content: &str) -> Result<String, StoreError> {
-    // Level M of correction by default; the quiet zone of four modules is part of the code (ISO/IEC 18004).
+    // Level M of correction; the quiet zone of four modules is part of the code (ISO/IEC 18004).
     let code = QRBuilder::new(content).ecl(fast_qr::ECL::M).build();
     let code =
         code.map_err(|error| StoreError::Damaged { what: "the text of a QR code", problem: format!("{error:?}") })?;

@@ -22,14 +22,16 @@ mod topology;
 mod trouble;
 mod working;
 
-pub use agent_config::{AgentConfig, agent_config};
+pub use agent_config::{AgentConfig, Missing, agent_config};
 pub use areas::{AreaDraft, AreaRow, asset_counts, with_plans};
 pub use class::{CLASSES, ClassName, named};
-pub use edit::{AssetProblem, are_covered};
+pub use edit::AssetProblem;
 pub use export::{csv_text, xlsx_file};
 pub use graph::{Edge, Graph, Node, graph};
 pub use id::{AreaId, AssetId};
-pub use import::{Format, ImportProblem, Imports, Preview, SHEET_BYTES, plan_import};
+pub use import::{
+    Format, ImportProblem, Imports, PlannedImport, Preview, RowChange, RowError, SHEET_BYTES, plan_import,
+};
 pub use labels::{LabelSheet, label_sheet};
 pub use list::{AssetFilter, Sort, list};
 pub use model::{Asset, AssetRow, Document, FieldChange, Licence, Neighbour, day_of};

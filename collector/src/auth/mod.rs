@@ -1,6 +1,7 @@
 //! Who may do what: tokens of agents, API keys, people who sign in, and the sites that each may see.
 
 mod accounts;
+mod hashing;
 pub mod password;
 mod principal;
 mod right;
@@ -14,6 +15,7 @@ pub use accounts::{
     AccountProblem, AgentRow, KeyRow, add_agent, add_key, agents, check_site, key_count, keys, note_hello,
     parse_rights, renew_agent_token, revoke_agent, revoke_key, site_of, sites,
 };
+pub use hashing::{Hashing, TooMany};
 pub use principal::{Authenticator, Permission, Principal};
 pub use right::{Right, Role};
 pub use scope::Scope;

@@ -190,14 +190,13 @@ pub struct Place<'a> {
     pub device: &'a str,
     /// What it is for.
     pub class: &'a str,
-    /// Where it stands; areas within areas are parted by `/`.
+    /// Where it stands.
     pub area: &'a str,
 }
 
 impl MaintenanceRow {
     fn concerns(&self, place: &Place<'_>) -> bool {
-        let in_area =
-            |area: &str| place.area.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let in_area = |area: &str| crate::assets::is_within(area, place.area);
         self.site == place.site
             && self.device.as_deref().is_none_or(|wanted| wanted == place.device)
             && self.class.as_deref().is_none_or(|wanted| wanted == place.class)

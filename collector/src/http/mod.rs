@@ -4,6 +4,8 @@ mod agent;
 mod agents;
 mod alarm_acts;
 mod alarm_log;
+mod alarm_rules;
+mod alarm_trials;
 mod alarms;
 mod areas;
 mod assets;

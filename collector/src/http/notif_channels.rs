@@ -146,10 +146,18 @@ async fn put(
     action: &'static str,
 ) -> Result<ChannelView, Problem> {
     is_for_all(caller)?;
-    let (wanted, revision) = read_wanted::<ChannelSettings>(body)?;
+    // Whoever knows nothing of own words does not take them away.
+    let keeps_templates = body.get("templates").is_none();
+    let (mut wanted, revision) = read_wanted::<ChannelSettings>(body)?;
     let (actor, now) = (caller.actor(), shared.clock.wall());
     let written = shared.state.transact(move |transaction| {
         let known = id.as_deref().map(|id| (id, revision));
+        if keeps_templates
+            && let Some((id, _)) = known
+            && let Some(before) = notify::channel(transaction, id)?
+        {
+            wanted.templates = before.wanted.templates;
+        }
         let written = notify::put_channel(transaction, known, &wanted, now)?;
         if let Ok(channel) = &written {
             audit::record(transaction, &actor, &deed(action, channel), now)?;

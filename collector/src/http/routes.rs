@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, areas, assets, assets_import, assets_list, plans, sites, alarm_acts, alarm_log, alarms, audit, availability, availability_figures, commands, devices, events, export, history, keys,
+    AppState, Problem, agent, agents, areas, assets, assets_import, assets_list, plans, sites, alarm_acts, alarm_log, alarm_rules, alarm_trials, alarms, audit, availability, availability_figures, commands, devices, events, export, history, keys,
     latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, points, readings, series, service, session, stream, users,
 };
 use crate::auth::{Permission, Right};
@@ -72,6 +72,15 @@ pub fn table() -> Vec<Route> {
         operate => alarm_acts::assignees,
         operate => alarm_acts::act,
         read => alarms::detail,
+        read => alarm_rules::list,
+        configure => alarm_rules::create,
+        read => alarm_rules::check,
+        configure => alarm_trials::dry_run,
+        read => alarm_rules::detail,
+        configure => alarm_rules::replace,
+        configure => alarm_rules::remove,
+        configure => alarm_rules::switch,
+        read => alarm_trials::report,
         read => availability::of_devices,
         read => availability_figures::summary,
         read => overview::of_everything,

@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::users::{GrantView, grant_views};
 use super::{AppState, Problem};
 use crate::audit::{self, Actor, ActorKind, Deed};
-use crate::auth::{self, Principal, Right, Scope, Token, TokenHash, User, password};
+use crate::auth::{self, Principal, Right, Scope, Token, TokenHash, TooMany, User, password};
 
 /// Longest password that is looked at, in bytes; checking a longer one would only cost time.
 const PASSWORD_BYTES: usize = 512;
@@ -210,27 +210,21 @@ fn signed_in(caller: Caller) -> Result<(User, TokenHash), Problem> {
     }
 }
 
-/// Checks a password where that may take its time, and few at once: each takes 19 MiB.
+/// Checks a password.
 async fn verify(shared: &AppState, password: String, stored: Option<String>) -> Result<bool, Problem> {
-    let _place = place(shared).await?;
-    let work = tokio::task::spawn_blocking(move || password::verify(&password, stored.as_deref()));
-    work.await.map_err(|_| Problem::internal())
+    shared.hashing.verify(password, stored).await.map_err(too_many)
 }
 
 /// Hashes a password.
 pub(super) async fn hash(shared: &AppState, password: String) -> Result<String, Problem> {
-    let _place = place(shared).await?;
-    let hashed = tokio::task::spawn_blocking(move || password::hash(&password));
-    hashed.await.map_err(|_| Problem::internal())?.map_err(|error| {
+    shared.hashing.hash(password).await.map_err(too_many)?.map_err(|error| {
         tracing::error!(%error, "A password could not be hashed.");
         Problem::internal()
     })
 }
 
-async fn place(shared: &AppState) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-    let waiting = tokio::time::timeout(std::time::Duration::from_secs(5), shared.hashing.acquire());
-    let place = waiting.await.map_err(|_| Problem::busy("too many people sign in at this moment"))?;
-    place.map_err(|_| Problem::internal())
+fn too_many(_: TooMany) -> Problem {
+    Problem::busy("too many people sign in at this moment")
 }
 
 /// All sites, for what belongs to no single one.

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kouan_protocol::Clock;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::alarms::SharedRules;
 use crate::assets::{Imports, SharedTopology};
-use crate::auth::{Authenticator, Throttle};
+use crate::auth::{Authenticator, Hashing, Throttle};
 use crate::commands::{Bells, Offers};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -66,8 +65,8 @@ pub struct Shared {
     pub provider: Option<Provider>,
     /// Slows down whoever guesses passwords.
     pub throttle: Throttle,
-    /// Passwords that are hashed at the same time.
-    pub hashing: Semaphore,
+    /// Where passwords are hashed.
+    pub hashing: Hashing,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// How far the state is.

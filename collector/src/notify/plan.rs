@@ -98,7 +98,11 @@ impl Plan {
 
     /// Does what is due by time.
     pub fn tick(&mut self, world: &World, now: i64) {
-        let keys: Vec<_> = self.watches.keys().cloned().collect();
+        let is_due = |(key, watch): &(&WatchKey, &Watch)| match (self.alarms.get(&key.0), world.route(&key.1)) {
+            (Some(alarm), Some(route)) => next_step(watch, alarm, route).is_some_and(|due| due <= now),
+            _ => true,
+        };
+        let keys: Vec<_> = self.watches.iter().filter(is_due).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.look(&key, world, now);
         }
@@ -223,7 +227,12 @@ impl Plan {
 
     /// Tells whom it may concern by now.
     fn fire(&mut self, watch: &mut Watch, alarm: &Alarm, route: &Route, world: &World, now: i64) {
-        if !alarm.waits() || alarm.is_silent(now) {
+        if !alarm.waits() {
+            return;
+        }
+        if alarm.is_silent(now) {
+            // Whoever comes next has the same time once it is not silent any more.
+            watch.since_ms = None;
             return;
         }
         watch.since_ms.get_or_insert(now);

@@ -338,7 +338,7 @@ fn two_routes_to_one_place_tell_once() {
     day.pass(MINUTE);
     day.take(alarm.cleared(day.now));
     day.pass(2 * MINUTE);
-    assert_eq!(day.said(), [(10, "hook", "raise", 1), (70, "hook", "clear", 1)]);
+    assert_eq!(day.said(), [(10, "hook", "raise", 1), (61, "hook", "clear", 1)]);
 }
 
 #[test]

@@ -118,6 +118,8 @@ impl Sender {
             let known = known.filter(|channel| channel.wanted.enabled);
             let outcome = match known {
                 None => Outcome::Failed("the channel was removed or switched off".to_owned()),
+                // As after a restore, or when the collector was off: nobody wants yesterday's alarms as news.
+                Some(_) if now - message.time_ms > LIFE_MS => Outcome::Failed("given up after a day".to_owned()),
                 Some(known) => {
                     let again = now + pause_ms(message.attempts);
                     // On disk before the first byte leaves: whoever is killed in between tries again.

@@ -46,8 +46,8 @@ pub enum Change {
     Health(DeviceHealth, Moment),
     /// A command moved on.
     Progress(CommandProgress, Timestamp),
-    /// Something happened; its device must exist, the event itself is history.
-    Seen(DeviceKey),
+    /// Something of that kind happened then.
+    Seen(DeviceKey, String, Timestamp),
     /// The agent lost records.
     Gap(Gap, u64, u64),
     /// Numbers that will never come, as this side found out, and why.
@@ -160,7 +160,7 @@ fn records(batch: &Batch, correction: &Correction, from_seq: u64, changes: &mut 
         }
         let moment = Moment::of(&batch.anchor, correction, record.boot_time);
         changes.push(match &record.body {
-            RecordBody::Event(event) => Change::Seen(event.device.clone()),
+            RecordBody::Event(event) => Change::Seen(event.device.clone(), event.kind.clone(), moment.time),
             RecordBody::Alarm(alarm) => {
                 if alarm.state == AlarmState::Raised {
                     standing.push((alarm.device.clone(), alarm.condition.clone()));

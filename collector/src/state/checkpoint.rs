@@ -118,6 +118,7 @@ fn read_device(row: &rusqlite::Row<'_>) -> Result<Device, StoreError> {
         own_area: column(row, 8)?,
         health,
         points,
+        events: Vec::new(),
         dirty: false,
         change: 0,
         outline_change: 0,

@@ -122,6 +122,8 @@ pub struct Device {
     pub health: Option<Health>,
     /// Latest readings.
     pub points: Points,
+    /// When an event of each kind happened last, as far as that was told since the start.
+    pub events: Vec<(Arc<str>, Timestamp)>,
     /// Changed since the last checkpoint.
     pub dirty: bool,
     /// The step of the fleet that changed anything of it last; set by the fleet.
@@ -169,6 +171,8 @@ struct Route {
 /// The routes of a catalogue's groups, found as they are needed.
 type Routes = Vec<Option<Route>>;
 
+/// Kinds of events of one device that are remembered.
+const EVENT_KINDS: usize = 32;
 /// Catalogues of one agent whose routes are kept.
 const CATALOGUES: usize = 4;
 
@@ -267,7 +271,7 @@ impl Fleet {
     }
 
     /// A step is over: whoever follows the changes is woken.
-    pub(super) fn tell_changes(&mut self) {
+    pub(crate) fn tell_changes(&mut self) {
         self.changes.tell();
     }
 
@@ -393,6 +397,20 @@ impl Fleet {
                 device.change = changes.touch(route.device, device.change);
             }
         }
+    }
+
+    /// Something of that kind happened at a device.
+    pub(super) fn saw(&mut self, id: &DeviceId, kind: &str, time: Timestamp) {
+        let Some(at) = self.by_id.get(id).copied() else { return };
+        let Some(device) = self.devices.get_mut(at) else { return };
+        let has_room = device.events.len() < EVENT_KINDS;
+        match device.events.iter_mut().find(|(known, _)| **known == *kind) {
+            Some((_, latest)) if *latest >= time => return,
+            Some((_, latest)) => *latest = time,
+            None if has_room => device.events.push((kind.into(), time)),
+            None => return,
+        }
+        device.change = self.changes.touch(at, device.change);
     }
 
     /// Takes the devices that changed since the last call, as (device, site, points).

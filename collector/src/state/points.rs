@@ -73,7 +73,7 @@ impl Points {
         group.points.iter().map(|point| self.find(&point.name).unwrap_or(ABSENT)).collect()
     }
 
-    pub(super) fn insert(&mut self, name: PointName, state: PointState) {
+    pub(crate) fn insert(&mut self, name: PointName, state: PointState) {
         match self.find(&name) {
             Ok(at) => self.entries[at].1 = state,
             Err(at) => {

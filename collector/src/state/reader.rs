@@ -300,7 +300,7 @@ pub(super) fn take(working: &mut Working<'_>, origin: &Origin, change: Change) -
             };
             commands::take_progress(working.transaction, origin, device.as_ref(), &progress, time)
         }
-        Change::Seen(key) => working.ensure(origin, &key).map(|_| ()),
+        Change::Seen(key, kind, time) => working.saw(origin, &key, kind, time),
         Change::Gap(gap, first, last) => losses::record_gap(working.transaction, origin, &gap, first, last),
         Change::Lost(first, last, reason) => {
             losses::record_lost(working.transaction, origin, first, last, &reason)?;

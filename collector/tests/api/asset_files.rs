@@ -265,7 +265,8 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as file:
         assert_eq!(preview["errors"][0]["row"], 0, "{preview}");
     }
     let path = format!("{}/api/v1/assets/import?format=csv", collector.base);
-    let long = collector.http.post(path).bearer_auth(&collector.key).body(vec![b'x'; 33 << 20]).send().await.unwrap();
+    let long =
+        collector.http.post(path).bearer_auth(&collector.key).body(vec![b'x'; (32 << 20) + 1]).send().await.unwrap();
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 

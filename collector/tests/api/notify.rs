@@ -117,7 +117,8 @@ async fn channel(collector: &Running, body: Value) -> String {
 }
 
 async fn route(collector: &Running, steps: Value) -> String {
-    let body = json!({ "name": "all", "steps": steps });
+    // That an agent is silent while a test moves the clock is not its subject.
+    let body = json!({ "name": "all", "match": { "conditions": ["on-battery"] }, "steps": steps });
     let (status, made) = collector.post("/api/v1/notification-routes", body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     made["id"].as_str().unwrap().to_owned()
@@ -398,10 +399,11 @@ async fn a_gateway_for_short_messages_is_asked_for_each_number() {
 async fn what_came_and_went_during_an_outage_is_one_message_and_no_alarm() {
     let (receiver, url) = Receiver::start().await;
     let (collector, mut agent, _folder) = collector(&[]).await;
-    let id =
-        channel(&collector, json!({ "name": "Hook", "kind": "webhook", "language": "en", "settings": { "url": url } }))
-            .await;
-    at_once(&collector, &id).await;
+    let hook = json!({ "name": "Hook", "kind": "webhook", "language": "en", "settings": { "url": url } });
+    let id = channel(&collector, hook).await;
+    let all = json!({ "name": "all", "steps": [{ "after_minutes": 0, "channels": [id] }] });
+    let (status, made) = collector.post("/api/v1/notification-routes", all).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
     let late = vec![
         (500_000, alarm(AlarmState::Raised)),
         (400_000, health(HealthLevel::Unreachable)),
@@ -411,17 +413,23 @@ async fn what_came_and_went_during_an_outage_is_one_message_and_no_alarm() {
     let urgent = agent.aged(Lane::Urgent, late);
     agent.upload(vec![urgent]).await;
     collector.items_when("/api/v1/outages", 1).await;
+    collector.clock.advance_ms(61_000);
+    eventually("the outage is complete", async || {
+        let rows = collector.items("/api/v1/outages").await;
+        (!rows[0]["complete_ms"].is_null()).then_some(())
+    })
+    .await;
     let told = async || {
-        collector.clock.advance_ms(31_000);
-        receiver.all().into_iter().next()
+        collector.clock.advance_ms(1_000);
+        receiver.all().into_iter().find(|arrived| arrived.body["kind"] == "digest")
     };
     let told = eventually("the digest", told).await;
-    assert_eq!((&told.body["kind"], &told.body["alarms"]), (&json!("digest"), &json!([])));
+    assert_eq!(told.body["alarms"], json!([]));
     let text = told.body["text"].as_str().unwrap();
     assert!(text.contains("hall-1 at hall could not be heard") && text.contains("alarms raised 1"), "{text}");
     let collector = collector.restart().await;
-    collector.clock.advance_ms(3_600_000);
-    assert_eq!(collector.items("/api/v1/notifications").await.len(), 1, "once");
+    collector.clock.advance_ms(60_000);
+    assert_eq!(collector.items("/api/v1/notifications?kind=digest").await.len(), 1, "once");
 }
 
 #[tokio::test]

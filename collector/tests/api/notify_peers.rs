@@ -131,7 +131,12 @@ async fn mail_goes_encrypted_to_whom_it_concerns_in_their_language_and_up_when_n
     user("nobody", "operator", "hall", json!({})).await;
     let steps = json!([{ "after_minutes": 0, "channels": [channel] },
         { "after_minutes": 15, "channels": [channel], "roles": ["operator"] }]);
-    made(&collector, "/api/v1/notification-routes", json!({ "name": "all", "steps": steps })).await;
+    made(
+        &collector,
+        "/api/v1/notification-routes",
+        json!({ "name": "all", "match": { "conditions": ["on-battery"] }, "steps": steps }),
+    )
+    .await;
 
     tell(&mut agent, AlarmState::Raised).await;
     let id = alarm_is(&collector, "open").await;
@@ -250,7 +255,12 @@ async fn an_alertmanager_shows_the_alarm_for_as_long_as_it_holds() {
     let channel = json!({ "name": "Alertmanager", "kind": "alertmanager", "settings": settings });
     let channel = made(&collector, "/api/v1/notification-channels", channel).await;
     let steps = json!([{ "after_minutes": 0, "channels": [channel] }]);
-    made(&collector, "/api/v1/notification-routes", json!({ "name": "all", "steps": steps })).await;
+    made(
+        &collector,
+        "/api/v1/notification-routes",
+        json!({ "name": "all", "match": { "conditions": ["on-battery"] }, "steps": steps }),
+    )
+    .await;
 
     tell(&mut agent, AlarmState::Raised).await;
     let id = alarm_is(&collector, "open").await;

@@ -24,6 +24,11 @@ pub(crate) const NOW: i64 = 1_795_341_600_000;
 /// No test waits longer for a condition.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Settings of tests that are not about rules of alarms: clocks that are set make agents silent.
+fn quiet() -> Config {
+    Config { shipped_alarm_rules: false, ..Config::default() }
+}
+
 /// A running collector with a clock that moves only when told.
 pub(crate) struct Running {
     pub(crate) folder: TempDir,
@@ -43,7 +48,7 @@ impl Running {
 
     /// Starts with a history that keeps next to nothing in memory.
     pub(crate) async fn start_sealing_at_once() -> Self {
-        let settings = Config { history_memory: 1, ..Config::default() };
+        let settings = Config { history_memory: 1, ..quiet() };
         Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
     }
 
@@ -58,13 +63,18 @@ impl Running {
     pub(crate) async fn start_writing_to(url: &str) -> Self {
         let keep = Duration::from_secs(86_400);
         let receiver = kouan_collector::config::RemoteWrite { url: url.to_owned(), token_file: None, keep };
-        let settings = Config { remote_write: Some(receiver), ..Config::default() };
+        let settings = Config { remote_write: Some(receiver), ..quiet() };
         Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), settings).await
     }
 
     /// Starts on a folder that may hold something already; then its keys are known to who made them.
     pub(crate) async fn start_on(folder: TempDir) -> Self {
-        Self::start_at(folder, Arc::new(ManualClock::at(NOW)), Config::default()).await
+        Self::start_at(folder, Arc::new(ManualClock::at(NOW)), quiet()).await
+    }
+
+    /// Starts with the rules of alarms that are shipped.
+    pub(crate) async fn start_with_rules() -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), Arc::new(ManualClock::at(NOW)), Config::default()).await
     }
 
     async fn start_at(folder: TempDir, clock: Arc<ManualClock>, settings: Config) -> Self {

@@ -152,7 +152,7 @@ async fn the_overview_counts_and_lists_come_in_any_order() {
 
     let page = collector.get("/api/v1/devices?sort=health&limit=1").await;
     assert_eq!((&page["items"][0]["id"], &page["total"]), (&json!(ups), &json!(3)));
-    for sort in ["id", "-id", "label", "-label", "class", "-class", "health", "-health", "site"] {
+    for sort in ["id", "-id", "label", "-label", "class", "-class", "health", "-health", "site", "alarms", "-since"] {
         let whole = collector.get(&format!("/api/v1/devices?sort={sort}")).await;
         let (mut walked, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -164,6 +164,11 @@ async fn the_overview_counts_and_lists_come_in_any_order() {
         }
         assert_eq!(json!(walked), whole["items"], "{sort}");
     }
+    let page = collector.get("/api/v1/devices?sort=alarms&limit=1").await;
+    assert_eq!(page["items"][0]["alarms"], 1);
+    let page = collector.get("/api/v1/devices?health=unreachable,unknown").await;
+    assert_eq!(page["total"], 3);
+    assert_eq!(collector.get("/api/v1/devices?health=unreachable").await["total"], 1);
     let (status, _) =
         collector.request(Method::GET, "/api/v1/devices?sort=colour", Some(&collector.key), None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -11,8 +11,6 @@ pub struct Reading {
     pub value: Option<Value>,
     /// When it was read, in milliseconds.
     pub time_ms: i64,
-    /// Its unit.
-    pub unit: String,
 }
 
 /// What a judge can see of a device.
@@ -23,6 +21,8 @@ pub trait View {
     fn watched_since_ms(&self) -> i64;
     /// Calls `visit` for each point of the pattern.
     fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading));
+    /// The unit of a point.
+    fn unit(&self, point: &str) -> String;
     /// The time of the newest reading of all points.
     fn last_reading_ms(&self) -> Option<i64>;
     /// How the device is, if that is known.
@@ -147,8 +147,7 @@ fn any_point(
         match holds(name, reading) {
             Some(true) => {
                 judged.holds = Some(true);
-                let (value, unit) = (reading.value.clone(), reading.unit.clone());
-                judged.cause = Cause { point: name.to_owned(), value, unit };
+                judged.cause = Cause { point: name.to_owned(), value: reading.value.clone(), unit: view.unit(name) };
             }
             Some(false) => judged.holds = Some(false),
             None => {}
@@ -213,8 +212,11 @@ mod tests {
         }
         fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading)) {
             for (name, value) in self.points.iter().filter(|(name, _)| pattern.place(name).is_some()) {
-                visit(name, &Reading { value: value.clone(), time_ms: 0, unit: "°C".to_owned() });
+                visit(name, &Reading { value: value.clone(), time_ms: 0 });
             }
+        }
+        fn unit(&self, _: &str) -> String {
+            "°C".to_owned()
         }
         fn last_reading_ms(&self) -> Option<i64> {
             (!self.points.is_empty()).then_some(0)

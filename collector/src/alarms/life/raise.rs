@@ -180,13 +180,14 @@ fn begin(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Re
 fn go_on(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>, is_the_same: bool) -> Result<(), StoreError> {
     let change = next_change(transaction)?;
     let sql = if is_the_same {
-        "UPDATE alarms SET change = ?2, sources = sources | ?3, severity = ?4, rank = ?5, text_zh = ?6, text_en = ?7
+        "UPDATE alarms SET change = ?2, sources = sources | ?3, severity = ?4, rank = ?5, text_zh = ?6, text_en = ?7,
+             rule = coalesce(rule, ?8)
          WHERE id = ?1"
     } else {
         // Two say so: the more serious word counts.
         "UPDATE alarms SET change = ?2, sources = sources | ?3, severity = CASE WHEN ?5 > rank THEN ?4 ELSE severity END,
              rank = max(rank, ?5), text_zh = CASE WHEN text_zh = '' THEN ?6 ELSE text_zh END,
-             text_en = CASE WHEN text_en = '' THEN ?7 ELSE text_en END
+             text_en = CASE WHEN text_en = '' THEN ?7 ELSE text_en END, rule = coalesce(rule, ?8)
          WHERE id = ?1"
     };
     let values = params![
@@ -196,7 +197,8 @@ fn go_on(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>, is_the_same
         severity_name(raise.severity),
         raise.severity.number(),
         raise.text_zh,
-        raise.text_en
+        raise.text_en,
+        raise.rule
     ];
     transaction.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).during("change an alarm")?;
     Ok(())
@@ -209,7 +211,8 @@ fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>) -> Result<(
         .prepare_cached(
             "UPDATE alarms SET change = ?2, state = 'raised', sources = ?3, count = count + 1, last_raised_ms = ?4,
                  cleared_ms = NULL, repair_ms = NULL, acknowledged_by = NULL, acknowledged_ms = NULL, severity = ?5,
-                 rank = ?6, text_zh = ?7, text_en = ?8, value = ?9, unit = ?10, flapping = ?11, hidden_by = NULL
+                 rank = ?6, text_zh = ?7, text_en = ?8, value = ?9, unit = ?10, flapping = ?11, hidden_by = NULL,
+                 rule = coalesce(?12, rule)
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -224,7 +227,8 @@ fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>) -> Result<(
                 raise.text_en,
                 raise.value.map(ToString::to_string),
                 raise.unit,
-                raise.flapping
+                raise.flapping,
+                raise.rule
             ])
         })
         .during("raise an alarm again")?;

@@ -3,6 +3,8 @@
 mod model;
 mod read;
 mod shipped;
+#[cfg(test)]
+mod shipped_tests;
 mod store;
 
 pub use model::{Flap, Is, Matching, Pattern, Rule, Text, Test, When};

@@ -27,24 +27,26 @@ pub struct Flap {
     pub quiet_ms: u64,
 }
 
-/// A name of points: one, or with `.*` behind it also all that begin with it.
+/// A name of points: one, or with `.*` in it all that have a place there; `door.*` is also the bare `door`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     name: String,
     with_places: bool,
+    /// What stands behind the place, with its dot; empty for nothing.
+    behind: String,
 }
 
 impl Pattern {
-    /// Reads `temperature.room` or `temperature.*`.
+    /// Reads `temperature.room`, `temperature.*` or `disk.*.used`.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        match text.strip_suffix(".*") {
-            Some(name) => Self { name: name.to_owned(), with_places: true },
-            None => Self { name: text.to_owned(), with_places: false },
+        match text.split_once(".*") {
+            Some((name, behind)) => Self { name: name.to_owned(), with_places: true, behind: behind.to_owned() },
+            None => Self { name: text.to_owned(), with_places: false, behind: String::new() },
         }
     }
 
-    /// The name without `.*`.
+    /// The name before its places.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -56,14 +58,17 @@ impl Pattern {
         self.with_places
     }
 
-    /// The place behind the name, if the point is one of these: empty for the bare name.
+    /// The place of the point, if it is one of these: empty for the bare name.
     #[must_use]
     pub fn place<'n>(&self, point: &'n str) -> Option<&'n str> {
-        match point.strip_prefix(self.name.as_str())? {
-            "" => Some(""),
-            rest if self.with_places => rest.strip_prefix('.'),
-            _ => None,
+        let rest = point.strip_prefix(self.name.as_str())?;
+        if !self.with_places {
+            return rest.is_empty().then_some("");
         }
+        if self.behind.is_empty() && rest.is_empty() {
+            return Some("");
+        }
+        rest.strip_prefix('.')?.strip_suffix(self.behind.as_str()).filter(|place| !place.is_empty())
     }
 }
 
@@ -225,9 +230,7 @@ impl Matching {
     #[must_use]
     pub fn fits_kind(&self, class: &str, profile: &str, site: &str, area: &str) -> bool {
         let listed = |list: &BTreeSet<String>, word: &str| list.is_empty() || list.contains(word);
-        let within = |wanted: &String| {
-            area.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let within = |wanted: &String| crate::assets::is_within(wanted, area);
         listed(&self.classes, class)
             && listed(&self.profiles, profile)
             && listed(&self.sites, site)
@@ -288,5 +291,8 @@ mod tests {
         assert_eq!([bare.place("door"), bare.place("door.1"), bare.place("doors")], [Some(""), None, None]);
         let places = Pattern::new("door.*");
         assert_eq!([places.place("door"), places.place("door.1"), places.place("doors")], [Some(""), Some("1"), None]);
+        let within = Pattern::new("disk.*.used");
+        let found = ["disk.root.used", "disk.used", "disk.root.free", "disk..used"].map(|name| within.place(name));
+        assert_eq!(found, [Some("root"), None, None, None]);
     }
 }

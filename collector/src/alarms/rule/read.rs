@@ -259,8 +259,10 @@ fn point(mut section: Section<'_>) -> Option<Test> {
     const TESTS: [&str; 8] = ["above", "below", "beyond", "one_of", "none_of", "rises_by", "falls_by", "rises_less_than"];
     let name = section.string("point")?;
     let fits = |name: &str| !name.is_empty() && name.len() <= limits::NAME_BYTES;
-    if !fits(&name) || name.contains('*') && !name.ends_with(".*") {
-        section.problem("point", "a point's name such as \"temperature.room\", or \"temperature.*\" for all its places");
+    let stars = name.matches('*').count();
+    if !fits(&name) || stars > 1 || stars == 1 && !name.ends_with(".*") && !name.contains(".*.") {
+        let known = "a point's name such as \"temperature.room\", or \"temperature.*\" or \"disk.*.used\" for all its places";
+        section.problem("point", known);
     }
     let name = Pattern::new(&name);
     let tests: Vec<&str> = TESTS.into_iter().filter(|test| section.has(test)).collect();

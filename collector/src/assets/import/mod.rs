@@ -7,5 +7,5 @@ mod sheet;
 mod workbook;
 
 pub use pending::{ImportProblem, Imports};
-pub use plan::{Preview, plan_import};
+pub use plan::{PlannedImport, Preview, RowChange, RowError, plan_import};
 pub use sheet::{Format, SHEET_BYTES};

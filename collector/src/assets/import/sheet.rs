@@ -61,7 +61,8 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Sheet, Words> {
 /// Gathers rows, finds the headers among the first of them, and keeps to the limits.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
-    above: Vec<SheetRow>,
+    /// Rows above the headers.
+    above: usize,
     columns: Vec<Option<Column>>,
     ignored: Vec<String>,
     rows: Vec<SheetRow>,
@@ -92,14 +93,17 @@ impl Gathering {
             self.rows.push(row);
             return Ok(());
         }
+        if self.above >= HEADER_WITHIN {
+            return Ok(());
+        }
         let columns: Vec<_> = row.cells.iter().take(COLUMNS).map(|cell| Column::meant_by(cell)).collect();
         if columns.contains(&Some(Column::Name)) && columns.iter().flatten().count() > 1 {
-            let unknown =
-                columns.iter().zip(&row.cells).filter(|(column, cell)| column.is_none() && !cell.trim().is_empty());
+            self.columns = with_system(columns, &row.cells);
+            let cells = self.columns.iter().zip(&row.cells);
+            let unknown = cells.filter(|(column, cell)| column.is_none() && !cell.trim().is_empty());
             self.ignored = unknown.map(|(_, cell)| cell.trim().chars().take(60).collect()).collect();
-            (self.columns, _) = with_system(columns, &row.cells);
-        } else if self.above.len() < HEADER_WITHIN {
-            self.above.push(row);
+        } else {
+            self.above += 1;
         }
         Ok(())
     }
@@ -124,15 +128,14 @@ impl Gathering {
 }
 
 /// Lists that span several systems call the site a system; their "site" is a place within it.
-fn with_system(mut columns: Vec<Option<Column>>, cells: &[String]) -> (Vec<Option<Column>>, bool) {
-    let system =
-        cells.iter().position(|cell| ["system", "系统", "所属系统"].contains(&cell.trim().to_lowercase().as_str()));
-    let Some(at) = system.filter(|at| *at < columns.len()) else { return (columns, false) };
+fn with_system(mut columns: Vec<Option<Column>>, cells: &[String]) -> Vec<Option<Column>> {
+    let is_system = |cell: &String| ["system", "系统", "所属系统"].contains(&cell.trim().to_lowercase().as_str());
+    let Some(at) = cells.iter().position(is_system).filter(|at| *at < columns.len()) else { return columns };
     if let Some(site) = columns.iter_mut().find(|column| **column == Some(Column::Site)) {
         *site = Some(Column::Building);
     }
     columns[at] = Some(Column::Site);
-    (columns, true)
+    columns
 }
 
 /// The text of a file in one of the encodings that spreadsheets write.

@@ -1,0 +1,111 @@
+//! Numbers of the last while, for rules about how quickly they change.
+
+use std::collections::{HashMap, VecDeque};
+
+use kouan_protocol::Value;
+
+use crate::state::DeviceId;
+
+/// Most numbers that are kept of a point; closer ones are left out.
+const MOST: i64 = 256;
+
+struct Numbers {
+    /// Whether only steps up count: it is a counter, which may begin anew.
+    is_counter: bool,
+    numbers: VecDeque<(i64, f64)>,
+}
+
+/// The numbers of points, by device and name.
+#[derive(Default)]
+pub(super) struct Samples(HashMap<DeviceId, HashMap<String, Numbers>>);
+
+impl Samples {
+    /// Takes a number that was read at `time_ms`; what is older than `within_ms` before `now_ms` is forgotten.
+    pub(super) fn take(
+        &mut self,
+        device: &DeviceId,
+        point: &str,
+        value: &Value,
+        (time_ms, now_ms, within_ms): (i64, i64, i64),
+    ) {
+        let Some(number) = value.as_f64() else { return };
+        let of_device = self.0.entry(device.clone()).or_default();
+        if !of_device.contains_key(point) {
+            let is_counter = matches!(value, Value::Integer(_));
+            of_device.insert(point.to_owned(), Numbers { is_counter, numbers: VecDeque::new() });
+        }
+        let Some(known) = of_device.get_mut(point) else { return };
+        let last = known.numbers.back().copied();
+        if last.is_some_and(|(last, _)| time_ms <= last) {
+            return;
+        }
+        if let Some((last_ms, _)) = last
+            && known.numbers.len() > 1
+            && time_ms - last_ms < within_ms / MOST
+        {
+            known.numbers.pop_back();
+        }
+        known.numbers.push_back((time_ms, number));
+        while known.numbers.get(1).is_some_and(|(second, _)| *second <= now_ms.saturating_sub(within_ms)) {
+            known.numbers.pop_front();
+        }
+    }
+
+    /// Forgets a device: nobody knows what happened meanwhile.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        self.0.remove(device);
+    }
+
+    /// By how much the number rose since `from_ms`, and whether it is known since then.
+    pub(super) fn rise(&self, device: &DeviceId, point: &str, from_ms: i64) -> Option<(f64, bool)> {
+        let known = self.0.get(device)?.get(point)?;
+        let begin = known.numbers.partition_point(|(time, _)| *time <= from_ms).saturating_sub(1);
+        let is_whole = known.numbers.front().is_some_and(|(time, _)| *time <= from_ms);
+        let within: Vec<f64> = known.numbers.range(begin..).map(|(_, number)| *number).collect();
+        let rise = if known.is_counter {
+            within.windows(2).map(|pair| (pair[1] - pair[0]).max(0.0)).sum()
+        } else {
+            within.last()? - within.first()?
+        };
+        Some((rise, is_whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn risen(values: &[(i64, Value)], from: i64) -> Option<(f64, bool)> {
+        let (mut samples, device) = (Samples::default(), DeviceId::new("d-1"));
+        for (time, value) in values {
+            samples.take(&device, "p", value, (*time, *time, 1_000));
+        }
+        samples.rise(&device, "p", from)
+    }
+
+    #[test]
+    fn what_holds_at_the_beginning_of_the_time_counts() {
+        let numbers = [(0, Value::Number(20.0)), (500, Value::Number(24.0)), (900, Value::Number(22.0))];
+        assert_eq!(risen(&numbers, 100), Some((2.0, true)));
+        assert_eq!(risen(&numbers, 500), Some((-2.0, true)));
+        assert_eq!(risen(&numbers, -1), Some((2.0, false)));
+    }
+
+    #[test]
+    fn a_counter_that_begins_anew_has_not_fallen() {
+        let numbers = [(0, 7), (300, 9), (600, 1), (900, 4)].map(|(time, number)| (time, Value::Integer(number)));
+        assert_eq!(risen(&numbers, 0), Some((5.0, true)));
+    }
+
+    #[test]
+    fn many_numbers_stay_few() {
+        let (mut samples, device) = (Samples::default(), DeviceId::new("d-1"));
+        for time in 0..100_000 {
+            samples.take(&device, "p", &Value::Number(time as f64), (time, time, 10_000));
+        }
+        let kept = samples.0[&device]["p"].numbers.len();
+        assert!(kept <= 2 * MOST as usize, "{kept}");
+        let (rise, whole) = samples.rise(&device, "p", 90_000).unwrap();
+        assert!(whole && (rise - 9_999.0).abs() < 100.0, "{rise}");
+    }
+}
