@@ -49,6 +49,7 @@ export default function AlarmDesk() {
   const acting = useActing();
   const searchRef = useRef<HTMLInputElement>(null);
   const gridRef = useRef<HTMLDivElement>(null);
+  const place = useRef(-1);
   const [active, setActive] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
@@ -104,9 +105,14 @@ export default function AlarmDesk() {
   };
   const step = (action: DeskAction) => {
     const places = rows.flatMap((row, index) => (row.kind === 'note' ? [] : [index]));
-    const at = places.findIndex((index) => rows[index]?.key === active);
+    let at = places.findIndex((index) => rows[index]?.key === active);
+    // The alarm is gone, such as one that was closed: the next one has slid into its place.
+    if (at < 0 && place.current >= 0) at = action === 'next' ? place.current - 1 : place.current;
     const next = rows[places[moved(action, at, places.length)] ?? -1];
-    if (next) setActive(next.key);
+    if (next) {
+      place.current = places.findIndex((index) => rows[index] === next);
+      setActive(next.key);
+    }
     // Enter belongs to the row now, and no longer to a button that was clicked before.
     gridRef.current?.focus({ preventScroll: true });
   };

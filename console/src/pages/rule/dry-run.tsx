@@ -71,7 +71,7 @@ export function DryRun({ toml, disabled }: { toml: string; disabled: boolean }) 
           <div aria-live="polite">
             <Text fw={600}>{t(data.raised > 0 ? 'tryResult' : 'tryNone', words)}</Text>
             <Text size="xs" c="dimmed">
-              {t('tryTook', { time: durationText(data.took_ms) })}
+              {t('tryTook', { time: durationText(data.took_ms), count: data.devices })}
             </Text>
             {data.truncated && (
               <Text size="sm" c="var(--k-warn)">

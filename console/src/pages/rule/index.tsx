@@ -9,7 +9,7 @@ import { useTranslation } from 'react-i18next';
 import { api, Problem } from '../../api/client';
 import { useRight } from '../../api/session';
 import { useWords } from '../../i18n/words';
-import { ToneBadge } from '../../ui/badges';
+import { SeverityBadge, ToneBadge } from '../../ui/badges';
 import { ConfirmDialog } from '../../ui/confirm';
 import { IconLeft, IconTrash } from '../../ui/icons';
 import { AppLink, useGo } from '../../ui/link';
@@ -85,6 +85,7 @@ function RuleForm({ rule, reload }: { rule: Rule | null; reload: () => void }) {
         aside={
           rule && (
             <>
+              <SeverityBadge severity={rule.severity} />
               <ToneBadge tone={rule.source === 'own' ? 'calm' : 'off'}>{t(rule.source)}</ToneBadge>
               <span className="k-dim">{t('revisionOf', { revision: rule.revision })}</span>
               <AppLink to="/alarms" search={{ rule: rule.id }}>
@@ -115,7 +116,7 @@ function RuleForm({ rule, reload }: { rule: Rule | null; reload: () => void }) {
                   leftSection={<IconTrash size={14} />}
                   onClick={() => setDeleting(true)}
                 >
-                  {t('delete')}
+                  {t(rule.has_shipped ? 'restore' : 'delete')}
                 </Button>
               )}
             </>
@@ -170,7 +171,7 @@ function RuleForm({ rule, reload }: { rule: Rule | null; reload: () => void }) {
           )}
         </Panel>
         <div className={classes.column}>
-          <DryRun toml={text} disabled={mayChange ? !isFine : false} />
+          {mayChange && <DryRun toml={text} disabled={!isFine} />}
           {rule && mayAudit && <Changes id={rule.id} />}
         </div>
       </div>
@@ -178,16 +179,17 @@ function RuleForm({ rule, reload }: { rule: Rule | null; reload: () => void }) {
         <ConfirmDialog
           opened={isDeleting}
           danger
-          title={t('deleteTitle', { name })}
-          confirm={t('delete')}
+          title={t(rule.has_shipped ? 'restoreTitle' : 'deleteTitle', { name })}
+          confirm={t(rule.has_shipped ? 'restore' : 'delete')}
           onClose={() => setDeleting(false)}
           onConfirm={async () => {
             await api.delete(`/alarm-rules/${encodeURIComponent(rule.id)}`);
             void client.invalidateQueries({ queryKey: ['alarm-rules'] });
+            client.removeQueries({ queryKey: ['alarm-rule', rule.id] });
             go('/rules');
           }}
         >
-          <Text size="sm">{t('deleteText')}</Text>
+          <Text size="sm">{t(rule.has_shipped ? 'restoreText' : 'deleteText')}</Text>
         </ConfirmDialog>
       )}
     </PageBody>

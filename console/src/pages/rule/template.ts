@@ -1,16 +1,16 @@
-/** What a new rule begins with. The words are the documentation's own example. */
-export const TEMPLATE = `id = "supply-air-hot"
+/** What a new rule begins with: every part that most rules have. */
+export const TEMPLATE = `id = "server-room-hot"
 severity = "major"
-text.zh = "送风温度过高"
-text.en = "Supply air is too hot"
+name = { zh = "机房温度高", en = "Server room hot" }
+text = { zh = "{device} {point} {value} {unit}", en = "{device}: {point} at {value} {unit}" }
+raise_after = "5m"
+clear_after = "5m"
 
 [match]
-class = "air-conditioner"
+classes = ["environment-sensor"]
 
 [when]
-point = "temperature.supply"
-above = 30.0
-clear_below = 28.0
-for = "5m"
-clear_for = "2m"
+point = "temperature.room"
+above = 28
+clear = 26
 `;

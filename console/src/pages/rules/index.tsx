@@ -8,7 +8,7 @@ import { useRight } from '../../api/session';
 import type { Page } from '../../api/types';
 import { text, useParams, word } from '../../app/params';
 import { useWords } from '../../i18n/words';
-import { ToneBadge } from '../../ui/badges';
+import { SeverityShape, ToneBadge } from '../../ui/badges';
 import { IconPlus, IconSearch } from '../../ui/icons';
 import { AppLink, useGo } from '../../ui/link';
 import { PageBody, PageHeader, Panel } from '../../ui/page';
@@ -45,7 +45,7 @@ function RuleRow({ rule, mayChange }: { rule: Rule; mayChange: boolean }) {
   return (
     <Table.Tr>
       <Table.Td>
-        <AppLink to={`/rules/${rule.id}`}>{name}</AppLink>
+        <SeverityShape severity={rule.severity} /> <AppLink to={`/rules/${rule.id}`}>{name}</AppLink>
         <div className="k-dim" style={{ fontSize: 'var(--mantine-font-size-xs)' }}>
           {rule.id}
         </div>

@@ -1,10 +1,14 @@
-import type { Names } from '../../api/types';
+import type { Names, Severity } from '../../api/types';
 
 export interface Rule {
   id: string;
   revision: number;
   enabled: boolean;
   source: 'shipped' | 'own';
+  /** The program has one of that name, which comes back when the own text is removed. */
+  has_shipped: boolean;
+  severity: Severity;
+  condition: string;
   name: Names;
   toml: string;
   /** How many devices it looks at. */
@@ -24,11 +28,13 @@ export interface TryDevice {
   label: string;
   raised: number;
   active_ms: number;
-  first_ms: number;
+  first_ms: number | null;
 }
 
 export interface TryResult {
   raised: number;
+  /** How many devices were looked at. */
+  devices: number;
   per_device: TryDevice[];
   took_ms: number;
   truncated: boolean;
