@@ -327,7 +327,8 @@ pub(super) async fn list(
     let limit = paging.limit()?;
     let alarms = shared.state_readers.read(alarms::count_by_device).await?;
     let fleet = shared.fleet();
-    let found = fleet.devices().filter(|device| filter.matches(&caller.sites, device));
+    let found = fleet.devices_of_after(filter.site(), &DeviceId::new(""));
+    let found = found.filter(|device| filter.matches(&caller.sites, device));
     let page = order.page(found, &alarms, paging.cursor.as_deref(), limit)?;
     let items = page.rows.into_iter().map(|device| view(&shared, device, &alarms)).collect();
     Ok(Json(DevicePage { items, next: page.next, total: page.total }))
@@ -372,7 +373,7 @@ pub(super) async fn latest(
     let now = shared.clock.wall();
     let fleet = shared.fleet();
     let after = DeviceId::new(after_device);
-    let devices = fleet.get(&after).into_iter().chain(fleet.devices_after(&after));
+    let devices = fleet.get(&after).into_iter().chain(fleet.devices_of_after(filter.site(), &after));
     let mut rows = Vec::new();
     for device in devices.filter(|device| filter.matches(&caller.sites, device)) {
         let mut of_device = points(device, now);

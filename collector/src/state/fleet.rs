@@ -212,11 +212,6 @@ impl Fleet {
         self.by_id.values().map(|at| &self.devices[*at])
     }
 
-    /// Devices with ids after `id`.
-    pub fn devices_after(&self, id: &DeviceId) -> impl Iterator<Item = &Device> {
-        self.devices_of_after(None, id)
-    }
-
     /// Devices with ids after `id`, of one site or of all.
     pub fn devices_of_after(&self, site: Option<&str>, id: &DeviceId) -> impl Iterator<Item = &Device> {
         use std::ops::Bound;
