@@ -1,12 +1,6 @@
 /** Lists by page, and answers that several pages share. */
-import {
-  keepPreviousData,
-  type QueryKey,
-  queryOptions,
-  useInfiniteQuery,
-  useQuery,
-} from '@tanstack/react-query';
-import { useMemo } from 'react';
+import { keepPreviousData, type QueryKey, queryOptions, useInfiniteQuery } from '@tanstack/react-query';
+import { createContext, useContext, useMemo } from 'react';
 import { api, type Query } from './client';
 import type { AlarmSummary, Page, Site } from './types';
 
@@ -58,9 +52,13 @@ export const sitesQuery = queryOptions({
   staleTime: 5 * 60_000,
 });
 
+export const NO_SITES: readonly Site[] = [];
+/** Asked for once for the whole page: hundreds of times want to know their zone. */
+export const SitesContext = createContext<readonly Site[]>(NO_SITES);
+
 /** All sites that the person may see. */
 export function useSites(): readonly Site[] {
-  return useQuery(sitesQuery).data ?? [];
+  return useContext(SitesContext);
 }
 
 export const alarmSummaryQuery = (site: string | null) =>

@@ -1,4 +1,6 @@
 /** Addresses and the pages behind them. */
+
+import { useQuery } from '@tanstack/react-query';
 import {
   type AnyRoute,
   createRootRoute,
@@ -6,7 +8,9 @@ import {
   createRouter,
   lazyRouteComponent,
   Outlet,
+  useSearch,
 } from '@tanstack/react-router';
+import { NO_SITES, SitesContext, sitesQuery } from '../api/lists';
 import { LoadingState } from '../ui/states';
 import { Broken } from './error-boundary';
 import { NotFound } from './not-found';
@@ -15,9 +19,22 @@ import { pages } from './pages';
 import { parseSearch, stringifySearch } from './params';
 import { RightNeeded } from './right-needed';
 import { Shell } from './shell';
+import { SiteContext } from './site';
+
+function Root() {
+  const search = useSearch({ strict: false }) as Record<string, string>;
+  const sites = useQuery(sitesQuery).data;
+  return (
+    <SitesContext value={sites ?? NO_SITES}>
+      <SiteContext value={search['site'] || null}>
+        <Outlet />
+      </SiteContext>
+    </SitesContext>
+  );
+}
 
 const root = createRootRoute({
-  component: Outlet,
+  component: Root,
   notFoundComponent: () => (
     <Shell>
       <NotFound />

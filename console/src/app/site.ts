@@ -1,18 +1,25 @@
 /** The site that pages are about: part of every address, so that an address shows everybody the same. */
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useRouter } from '@tanstack/react-router';
+import { createContext, useCallback, useContext } from 'react';
+
+/** Read once for the whole page: hundreds of links and times want to know it. */
+export const SiteContext = createContext<string | null>(null);
 
 /** The chosen site, or `null` for all of them. */
 export function useSite(): [string | null, (site: string | null) => void] {
-  const search = useSearch({ strict: false }) as Record<string, string>;
-  const navigate = useNavigate();
-  const choose = (site: string | null) => {
-    void navigate({
-      to: '.',
-      search: (before: Record<string, string>) => {
-        const { site: _, ...rest } = before;
-        return site ? { ...rest, site } : rest;
-      },
-    } as never);
-  };
-  return [search['site'] || null, choose];
+  const site = useContext(SiteContext);
+  const router = useRouter();
+  const choose = useCallback(
+    (next: string | null) => {
+      void router.navigate({
+        to: '.',
+        search: (before: Record<string, string>) => {
+          const { site: _, ...rest } = before;
+          return next ? { ...rest, site: next } : rest;
+        },
+      } as never);
+    },
+    [router],
+  );
+  return [site, choose];
 }

@@ -36,10 +36,36 @@ const dark: MantineColorsTuple = [
   '#060d12',
 ];
 
+/** Mantine's own orange and red are too bright for white text on them, and for text on their tints. */
+const orange: MantineColorsTuple = [
+  '#fdf1e8',
+  '#fce7d8',
+  '#f7cbac',
+  '#f2ad7d',
+  '#ec9256',
+  '#d9691c',
+  '#a84a0a',
+  '#9a4106',
+  '#843805',
+  '#742f03',
+];
+const red: MantineColorsTuple = [
+  '#fdeeed',
+  '#fbe2e0',
+  '#f5bfbc',
+  '#f09a95',
+  '#ea7670',
+  '#d94a45',
+  '#bd2c2a',
+  '#a91d1f',
+  '#951a1b',
+  '#821416',
+];
+
 export const theme = createTheme({
   primaryColor: 'harbor',
   primaryShade: { light: 7, dark: 6 },
-  colors: { harbor, dark },
+  colors: { harbor, dark, orange, red },
   fontFamily:
     '"Inter", "Segoe UI", system-ui, -apple-system, "PingFang SC", "HarmonyOS Sans SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif',
   fontFamilyMonospace:

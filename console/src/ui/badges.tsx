@@ -1,10 +1,10 @@
 /** Health and severity: a shape and a word each, so that colour is never the only sign. */
-import { Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useIsStale } from '../api/live';
 import type { Health, HealthLevel, Severity } from '../api/types';
 import { useWords } from '../i18n/words';
 import classes from './badges.module.css';
+import { Hint } from './hint';
 
 /** From what must be looked at first to what needs nobody. */
 export const LEVELS: readonly HealthLevel[] = [
@@ -157,7 +157,7 @@ export function HealthBadge({ health }: { health: Pick<Health, 'level'> & Partia
     health.text ?? '',
   ];
   const label = why.filter((part) => part !== '').join(' · ');
-  return label ? <Tooltip label={label}>{badge}</Tooltip> : badge;
+  return <Hint label={label}>{badge}</Hint>;
 }
 
 export function SeverityBadge({ severity, old }: { severity: Severity; old?: boolean }) {

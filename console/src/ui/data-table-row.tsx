@@ -1,4 +1,3 @@
-import { Checkbox } from '@mantine/core';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Column } from './data-table';
@@ -30,8 +29,9 @@ function Row<T>(props: RowProps<T>) {
     if (!isControl && window.getSelection()?.toString() === '') onOpen?.(row);
   };
   const box = isSelected !== undefined && (
-    <Checkbox
-      size="xs"
+    <input
+      type="checkbox"
+      className={classes['check']}
       tabIndex={-1}
       aria-label={t('table.choose')}
       checked={isSelected}

@@ -1,8 +1,8 @@
 /** Links within the console. The chosen site travels along. */
-import { Link, type LinkProps, useNavigate } from '@tanstack/react-router';
-import type { CSSProperties, MouseEvent, ReactNode } from 'react';
-import { useCallback } from 'react';
-import { useSite } from '../app/site';
+import { useRouter } from '@tanstack/react-router';
+import { type CSSProperties, type MouseEvent, type ReactNode, useCallback, useContext } from 'react';
+import { stringifySearch } from '../app/params';
+import { SiteContext } from '../app/site';
 
 interface AppLinkProps {
   /** `/devices/d-1`. */
@@ -18,30 +18,54 @@ interface AppLinkProps {
   children: ReactNode;
 }
 
-export function AppLink({ to, search, className, current, children, ...rest }: AppLinkProps) {
-  const [site] = useSite();
-  const target = { to, search: { ...(site ? { site } : {}), ...search } } as unknown as LinkProps;
+/** Whether the browser itself should follow the link: into another tab, or to be saved. */
+function isForBrowser(event: MouseEvent): boolean {
   return (
-    <Link
-      {...target}
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  );
+}
+
+/** A plain anchor: lists draw hundreds of them while somebody scrolls. */
+export function AppLink({ to, search, className, current, onClick, children, ...rest }: AppLinkProps) {
+  const site = useContext(SiteContext);
+  const router = useRouter();
+  const whole = { ...(site ? { site } : {}), ...search };
+  const follow = (event: MouseEvent) => {
+    onClick?.(event);
+    if (isForBrowser(event)) return;
+    event.preventDefault();
+    void router.navigate({ to, search: whole } as never);
+  };
+  const preload = () => void router.preloadRoute({ to } as never).catch(() => undefined);
+  return (
+    <a
       {...rest}
+      href={to + stringifySearch(whole)}
       className={className ?? 'k-link'}
       aria-current={current ? 'page' : undefined}
       data-active={current || undefined}
+      onClick={follow}
+      onFocus={preload}
+      onPointerEnter={preload}
     >
       {children}
-    </Link>
+    </a>
   );
 }
 
 /** Goes somewhere, the chosen site with it. */
 export function useGo(): (to: string, search?: Record<string, string>) => void {
-  const navigate = useNavigate();
-  const [site] = useSite();
+  const router = useRouter();
+  const site = useContext(SiteContext);
   return useCallback(
     (to, search) => {
-      void navigate({ to, search: { ...(site ? { site } : {}), ...search } } as never);
+      void router.navigate({ to, search: { ...(site ? { site } : {}), ...search } } as never);
     },
-    [navigate, site],
+    [router, site],
   );
 }

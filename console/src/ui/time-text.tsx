@@ -1,7 +1,7 @@
 /** Times and ages. */
-import { Tooltip } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useIsStale } from '../api/live';
+import { Hint } from './hint';
 import { useNow } from './now';
 import { duration, type TimeStyle, timeText } from './time';
 import { useZone } from './zone';
@@ -41,11 +41,11 @@ export function TimeText({ ms, site, style = 'full' }: TimeProps) {
   const zone = useZone(site);
   if (ms === null || ms === undefined) return <span className="k-dim">—</span>;
   return (
-    <Tooltip label={<AgeLabel ms={ms} zone={zone} />}>
+    <Hint label={<AgeLabel ms={ms} zone={zone} />}>
       <time dateTime={new Date(ms).toISOString()} className="k-num">
         {timeText(ms, zone, style)}
       </time>
-    </Tooltip>
+    </Hint>
   );
 }
 
@@ -56,11 +56,11 @@ export function Age({ ms, site }: Omit<TimeProps, 'style'>) {
   const now = useNow();
   if (ms === null || ms === undefined) return <span className="k-dim">—</span>;
   return (
-    <Tooltip label={<AgeLabel ms={ms} zone={zone} />}>
+    <Hint label={<AgeLabel ms={ms} zone={zone} />}>
       <time dateTime={new Date(ms).toISOString()} className="k-num">
         {text(Math.max(0, Math.floor((now - ms) / 1000) * 1000))}
       </time>
-    </Tooltip>
+    </Hint>
   );
 }
 

@@ -69,7 +69,7 @@ export function CommandsTab({ device, params, set }: CommandsTabProps) {
                 key={each.name}
                 size="xs"
                 variant={each.moves ? 'outline' : 'default'}
-                color={each.moves ? 'orange.9' : 'harbor'}
+                color={each.moves ? 'orange' : 'harbor'}
                 onClick={() => setAction(each)}
               >
                 {words.action(each.name)}

@@ -112,7 +112,7 @@ export function SendDialog({ device, action, onClose }: SendDialogProps) {
               </Button>
               <Button
                 type="submit"
-                color={action.moves ? 'orange.9' : 'harbor'}
+                color={action.moves ? 'orange' : 'harbor'}
                 loading={busy}
                 disabled={!isReady}
               >
