@@ -48,7 +48,7 @@ class Inbox:
             "subject": mail["Subject"],
             "id": mail["Message-Id"],
             "automatic": mail["Auto-Submitted"],
-            "text": mail.get_content(),
+            "text": mail.get_content().replace("\r\n", "\n"),
             "user": session.auth_data,
             "defects": [str(defect) for defect in mail.defects],
             "encrypted": from_the_first_byte_on or session.ssl is not None,

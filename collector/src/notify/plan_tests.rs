@@ -421,10 +421,11 @@ fn messages_read_as_an_operator_would_say_it() {
     day.take(Alarm::example("2", "pier", Major, day.now));
     day.take(Alarm::example("3", "pier", Warning, day.now));
     day.pass(MINUTE);
-    let (subject, text) = say(&day, 2, Language::En);
+    assert_eq!(day.said()[2..], [(661, "olga", "clear", 1), (670, "hook", "raise", 3)]);
+    let (subject, text) = say(&day, 3, Language::En);
     assert_eq!(subject, "Major: 2 alarms, 1 alarm ended at pier 2, Passenger Hall 1");
     assert!(text.contains("- Major: Gate 2 at pier: does not answer (2026-11-22 10:11:00 +08:00)\n"), "{text}");
     assert!(text.contains("10:00:00 +08:00, cleared)"), "{text}");
-    let (subject, _) = say(&day, 2, Language::Zh);
+    let (subject, _) = say(&day, 3, Language::Zh);
     assert_eq!(subject, "【重要】2 条告警，1 条告警已恢复：pier 2，旅检大厅 1");
 }

@@ -155,10 +155,7 @@ async fn mail_goes_encrypted_to_whom_it_concerns_in_their_language_and_up_when_n
         let mail = in_time(&collector, "an escalation", async || server.mails.try_recv().ok()).await;
         if mail["to"] == json!(["li.lei@example.com"]) {
             let subject = mail["subject"].as_str().unwrap();
-            assert!(
-                subject.starts_with("Major, 1") && subject.contains("min without an answer: The ups at hall"),
-                "{mail}"
-            );
+            assert!(subject.starts_with("Major, ") && subject.contains("without an answer: The ups at hall"), "{mail}");
         }
         to.push(mail["to"][0].as_str().unwrap().to_owned());
     }
@@ -213,7 +210,7 @@ struct Alertmanager {
 }
 
 impl Alertmanager {
-    async fn start(folder: &Path) -> Self {
+    async fn start(folder: &Path, http: &reqwest::Client) -> Self {
         let config = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
         std::fs::write(folder.join("alertmanager.yml"), config).unwrap();
         // It takes no port 0. The port is free now; nobody else of this process asks for one by number.
@@ -227,7 +224,6 @@ impl Alertmanager {
             .spawn()
             .expect("tests/setup installs prometheus-alertmanager");
         let (peer, url) = (Peer(child), format!("http://{address}"));
-        let http = reqwest::Client::new();
         let is_up = async || http.get(format!("{url}/-/ready")).send().await.ok().filter(|r| r.status().is_success());
         eventually("the Alertmanager is up", is_up).await;
         Self { _peer: peer, url }
@@ -246,10 +242,11 @@ impl Alertmanager {
 #[tokio::test]
 async fn an_alertmanager_shows_the_alarm_for_as_long_as_it_holds() {
     let folder = tempfile::tempdir().unwrap();
-    let alertmanager = Alertmanager::start(folder.path()).await;
     let (collector, mut agent) = collector(folder.path()).await;
+    let alertmanager = Alertmanager::start(folder.path(), &collector.http).await;
     // It believes in its own clock.
-    collector.clock.change(|anchor| anchor.wall = SystemClock::new().unwrap().wall());
+    let keep_time = || collector.clock.change(|anchor| anchor.wall = SystemClock::new().unwrap().wall());
+    keep_time();
     agent.hello().await;
     let settings = json!({ "url": alertmanager.url, "labels": { "team": "noc" } });
     let channel = json!({ "name": "Alertmanager", "kind": "alertmanager", "settings": settings });
@@ -265,7 +262,7 @@ async fn an_alertmanager_shows_the_alarm_for_as_long_as_it_holds() {
     tell(&mut agent, AlarmState::Raised).await;
     let id = alarm_is(&collector, "open").await;
     let shown = async || {
-        collector.clock.advance_ms(500);
+        keep_time();
         alertmanager.alerts().into_iter().next()
     };
     let alert = eventually("amtool shows it", shown).await;
@@ -278,7 +275,7 @@ async fn an_alertmanager_shows_the_alarm_for_as_long_as_it_holds() {
     assert_eq!(alert["annotations"]["severity"], "major");
     tell(&mut agent, AlarmState::Cleared).await;
     let gone = async || {
-        collector.clock.advance_ms(500);
+        keep_time();
         alertmanager.alerts().is_empty().then_some(())
     };
     eventually("amtool shows it no more", gone).await;
