@@ -23,10 +23,10 @@ pub use list::{
     hidden_by, list, newest_change, steps,
 };
 pub use log::{LogFilter, LogRow, log};
-pub(crate) use severity::random_id;
-pub use severity::{SEVERITIES, rank, severity_name};
 pub use replay::{Past, Replayed, replay};
 pub use report::{Report, report};
+pub(crate) use severity::random_id;
+pub use severity::{SEVERITIES, rank, severity_name};
 pub use summary::{Summary, summary};
 pub use take::{
     COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent,

@@ -155,14 +155,8 @@ pub fn replay(
     happened.push((to.0, Happened::Nothing));
     happened.sort_by_key(|(time, _)| *time);
 
-    let mut then = Then {
-        past,
-        now_ms: from.0,
-        from_ms: from.0,
-        latest: BTreeMap::new(),
-        numbers: BTreeMap::new(),
-        health: None,
-    };
+    let mut then =
+        Then { past, now_ms: from.0, from_ms: from.0, latest: BTreeMap::new(), numbers: BTreeMap::new(), health: None };
     let mut played = Played { rule, test, machines: BTreeMap::new(), raised_at: BTreeMap::new(), replayed };
     let mut due: Option<i64> = None;
     for (time_ms, what) in happened {

@@ -7,8 +7,6 @@ mod repeat;
 mod tally;
 
 pub use evidence::{Evidence, evidence};
-pub use maintenance::{
-    EndProblem, MaintenanceRow, NewWindow, Place, Windows, add, end, is_worked_on, list, zone_of,
-};
+pub use maintenance::{EndProblem, MaintenanceRow, NewWindow, Place, Windows, add, end, is_worked_on, list, zone_of};
 pub use repeat::{Repeat, RepeatKind, time_of_day, zone};
 pub use tally::{Step, Tally, tally};

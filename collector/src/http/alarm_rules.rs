@@ -172,8 +172,7 @@ pub(super) async fn check(
     Ok(Json(match read(&new.toml) {
         Ok(rule) => {
             let fleet = shared.fleet();
-            let fits =
-                |device: &&crate::state::Device| caller.sites.covers(&device.site) && rule.matching.fits(device);
+            let fits = |device: &&crate::state::Device| caller.sites.covers(&device.site) && rule.matching.fits(device);
             Checked { problems: Vec::new(), matches: Some(fleet.devices().filter(fits).count()) }
         }
         Err(problems) => {
@@ -273,11 +272,7 @@ fn find(shared: &AppState, id: &str) -> Result<Stored, Problem> {
 /// Removes an own rule, or an own text of a shipped one, and what was decided about it.
 #[utoipa::path(delete, path = "/api/v1/alarm-rules/{id}", tag = "alarms", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", content_type = "application/problem+json", body = Problem)))]
-pub(super) async fn remove(
-    State(shared): State<AppState>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<StatusCode, Problem> {
+pub(super) async fn remove(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     let stored = find(&shared, &id)?;
     may_change(&caller.sites, &stored.rule)?;
     if stored.is_shipped && stored.revision == 0 {

@@ -38,7 +38,10 @@ async fn one_condition_is_one_life_until_nobody_has_to_care() {
     let (collector, mut agent) = started().await;
     let first = raise(&collector, &mut agent, AlarmState::Raised).await;
     let id = first["id"].as_str().unwrap();
-    assert_eq!((first["origin"].as_str(), first["class"].as_str(), first["count"].as_i64()), (Some("edge"), Some("ups"), Some(1)));
+    assert_eq!(
+        (first["origin"].as_str(), first["class"].as_str(), first["count"].as_i64()),
+        (Some("edge"), Some("ups"), Some(1))
+    );
     collector.clock.advance_ms(120_000);
     raise(&collector, &mut agent, AlarmState::Cleared).await;
     collector.clock.advance_ms(60_000);
@@ -59,7 +62,10 @@ async fn one_condition_is_one_life_until_nobody_has_to_care() {
     let log: Vec<&str> = closed["log"].as_array().unwrap().iter().map(|step| step["what"].as_str().unwrap()).collect();
     assert_eq!(log, ["raised", "cleared", "renewed", "acknowledged", "comment", "cleared", "closed"]);
     let report = collector.get("/api/v1/alarm-reports").await;
-    assert_eq!((report["total"]["count"].as_i64(), report["total"]["mean_response_ms"].as_i64()), (Some(1), Some(30_000)));
+    assert_eq!(
+        (report["total"]["count"].as_i64(), report["total"]["mean_response_ms"].as_i64()),
+        (Some(1), Some(30_000))
+    );
 
     let next = raise(&collector, &mut agent, AlarmState::Raised).await;
     assert_ne!(next["id"].as_str(), Some(id), "another life");
@@ -75,14 +81,37 @@ async fn lists_are_narrowed_and_paged_and_keep_to_the_sites_of_the_caller() {
     let (collector, mut agent) = started().await;
     raise(&collector, &mut agent, AlarmState::Raised).await;
     let count = async |search: &str| collector.items(&format!("/api/v1/alarms?{search}")).await.len();
-    for found in ["", "state=raised", "min_severity=major", "class=ups", "site=hall", "acknowledged=false", "assigned=none",
-        "shelved=false", "q=mains", "q=The%20ups", "order=severity", "order=oldest", "condition=on-battery", "maintenance=false"]
-    {
+    for found in [
+        "",
+        "state=raised",
+        "min_severity=major",
+        "class=ups",
+        "site=hall",
+        "acknowledged=false",
+        "assigned=none",
+        "shelved=false",
+        "q=mains",
+        "q=The%20ups",
+        "order=severity",
+        "order=oldest",
+        "condition=on-battery",
+        "maintenance=false",
+    ] {
         assert_eq!(count(found).await, 1, "{found}");
     }
-    for missing in ["state=closed", "min_severity=critical", "class=camera", "site=port", "acknowledged=true", "assigned=me",
-        "shelved=true", "q=%25x", "hidden=true", "rule=x", "to=5"]
-    {
+    for missing in [
+        "state=closed",
+        "min_severity=critical",
+        "class=camera",
+        "site=port",
+        "acknowledged=true",
+        "assigned=me",
+        "shelved=true",
+        "q=%25x",
+        "hidden=true",
+        "rule=x",
+        "to=5",
+    ] {
         assert_eq!(count(missing).await, 0, "{missing}");
     }
     for bad in ["state=up", "severity=bad", "order=up", "hidden=perhaps", "from=x", "cursor=n1.2", "limit=0"] {
@@ -113,13 +142,12 @@ async fn shelving_ends_by_itself_and_work_on_a_device_marks_its_alarms() {
     act(&collector, json!({ "ids": [alarm["id"]], "do": "shelve", "until_ms": until, "reason": "spare part" })).await;
     assert_eq!(collector.get("/api/v1/alarms/summary").await["shelved"], 1);
     collector.clock.advance_ms(3_600_001);
-    eventually("it is heard of again", async || {
-        collector.get(&path).await["shelved_until_ms"].is_null().then_some(())
-    })
-    .await;
+    eventually("it is heard of again", async || collector.get(&path).await["shelved_until_ms"].is_null().then_some(()))
+        .await;
     // The site's clock shows 17:00 to 18:00 each day.
     let repeat = json!({ "kind": "daily", "from": "18:00", "to": "19:30" });
-    let window = json!({ "site": "hall", "class": "ups", "from": "1795300000000", "repeat": repeat, "reason": "cleaning" });
+    let window =
+        json!({ "site": "hall", "class": "ups", "from": "1795300000000", "repeat": repeat, "reason": "cleaning" });
     let (status, made) = collector.post("/api/v1/maintenance", window).await;
     assert_eq!((status, made["repeat"]["kind"].as_str()), (StatusCode::CREATED, Some("daily")), "{made}");
     eventually("it is marked", async || (collector.get(&path).await["maintenance"] == true).then_some(())).await;
@@ -157,18 +185,27 @@ async fn a_rule_is_written_tried_judged_and_removed() {
     let wrong = RULE.replace("below = 200", "below = \"low\"");
     let (_, checked) = collector.post("/api/v1/alarm-rules/check", json!({ "toml": wrong })).await;
     assert_eq!(checked["problems"][0]["line"], 14, "{checked}");
-    assert_eq!(collector.post("/api/v1/alarm-rules", json!({ "toml": wrong })).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        collector.post("/api/v1/alarm-rules", json!({ "toml": wrong })).await.0,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
     let tried = eventually("the history has them", async || {
         let body = json!({ "toml": RULE, "from_ms": NOW - 3_600_000, "to_ms": NOW });
         let (_, tried) = collector.post("/api/v1/alarm-rules/try", body).await;
         (tried["raised"] == 3).then_some(tried)
     })
     .await;
-    assert_eq!((tried["per_device"][0]["device"].as_str(), tried["truncated"].as_bool()), (Some(&*device), Some(false)));
+    assert_eq!(
+        (tried["per_device"][0]["device"].as_str(), tried["truncated"].as_bool()),
+        (Some(&*device), Some(false))
+    );
     assert!(collector.items("/api/v1/alarms").await.is_empty(), "it was only tried");
 
     let (status, made) = collector.post("/api/v1/alarm-rules", json!({ "toml": RULE })).await;
-    assert_eq!((status, made["source"].as_str(), made["matches"].as_i64()), (StatusCode::CREATED, Some("own"), Some(1)));
+    assert_eq!(
+        (status, made["source"].as_str(), made["matches"].as_i64()),
+        (StatusCode::CREATED, Some("own"), Some(1))
+    );
     let alarm = eventually("it is raised after its delay", async || {
         collector.clock.advance_ms(1_000);
         collector.items("/api/v1/alarms").await.first().cloned()

@@ -10,8 +10,8 @@ use super::standing::{Key, What};
 use super::view::Live;
 use super::wording::{Words, fill};
 use crate::alarms::judge::{Cause, Judged, Machine, Turn, judge, opening};
-use crate::alarms::rule::{Pattern, Test, When};
 use crate::alarms::life::subject_of_device;
+use crate::alarms::rule::{Pattern, Test, When};
 use crate::assets::Topology;
 use crate::state::{Device, Fleet};
 
@@ -44,7 +44,16 @@ impl State {
             match &ruled.rule.when {
                 When::Device(test) => {
                     for (place, only) in places(test, device) {
-                        self.judge_one(fleet, topology, &ruled, test, (device, place, only), current_since, now, outcomes);
+                        self.judge_one(
+                            fleet,
+                            topology,
+                            &ruled,
+                            test,
+                            (device, place, only),
+                            current_since,
+                            now,
+                            outcomes,
+                        );
                     }
                 }
                 When::Count { test, .. } => {
@@ -99,8 +108,12 @@ impl State {
         let Some(open_since) = opening.since_ms else {
             return Judged { holds: Some(false), due_ms: opening.until_ms, ..Judged::default() };
         };
-        let view =
-            Live { device, samples: &self.samples, now_ms: now.wall.0, watched_since_ms: current_since.max(open_since) };
+        let view = Live {
+            device,
+            samples: &self.samples,
+            now_ms: now.wall.0,
+            watched_since_ms: current_since.max(open_since),
+        };
         let mut judged = judge(test, &view, raised, only);
         judged.due_ms = match (judged.due_ms, opening.until_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -188,9 +201,10 @@ impl State {
     /// Clears alarms of rules that no longer concern the device.
     fn drop_strays(&mut self, device: &Device, rules: &[usize], outcomes: &mut Vec<Outcome>) {
         let concerned = |key: &Key| {
-            rules.iter().filter_map(|at| self.rules.get(*at)).any(|ruled| {
-                ruled.id == key.rule && ruled.rule.matching.fits_name(device)
-            })
+            rules
+                .iter()
+                .filter_map(|at| self.rules.get(*at))
+                .any(|ruled| ruled.id == key.rule && ruled.rule.matching.fits_name(device))
         };
         let of_device = self.standing_of(&device.id).into_iter();
         let strays: Vec<(String, Key)> = of_device.filter(|(_, key)| !concerned(key)).collect();

@@ -23,7 +23,9 @@ impl State {
             new
         };
         for subject in subjects {
-            let Some(standing) = self.standing.get(&subject).filter(|standing| standing.is_about_reach) else { continue };
+            let Some(standing) = self.standing.get(&subject).filter(|standing| standing.is_about_reach) else {
+                continue;
+            };
             let root = match (&standing.device, &standing.group) {
                 (Some(device), _) => fleet.get(device).and_then(|device| self.root(fleet, topology, device)),
                 (None, Some(group)) => self.root_of_group(group),
@@ -43,7 +45,9 @@ impl State {
         let mut causes = HashMap::new();
         for (subject, standing) in self.standing.iter().filter(|(_, standing)| standing.is_about_reach) {
             let cause = match (&standing.device, &standing.group) {
-                (Some(device), _) if fleet.get(device).is_some_and(super::estate::is_down) => Cause::Device(device.clone()),
+                (Some(device), _) if fleet.get(device).is_some_and(super::estate::is_down) => {
+                    Cause::Device(device.clone())
+                }
                 (None, Some(group)) => Cause::Group(group.clone()),
                 _ => continue,
             };
@@ -68,9 +72,9 @@ impl State {
             .or_else(|| {
                 let down = |id: &&DeviceId| self.causes.contains_key(&Cause::Device((*id).clone()));
                 let farthest = ancestors.iter().rev().find(down)?;
-                let farthest_link = fleet.get(farthest).map(|found| {
-                    Cause::Group(Group::Link(found.agent.clone(), found.spec.link.clone()))
-                });
+                let farthest_link = fleet
+                    .get(farthest)
+                    .map(|found| Cause::Group(Group::Link(found.agent.clone(), found.spec.link.clone())));
                 farthest_link.and_then(of).or_else(|| of(Cause::Device(farthest.clone())))
             })
             .or_else(|| of(Cause::Group(link)))

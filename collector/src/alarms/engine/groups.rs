@@ -146,8 +146,7 @@ impl State {
                     Group::Agent(agent) => fleet.of_agent(agent).count(),
                     _ => finding.count,
                 };
-                let words =
-                    Words { agent: &agent, link: &link, site: &finding.site, count, ..Words::default() };
+                let words = Words { agent: &agent, link: &link, site: &finding.site, count, ..Words::default() };
                 let text = fill(&rule.text, &words, &Cause::default());
                 let number = Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
                 let raised = Raised {

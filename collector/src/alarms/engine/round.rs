@@ -196,7 +196,13 @@ impl State {
     }
 
     /// Judges what changed and what is due.
-    pub(super) fn round(&mut self, fleet: &Fleet, topology: &Topology, sessions: &Sessions, now: &Anchor) -> Vec<Outcome> {
+    pub(super) fn round(
+        &mut self,
+        fleet: &Fleet,
+        topology: &Topology,
+        sessions: &Sessions,
+        now: &Anchor,
+    ) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for (subject, key) in std::mem::take(&mut self.orphans) {
             self.machines.remove(&key);
@@ -284,13 +290,7 @@ impl State {
     }
 
     /// A rule says no longer that an alarm stands.
-    pub(super) fn stands_no_more(
-        &mut self,
-        subject: &str,
-        key: &Key,
-        why: &'static str,
-        outcomes: &mut Vec<Outcome>,
-    ) {
+    pub(super) fn stands_no_more(&mut self, subject: &str, key: &Key, why: &'static str, outcomes: &mut Vec<Outcome>) {
         let Some(standing) = self.standing.get_mut(subject) else { return };
         standing.by.remove(key);
         if standing.by.is_empty() {

@@ -216,7 +216,11 @@ fn a_whole_estate_that_is_lost_at_once_is_a_handful_of_alarms() {
     }
     world.pass(120);
     let visible = world.visible();
-    assert_eq!(visible.iter().filter(|condition| *condition == "lost-together").count(), 3, "of sites with enough devices");
+    assert_eq!(
+        visible.iter().filter(|condition| *condition == "lost-together").count(),
+        3,
+        "of sites with enough devices"
+    );
     assert!(visible.len() <= 10, "{visible:?}");
     let hidden = world.alarms(&["raised"], true);
     assert!(hidden.len() > 1_400, "{}", hidden.len());
@@ -237,7 +241,12 @@ fn what_hangs_on_a_dead_thing_is_hidden_behind_it_and_shown_when_it_is_back() {
     world.agent("a-1", "hall");
     world.device("d-sw", "a-1", "hall", spec("sw", "switch", "net", None));
     for at in 1..=3 {
-        world.device(&format!("d-{at}"), "a-1", "hall", spec(&format!("c-{at}"), "camera", &format!("l{at}"), Some("sw")));
+        world.device(
+            &format!("d-{at}"),
+            "a-1",
+            "hall",
+            spec(&format!("c-{at}"), "camera", &format!("l{at}"), Some("sw")),
+        );
     }
     world.pass(1);
     // The children are found first: they wait until their parent was looked at.
@@ -264,7 +273,12 @@ fn a_dead_line_and_a_silent_agent_are_one_alarm_each() {
     let mut world = World::new();
     world.agent("a-1", "hall");
     for at in 0..12 {
-        world.device(&format!("d-{at}"), "a-1", "hall", spec(&format!("k-{at}"), "camera", &format!("l{}", at / 6), None));
+        world.device(
+            &format!("d-{at}"),
+            "a-1",
+            "hall",
+            spec(&format!("k-{at}"), "camera", &format!("l{}", at / 6), None),
+        );
     }
     world.pass(1);
     (0..6).for_each(|at| world.becomes(&format!("d-{at}"), HealthLevel::Unreachable));

@@ -285,13 +285,18 @@ mod tests {
             let view = Seen { now: 1_000, rise: Some(rise), ..seen(&[("count", Some(1.0))]) };
             judge(test, &view, false, None).holds
         };
-        assert_eq!([of(&few, (0.0, false)), of(&few, (0.0, true)), of(&few, (3.0, false))], [None, Some(true), Some(false)]);
+        assert_eq!(
+            [of(&few, (0.0, false)), of(&few, (0.0, true)), of(&few, (3.0, false))],
+            [None, Some(true), Some(false)]
+        );
         assert_eq!([of(&many, (5.0, false)), of(&many, (4.0, true))], [Some(true), Some(false)]);
     }
 
     #[test]
     fn what_is_out_of_service_on_purpose_is_no_fault() {
-        let holds = |level| judge(&Test::Health(HealthLevel::Reachable), &Seen { health: level, ..Seen::default() }, false, None).holds;
+        let holds = |level| {
+            judge(&Test::Health(HealthLevel::Reachable), &Seen { health: level, ..Seen::default() }, false, None).holds
+        };
         use HealthLevel::{Answering, Disabled, Maintenance, Reachable, Unreachable};
         assert_eq!([Unreachable, Reachable].map(|level| holds(Some(level))), [Some(true); 2]);
         assert_eq!([Answering, Disabled, Maintenance].map(|level| holds(Some(level))), [Some(false); 3]);

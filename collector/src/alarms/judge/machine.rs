@@ -153,7 +153,8 @@ mod tests {
                     raised = turn == Turn::Raise;
                     let (told, since) = same.unwrap();
                     prop_assert_eq!(told, raised);
-                    prop_assert!(now - since >= if raised { raise_ms } else { clear_ms });
+                    let wait = if raised { raise_ms } else { clear_ms };
+                    prop_assert!(now - since >= wait);
                 }
                 prop_assert_eq!(machine.raised, raised);
             }

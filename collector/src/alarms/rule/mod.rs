@@ -7,7 +7,7 @@ mod shipped;
 mod shipped_tests;
 mod store;
 
-pub use model::{Flap, Is, Matching, Pattern, Rule, Text, Test, When};
+pub use model::{Flap, Is, Matching, Pattern, Rule, Test, Text, When};
 pub use read::{RuleProblem, read};
 pub use shipped::shipped;
 pub use store::{RuleSet, Stored, load, remove, save, set_enabled};

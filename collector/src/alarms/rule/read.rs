@@ -256,12 +256,14 @@ fn test(mut section: Section<'_>, deep: usize) -> Option<Test> {
 }
 
 fn point(mut section: Section<'_>) -> Option<Test> {
-    const TESTS: [&str; 8] = ["above", "below", "beyond", "one_of", "none_of", "rises_by", "falls_by", "rises_less_than"];
+    const TESTS: [&str; 8] =
+        ["above", "below", "beyond", "one_of", "none_of", "rises_by", "falls_by", "rises_less_than"];
     let name = section.string("point")?;
     let fits = |name: &str| !name.is_empty() && name.len() <= limits::NAME_BYTES;
     let stars = name.matches('*').count();
     if !fits(&name) || stars > 1 || stars == 1 && !name.ends_with(".*") && !name.contains(".*.") {
-        let known = "a point's name such as \"temperature.room\", or \"temperature.*\" or \"disk.*.used\" for all its places";
+        let known =
+            "a point's name such as \"temperature.room\", or \"temperature.*\" or \"disk.*.used\" for all its places";
         section.problem("point", known);
     }
     let name = Pattern::new(&name);

@@ -41,8 +41,7 @@ fn every_class_of_the_estate_has_a_rule_about_its_reach() {
     assert_eq!(classes.len(), 61);
     for class in classes {
         let of_class = rules.iter().filter(|rule| rule.matching.classes.contains(class));
-        let reach: Vec<&Rule> =
-            of_class.filter(|rule| matches!(rule.when, When::Device(Test::Health(_)))).collect();
+        let reach: Vec<&Rule> = of_class.filter(|rule| matches!(rule.when, When::Device(Test::Health(_)))).collect();
         assert_eq!(reach.len(), 1, "{class}: one alarm says that it cannot be reached");
     }
 }
@@ -109,7 +108,9 @@ fn what_equipment_says_of_itself_raises_alarms() {
     ];
     for point in numbers {
         let limits = |test: &Test| match test {
-            Test::Point { name, is: Is::Above { .. } | Is::Below { .. } | Is::Beyond { .. } } => name.place(point).is_some(),
+            Test::Point { name, is: Is::Above { .. } | Is::Below { .. } | Is::Beyond { .. } } => {
+                name.place(point).is_some()
+            }
             _ => false,
         };
         assert!(rules.iter().any(|rule| tests(rule).iter().any(limits)), "{point}");

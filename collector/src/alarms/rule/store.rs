@@ -76,13 +76,7 @@ pub fn load(conn: &Connection, with_shipped: bool) -> Result<RuleSet, StoreError
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save(
-    transaction: &Transaction<'_>,
-    id: &str,
-    toml: &str,
-    by: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub fn save(transaction: &Transaction<'_>, id: &str, toml: &str, by: &str, now: Timestamp) -> Result<(), StoreError> {
     transaction
         .execute(
             "INSERT INTO alarm_rules (id, revision, enabled, toml, changed_by, changed_ms) VALUES (?1, 1, NULL, ?2, ?3, ?4)
