@@ -48,7 +48,9 @@ export function Head({ device }: { device: DeviceDetail }) {
               </>
             )}
             {(health.reason || health.text) && (
-              <div>{[words.reason(health.reason), health.text].filter((part) => part !== '').join('：')}</div>
+              <div>
+                {[words.reason(health.reason), health.text].filter((part) => part !== '').join(' · ')}
+              </div>
             )}
             {!health.current && <div>{t('notCurrent')}</div>}
           </>

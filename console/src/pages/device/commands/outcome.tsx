@@ -66,7 +66,7 @@ export function Outcome({ id }: { id: string }) {
       {data.reason && <Text size="sm">{data.reason}</Text>}
       {results.length > 0 && (
         <Text size="sm">
-          {t('command.results')}：
+          {t('command.results')}{' '}
           {results.map(([name, value]) => `${words.point(name)} ${words.state(String(value))}`).join(' · ')}
         </Text>
       )}
