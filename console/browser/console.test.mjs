@@ -205,7 +205,12 @@ test('every page fits a phone', async () => {
   ];
   for (const path of pages) {
     await page.goto(path);
-    await page.getByRole('heading', { level: 1 }).first().waitFor();
+    const heading = page.getByRole('heading', { level: 1 }).first();
+    await heading.waitFor().catch(async (error) => {
+      throw new Error(`${path} shows: ${await page.locator('body').textContent()} (${page.problems})`, {
+        cause: error,
+      });
+    });
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 390, `${path} is ${width} px wide`);
   }
