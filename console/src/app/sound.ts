@@ -3,10 +3,9 @@ import { useSyncExternalStore } from 'react';
 import { useStreamBatch } from '../api/live';
 import type { Alarm } from '../api/types';
 import { serverNow } from '../ui/now';
+import { Ear } from './ear';
 
 const STORED = 'kouan.sound';
-/** What is told again after a break is not new. */
-const FRESH_MS = 60_000;
 
 const listeners = new Set<() => void>();
 let isOn = localStorage.getItem(STORED) === 'on';
@@ -47,22 +46,12 @@ function beep(severity: Alarm['severity']): void {
   });
 }
 
-/** Whether somebody should hear it. */
-export function isHeard(alarm: Alarm, now: number): boolean {
-  const isQuiet = alarm.hidden_by !== null || alarm.maintenance || (alarm.shelved_until_ms ?? 0) > now;
-  return (
-    alarm.state === 'raised' &&
-    alarm.acknowledged_ms === null &&
-    !isQuiet &&
-    (alarm.severity === 'critical' || alarm.severity === 'major') &&
-    now - alarm.last_raised_ms < FRESH_MS
-  );
-}
+const ear = new Ear();
 
 export function useAlarmSound(): void {
   useStreamBatch((batch) => {
-    if (!isOn) return;
-    const heard = [...batch.alarms.values()].filter((alarm) => isHeard(alarm, serverNow()));
-    if (heard.length > 0) beep(heard.some((alarm) => alarm.severity === 'critical') ? 'critical' : 'major');
+    // It listens while the sound is off too, so that switching it on plays nothing old.
+    const news = ear.listen([...batch.alarms.values()], serverNow());
+    if (isOn && news) beep(news);
   });
 }

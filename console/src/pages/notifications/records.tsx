@@ -86,7 +86,7 @@ export function Records() {
         width: '7rem',
         cell: (row) => t(`record.kind.${row.kind}`),
       },
-      { id: 'subject', header: t('record.subject'), width: 'minmax(14rem, 3fr)', cell: (row) => row.subject },
+      { id: 'subject', header: t('record.subject'), width: 'minmax(12rem, 2fr)', cell: (row) => row.subject },
       {
         id: 'channel',
         header: t('record.channel'),
@@ -102,7 +102,7 @@ export function Records() {
       {
         id: 'problem',
         header: t('record.problem'),
-        width: 'minmax(9rem, 2fr)',
+        width: 'minmax(12rem, 2fr)',
         cell: (row) => row.problem && <span title={row.problem}>{row.problem}</span>,
       },
     ],
