@@ -9,7 +9,7 @@ use kouan_drivers::driver::ActOutcome;
 use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Cabinet, Controlled};
 use kouan_protocol::{Field, FieldValue, HealthLevel};
-use running::Running;
+use running::{Running, changed};
 use tokio_util::sync::CancellationToken;
 
 struct Bench {
@@ -95,11 +95,7 @@ async fn something_is_laid_into_an_empty_slot_and_taken_out_of_it() {
 
 #[tokio::test]
 async fn what_nobody_saw_of_a_deposit_is_unknown_and_the_rest_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut profiles = ProfileStore::built_in();
-    let text = profiles.get("kerong-cu16").unwrap().text.replace("within = \"60s\"", "within = \"800ms\"");
-    std::fs::write(folder.path().join("kerong-cu16.toml"), text).unwrap();
-    profiles.add_folder(folder.path()).unwrap();
+    let profiles = changed("kerong-cu16", "within = \"60s\"", "within = \"800ms\"");
     let part = |name: &str, seen: bool| match seen {
         true => Field::new(name, FieldValue::Flag(true)),
         false => Field::new(name, FieldValue::Text("unknown".to_owned())),

@@ -6,9 +6,10 @@ mod running;
 use std::sync::Arc;
 
 use kouan_drivers::driver::{ActOutcome, RawValue};
+use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Controlled, LedCard, LedModel};
 use kouan_protocol::{Field, FieldValue, HealthLevel, SystemClock};
-use running::Running;
+use running::{Running, changed};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -26,11 +27,16 @@ async fn on_tcp(model: LedModel) -> (Arc<LedCard>, String) {
 }
 
 fn running(place: &str, profile: &str) -> Running {
-    Running::start(&format!(
+    running_with(place, profile, &ProfileStore::built_in())
+}
+
+fn running_with(place: &str, profile: &str, profiles: &ProfileStore) -> Running {
+    let text = format!(
         "[[link]]\nname = \"l\"\nkind = \"led-card\"\n{place}\n\
          [[link.device]]\nname = \"display\"\nprofile = \"{profile}\"\ntime_zone = \"UTC\"\nevery = \"100ms\"\n\
          answer_timeout = \"500ms\"\n"
-    ))
+    );
+    Running::start_with(&text, profiles)
 }
 
 fn say(card: &LedCard, line: &str) {
@@ -109,7 +115,9 @@ async fn a_card_on_a_serial_line_that_does_not_answer_leaves_the_outcome_unknown
         async move { card.run(&line, || ready.send(()).unwrap(), stop).await.unwrap() }
     });
     is_ready.await.unwrap();
-    let mut running = running(&format!("serial = \"{}\"\nbaud = 115200", line.display()), "cpower-led");
+    let profiles = changed("cpower-led", "late_window = \"2s\"", "late_window = \"200ms\"");
+    let place = format!("serial = \"{}\"\nbaud = 115200", line.display());
+    let mut running = running_with(&place, "cpower-led", &profiles);
     read_and_tell(&card, &mut running).await;
     say(&card, "bad-checksum on");
     running.health(HealthLevel::Reachable, "bad-checksum").await;

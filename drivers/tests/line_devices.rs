@@ -178,3 +178,32 @@ async fn an_air_conditioner_shows_the_bytes_that_its_maker_must_explain() {
     shows(&mut running, "info.alarms.3", 240).await;
     running.stop().await;
 }
+
+#[test]
+fn a_device_has_the_alarms_of_its_profile_but_for_those_that_it_changes_or_leaves_out() {
+    let text = |more: &str| {
+        format!(
+            "[[link]]\nname = \"l\"\nkind = \"modbus\"\ntcp = \"127.0.0.1:1\"\n\
+             [[link.device]]\nname = \"room\"\nprofile = \"xy-md02\"\nunit = 1\n{more}"
+        )
+    };
+    let own = "alarms_off = [\"humidity-low\"]\n[[link.device.alarm]]\ncondition = \"temperature-high\"\n\
+               point = \"temperature.room\"\nabove = 28\nseverity = \"critical\"\ntext = { en = \"too warm\" }\n";
+    let (plain, said) = running::configure(&text(""));
+    assert_eq!(said, "");
+    let (changed, said) = running::configure(&text(own));
+    assert_eq!(said, "");
+    let conditions = |links: &[kouan_drivers::configure::ConfiguredLink]| {
+        let mut names: Vec<_> = links[0].devices[0].limits.iter().map(|limit| limit.condition.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(conditions(&plain), ["humidity-high", "humidity-low", "temperature-high", "temperature-low"]);
+    assert_eq!(conditions(&changed), ["humidity-high", "temperature-high", "temperature-low"]);
+    let high = changed[0].devices[0].limits.iter().find(|limit| limit.condition == "temperature-high").unwrap();
+    assert_eq!((high.severity, high.text_zh.as_str()), (kouan_protocol::Severity::Critical, ""));
+    let (_, said) = running::configure(&text("alarms_off = [\"leak\"]\n"));
+    assert!(said.contains("has no [[alarm]] \"leak\""), "{said}");
+    let (_, said) = running::configure(&text("reader = \"shelf\"\n"));
+    assert!(said.contains("there is no device \"shelf\" here that reads tags"), "{said}");
+}

@@ -96,16 +96,17 @@ fn say(reader: &TagReader, line: &str) {
 
 #[tokio::test]
 async fn stock_is_taken_by_every_make() {
-    for (model, profile, antennas) in [
-        (ReaderModel::Llrp, "llrp-reader", [Some(1), Some(2)]),
-        (ReaderModel::M100, "m100-reader", [None, None]),
-        (ReaderModel::Chafon18, "chafon-18", [None, None]),
-        (ReaderModel::Chafon288m, "chafon-288m", [Some(1), Some(2)]),
-    ] {
+    let by_make = async |model, profile: &str, antennas| {
         let (reader, place) = simulated_on_tcp(model).await;
         let running = take_stock(reader_on(&place, profile), |line| say(&reader, line), antennas).await;
         running.stop().await;
-    }
+    };
+    tokio::join!(
+        by_make(ReaderModel::Llrp, "llrp-reader", [Some(1), Some(2)]),
+        by_make(ReaderModel::M100, "m100-reader", [None, None]),
+        by_make(ReaderModel::Chafon18, "chafon-18", [None, None]),
+        by_make(ReaderModel::Chafon288m, "chafon-288m", [Some(1), Some(2)]),
+    );
 }
 
 #[tokio::test]

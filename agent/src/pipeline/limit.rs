@@ -20,7 +20,7 @@ pub(super) struct LimitState {
     was_read: bool,
     /// Whether the alarm was last said to hold.
     said: Option<bool>,
-    /// What the point showed.
+    /// The number that the point showed.
     shown: String,
 }
 
@@ -95,7 +95,6 @@ impl LimitState {
             self.seen = Some((now, at));
         }
         self.is_known = true;
-        self.shown = level.to_string();
         self.decide(at)
     }
 
@@ -124,15 +123,16 @@ impl LimitState {
         (self.said.replace(holds) != Some(holds)).then_some(holds)
     }
 
+    /// A number with its unit; a word says no more than the alarm's own text.
     fn show(&self, cell: &Cell) -> String {
         let Some(point) = &self.point else { return String::new() };
         match &cell.value {
             Some(Value::Number(value)) => {
                 let decimals = usize::from(point.spec.decimals);
-                format!("{value:.decimals$} {}", point.spec.unit).trim_end().to_owned()
+                let unit = if point.spec.unit == "1" { "" } else { point.spec.unit.as_str() };
+                format!("{value:.decimals$} {unit}").trim_end().to_owned()
             }
             Some(Value::Integer(value)) => value.to_string(),
-            Some(Value::Text(word)) => word.to_string(),
             _ => String::new(),
         }
     }
@@ -140,21 +140,22 @@ impl LimitState {
     /// What is told.
     pub(super) fn change(&self, device: &DeviceKey) -> AlarmChange {
         let name = self.point.as_ref().map(|point| point.spec.name.to_string()).unwrap_or_default();
-        let (text, text_zh) = (&self.limit.text, &self.limit.text_zh);
-        let (said, said_zh) = match (name.is_empty(), self.shown.is_empty()) {
-            (false, false) => (format!(" ({name} = {})", self.shown), format!("（{name} = {}）", self.shown)),
-            (false, true) => (format!(" ({name})"), format!("（{name}）")),
-            (true, false) => (format!(" ({})", self.shown), format!("（{}）", self.shown)),
-            (true, true) => (String::new(), String::new()),
+        // For people: where it is and how much, not how the point is called.
+        let place = self.condition.strip_prefix(&self.limit.condition).map_or("", |rest| rest.trim_start_matches('.'));
+        let details: Vec<&str> = [place, self.shown.as_str()].into_iter().filter(|detail| !detail.is_empty()).collect();
+        let said = |text: &str, open: &str, between: &str, close: &str| match details.is_empty() {
+            true => text.to_owned(),
+            false => format!("{text}{open}{}{close}", details.join(between)),
         };
+        let (text, text_zh) = (&self.limit.text, &self.limit.text_zh);
         AlarmChange {
             device: device.clone(),
             condition: self.condition.clone(),
             state: AlarmState::Raised,
             severity: self.limit.severity,
-            text: format!("{text}{said}"),
+            text: said(text, " (", ", ", ")"),
             point: name,
-            text_zh: if text_zh.is_empty() { String::new() } else { format!("{text_zh}{said_zh}") },
+            text_zh: if text_zh.is_empty() { String::new() } else { said(text_zh, "（", "，", "）") },
         }
     }
 }
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(number(&mut state, 35.5, 10), None);
         assert_eq!(number(&mut state, 35.5, 11), Some(true));
         let change = state.change(&"room".parse().unwrap());
-        assert_eq!((change.text.as_str(), change.text_zh.as_str()), ("too hot (p = 35.5 °C)", "高温（p = 35.5 °C）"));
+        assert_eq!((change.text.as_str(), change.text_zh.as_str()), ("too hot (35.5 °C)", "高温（35.5 °C）"));
         assert_eq!(number(&mut state, 33.5, 20), None);
         assert_eq!(number(&mut state, 32.0, 30), None);
         assert_eq!(number(&mut state, 36.0, 33), None, "a dip is no end");

@@ -65,7 +65,6 @@ pub async fn run(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            biased;
             count = observations.recv_many(&mut waiting, TOGETHER) => if count == 0 { break },
             _ = ticks.tick() => {
                 let now = clock.boot_time();

@@ -91,7 +91,10 @@ pub(super) fn alarm(device: &DeviceKey, tells: &Tells, profile: &PointProfile) -
         severity: alarm.severity,
         text,
         point: name.to_string(),
-        text_zh: if alarm.text_zh.is_empty() { String::new() } else { format!("{}（{name}）", alarm.text_zh) },
+        text_zh: match tells.place(name) {
+            Some((_, place)) if !alarm.text_zh.is_empty() => format!("{}（{place}）", alarm.text_zh),
+            _ => alarm.text_zh.clone(),
+        },
     })
 }
 

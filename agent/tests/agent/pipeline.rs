@@ -7,7 +7,7 @@ use kouan_agent::alarms::AgentAlarms;
 use kouan_agent::pipeline::{self, Current, PipelineSettings};
 use kouan_drivers::configure::{ConfiguredDevice, ConfiguredLink, DeviceIdentity, catalogue};
 use kouan_drivers::driver::{Observation, RawEvent, RawHealth, RawRow, RawStock, RawValue, Stock, Tag};
-use kouan_drivers::profile::{CounterEvent, GroupProfile, PointProfile, Scale, StateAlarm, Tells};
+use kouan_drivers::profile::{CounterEvent, GroupProfile, Limit, LimitTest, PointProfile, Scale, StateAlarm, Tells};
 use kouan_protocol::*;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -292,4 +292,41 @@ async fn an_event_is_confirmed_once_it_is_on_disk() {
     pipeline.await.unwrap().unwrap();
     drop(buffer);
     threads.join();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_of_a_profile_is_told_when_its_delay_is_over_and_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut link = cabinet();
+    link.devices[0].limits = vec![Limit {
+        line: 1,
+        condition: "door-open-long".to_owned(),
+        point: "lock.*".to_owned(),
+        test: LimitTest::Equals(vec!["unlocked".to_owned()]),
+        raise_after: Duration::from_secs(10),
+        clear_after: Duration::from_secs(5),
+        severity: Severity::Warning,
+        text: "open for long".to_owned(),
+        text_zh: "长时间未关".to_owned(),
+    }];
+    let shows = |raw: i64, at: u64| {
+        Observation::Row(RawRow {
+            device: "gate-1".parse().unwrap(),
+            group: 0,
+            boot_time: BootTime(3_600_000 + at),
+            cells: vec![(0, Ok(RawValue::Integer(raw)))],
+        })
+    };
+    let rows =
+        vec![shows(1, 0), shows(0, 1000), shows(0, 10_999), shows(0, 11_000), shows(1, 20_000), shows(1, 25_000)];
+    let (_, urgent) = live_with(link, folder.path(), rows).await;
+    let alarms = urgent.iter().flat_map(|batch| &batch.records).map(|record| match &record.body {
+        RecordBody::Alarm(alarm) => (alarm.condition.clone(), alarm.state, record.boot_time, alarm.text_zh.clone()),
+        other => panic!("{other:?}"),
+    });
+    let alarm = |state| ("door-open-long.3".to_owned(), state, "长时间未关（3）".to_owned());
+    let told: Vec<_> = alarms.collect();
+    let said: Vec<_> =
+        told.iter().map(|(condition, state, _, text)| (condition.clone(), *state, text.clone())).collect();
+    assert_eq!(said, [alarm(AlarmState::Raised), alarm(AlarmState::Cleared)], "{told:?}");
 }

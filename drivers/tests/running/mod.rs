@@ -36,6 +36,17 @@ pub fn configure_with(text: &str, profiles: &ProfileStore) -> (Vec<ConfiguredLin
     (links, problems.to_string())
 }
 
+/// The built-in profiles, with `from` in one of them replaced by `to`: shorter times for a test.
+pub fn changed(profile: &str, from: &str, to: &str) -> ProfileStore {
+    let mut profiles = ProfileStore::built_in();
+    let text = profiles.get(profile).unwrap().text.clone();
+    assert!(text.contains(from), "{profile} has no {from}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(format!("{profile}.toml")), text.replace(from, to)).unwrap();
+    profiles.add_folder(folder.path()).unwrap();
+    profiles
+}
+
 /// The first link of a configuration, running.
 pub struct Running {
     pub link: ConfiguredLink,
