@@ -104,7 +104,7 @@ fn plain(text: &str) -> String {
 static BY_NAME: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     let names = |class: &'static ClassName| {
         let names = [class.id, class.zh, class.en].into_iter().chain(class.also.iter().copied());
-        names.map(|name| (plain(name), class.id))
+        names.map(move |name| (plain(name), class.id))
     };
     CLASSES.iter().flat_map(names).collect()
 });
