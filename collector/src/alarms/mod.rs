@@ -5,7 +5,7 @@
 //! a device, an agent or a site, from its first raise until nobody has to care any more.
 
 mod engine;
-mod judge;
+pub mod judge;
 mod life;
 mod list;
 mod log;

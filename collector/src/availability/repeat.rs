@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::tally::Stretch;
 
 /// The zone of a site that says none.
-pub const DEFAULT_ZONE: &str = "Asia/Shanghai";
+const DEFAULT_ZONE: &str = "Asia/Shanghai";
 /// No more days than these are looked at: ten years.
 const MOST_DAYS: usize = 3_660;
 

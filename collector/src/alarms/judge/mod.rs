@@ -5,6 +5,6 @@ mod calendar;
 mod condition;
 mod machine;
 
-pub use calendar::opening;
+pub use calendar::{Opening, opening};
 pub use condition::{Cause, Judged, Reading, View, judge};
 pub use machine::{Delays, Machine, Turn};

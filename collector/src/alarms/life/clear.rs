@@ -8,7 +8,7 @@ use crate::store::{During as _, StoreError};
 
 /// A condition that somebody no longer says to hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Clear<'a> {
+pub(crate) struct Clear<'a> {
     /// Who said so.
     pub source: Source,
     /// What the condition is of, with it.
@@ -33,7 +33,7 @@ struct Open {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn clear(transaction: &Transaction<'_>, clear: &Clear<'_>) -> Result<bool, StoreError> {
+pub(crate) fn clear(transaction: &Transaction<'_>, clear: &Clear<'_>) -> Result<bool, StoreError> {
     let open = transaction
         .prepare_cached(
             "SELECT id, site, raised_ms, sources, acknowledged_by IS NOT NULL OR hidden_by IS NOT NULL OR maintenance

@@ -10,7 +10,7 @@ use crate::store::{During as _, StoreError};
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn conceal(transaction: &Transaction<'_>, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) fn conceal(transaction: &Transaction<'_>, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
     let change = next_change(transaction)?;
     let site: Option<String> = transaction
         .prepare_cached(
@@ -28,7 +28,7 @@ pub fn conceal(transaction: &Transaction<'_>, id: &str, by: &str, now: Timestamp
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn reveal(transaction: &Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) fn reveal(transaction: &Transaction<'_>, id: &str, now: Timestamp) -> Result<bool, StoreError> {
     let change = next_change(transaction)?;
     let site: Option<String> = transaction
         .prepare_cached(
@@ -46,7 +46,7 @@ pub fn reveal(transaction: &Transaction<'_>, id: &str, now: Timestamp) -> Result
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn count_hidden(transaction: &Transaction<'_>, id: &str) -> Result<(), StoreError> {
+pub(crate) fn count_hidden(transaction: &Transaction<'_>, id: &str) -> Result<(), StoreError> {
     let hides: i64 = transaction
         .prepare_cached("SELECT count(*) FROM alarms WHERE hidden_by = ?1 AND state = 'raised'")
         .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
@@ -63,7 +63,7 @@ pub fn count_hidden(transaction: &Transaction<'_>, id: &str) -> Result<(), Store
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn mark_maintenance(transaction: &Transaction<'_>, id: &str, maintenance: bool) -> Result<(), StoreError> {
+pub(crate) fn mark_maintenance(transaction: &Transaction<'_>, id: &str, maintenance: bool) -> Result<(), StoreError> {
     let change = next_change(transaction)?;
     transaction
         .prepare_cached("UPDATE alarms SET maintenance = ?2, change = ?3 WHERE id = ?1 AND maintenance <> ?2")

@@ -10,7 +10,7 @@ use crate::store::{During as _, StoreError};
 
 /// Who says that a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// The agent.
     Edge,
     /// A rule of the collector.
@@ -39,25 +39,25 @@ impl Source {
 
 /// What names the alarm of a device.
 #[must_use]
-pub fn subject_of_device(device: &str, condition: &str) -> String {
+pub(crate) fn subject_of_device(device: &str, condition: &str) -> String {
     format!("{device}|{condition}")
 }
 
 /// What names the alarm of an agent.
 #[must_use]
-pub fn subject_of_agent(agent: &str, condition: &str) -> String {
+pub(crate) fn subject_of_agent(agent: &str, condition: &str) -> String {
     format!("agent:{agent}|{condition}")
 }
 
 /// What names the alarm of a site.
 #[must_use]
-pub fn subject_of_site(site: &str, condition: &str) -> String {
+pub(crate) fn subject_of_site(site: &str, condition: &str) -> String {
     format!("site:{site}|{condition}")
 }
 
 /// A condition that holds.
 #[derive(Debug, Clone)]
-pub struct Raise<'a> {
+pub(crate) struct Raise<'a> {
     /// Who says so.
     pub source: Source,
     /// What the condition is of, with it: see [`subject_of_device`].
@@ -100,7 +100,7 @@ pub struct Raise<'a> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn raise(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Result<String, StoreError> {
+pub(crate) fn raise(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Result<String, StoreError> {
     let open = transaction
         .prepare_cached(
             "SELECT id, state, sources, severity, text_en FROM alarms WHERE subject = ?1 AND state <> 'closed'",

@@ -10,7 +10,7 @@ use crate::store::{During as _, StoreError};
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn end_shelving(transaction: &Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
+pub(crate) fn end_shelving(transaction: &Transaction<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let due: Vec<(String, String)> = transaction
         .prepare_cached(
             "SELECT id, site FROM alarms WHERE shelved_until_ms IS NOT NULL AND shelved_until_ms <= ?1 AND state <> 'closed'",
