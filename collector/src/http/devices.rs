@@ -327,7 +327,8 @@ pub(super) async fn list(
     let limit = paging.limit()?;
     let alarms = shared.state_readers.read(alarms::count_by_device).await?;
     let fleet = shared.fleet();
-    let found = fleet.devices_of_after(filter.site(), &DeviceId::new(""));
+    let first = DeviceId::new("");
+    let found = fleet.devices_of_after(filter.site(), &first);
     let found = found.filter(|device| filter.matches(&caller.sites, device));
     let page = order.page(found, &alarms, paging.cursor.as_deref(), limit)?;
     let items = page.rows.into_iter().map(|device| view(&shared, device, &alarms)).collect();
