@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
-use kouan_tests::{Api, Checkpoint, Fleet, Person, person};
+use kouan_tests::{Api, Checkpoint, Fleet, Person, furnish, person};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -103,6 +103,7 @@ async fn show(site: &mut Checkpoint, arguments: &Arguments, started: Instant) ->
     let (people, working) = tokio::join!(people(&api), site.wait_working());
     let (people, up) = (people?, started.elapsed());
     working?;
+    furnish(&api).await.context("the asset list of the checkpoint could not be entered")?;
     let head = introduction(site, up, &people);
     let mut fleet = None;
     if arguments.fleet {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
-use kouan_tests::{Checkpoint, Fleet, Simulator, first_person, person};
+use kouan_tests::{Checkpoint, Fleet, Simulator, first_person, furnish, person};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -57,6 +57,7 @@ async fn main() -> anyhow::Result<()> {
     let (people, working) = tokio::join!(people, site.wait_working());
     people?;
     working?;
+    furnish(&api).await.context("the asset list of the checkpoint could not be entered")?;
     let mut fleet = None;
     if arguments.fleet {
         let past = Duration::from_secs(arguments.past);
