@@ -44,9 +44,6 @@ enum What {
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let What::Show(options) = &cli.what {
-        return show::show(options).await;
-    }
     let (median, longest) = kouan_figures::process::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
     let mut figures = vec![
         kouan_figures::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
@@ -56,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
         What::Fleet(options) => fleet::measure(options).await?,
         What::Peers(options) => peers::measure(options).await?,
         What::Screens(options) => screens::measure(options).await?,
-        What::Show(_) => Vec::new(),
+        What::Show(options) => return show::show(options).await,
     });
     if cli.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);

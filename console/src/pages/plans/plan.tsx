@@ -11,10 +11,10 @@ import { isCurrent, levelOf } from '../assets/data';
 import type { Asset, Position, TopologyNode } from '../assets/types';
 import { Mark } from '../topology/mark';
 import classes from './plans.module.css';
-import { clampShare, move, place, remove } from './positions';
+import { clampShare, closest, move, place, remove } from './positions';
 
 /** Room that a name needs. */
-const ROOM_PX = 120;
+const ROOM_PX = 90;
 
 interface PlanProps {
   area: string;
@@ -37,6 +37,7 @@ export function Plan({ area, version, name, positions, assets, nodes, onMove }: 
   const byId = useMemo(() => new Map(assets.map((asset) => [asset.id, asset])), [assets]);
   const box = { x: 0, y: 0, ...(size ?? { width: 1, height: 1 }) };
   const address = apiAddress(`/areas/${encodeURIComponent(area)}/plan`, { version });
+  const shortest = useMemo(() => closest(positions, size?.width ?? 1, size?.height ?? 1), [positions, size]);
   const unplaced = assets.filter((asset) => !positions.some((position) => position.asset === asset.id));
   const label = (asset: string) => nodes.get(asset)?.label ?? byId.get(asset)?.name ?? asset;
 
@@ -57,7 +58,7 @@ export function Plan({ area, version, name, positions, assets, nodes, onMove }: 
             <div
               className={classes['sheet']}
               data-old={isStale || undefined}
-              data-crowded={(size.width * view.scale) / Math.sqrt(positions.length) < ROOM_PX || undefined}
+              data-crowded={shortest * view.scale < ROOM_PX || undefined}
               style={{
                 width: size.width,
                 height: size.height,

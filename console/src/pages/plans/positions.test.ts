@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { clampShare, move, place, remove } from './positions';
+import { clampShare, closest, move, place, remove } from './positions';
 
 test('a position is added once, moved, kept on the plan and taken away', () => {
   const one = place([], { asset: 't-1', x: 0.5, y: 0.5 });
@@ -16,4 +16,14 @@ test('a position is added once, moved, kept on the plan and taken away', () => {
   expect(move([edge], edge, 'ArrowUp')?.[0]?.y).toBe(0);
   expect(move([edge], edge, 'x')).toBeNull();
   expect(remove(again, 't-1')).toHaveLength(1);
+});
+
+test('the shortest way between two positions', () => {
+  expect(closest([], 100, 100)).toBe(Number.POSITIVE_INFINITY);
+  const positions = [
+    { asset: 'a', x: 0, y: 0 },
+    { asset: 'b', x: 0.3, y: 0.8 },
+    { asset: 'c', x: 0.3, y: 0.4 },
+  ];
+  expect(closest(positions, 100, 50)).toBeCloseTo(20);
 });

@@ -31,3 +31,14 @@ export function move(positions: readonly Position[], position: Position, key: st
   const moved = { ...position, x: clampShare(position.x + step[0]), y: clampShare(position.y + step[1]) };
   return place(positions, moved);
 }
+
+/** The shortest way between two positions on a plan of that size; endless for fewer than two. */
+export function closest(positions: readonly Position[], width: number, height: number): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  positions.forEach((one, at) => {
+    for (const other of positions.slice(at + 1)) {
+      shortest = Math.min(shortest, Math.hypot((one.x - other.x) * width, (one.y - other.y) * height));
+    }
+  });
+  return shortest;
+}
