@@ -4,23 +4,6 @@
  */
 
 export interface paths {
-    "/": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A page that shows the devices to whoever has a key. */
-        get: operations["page"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/agent/v1/commands": {
         parameters: {
             query?: never;
@@ -108,6 +91,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarm-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How quickly alarms were acknowledged and cleared, by site, class and severity. */
+        get: operations["report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All rules, shipped and own ones. */
+        get: operations["list"];
+        put?: never;
+        /** Makes an own rule. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rule. */
+        get: operations["detail"];
+        /** Replaces the text of a rule; of a shipped one by an own text. */
+        put: operations["replace"];
+        post?: never;
+        /** Removes an own rule, or an own text of a shipped one, and what was decided about it. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rules/{id}/enabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Switches a rule on or off. Alarms that stand by one that is switched off are cleared. */
+        put: operations["switch"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rules/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks the text of a rule and changes nothing. */
+        post: operations["check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarm-rules/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plays the history to a rule that is about devices, and changes nothing. What hides alarms (lines, parents, windows of
+         *     maintenance) is not played.
+         */
+        post: operations["dry_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms": {
         parameters: {
             query?: never;
@@ -115,11 +206,343 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        /** Alarms, page by page. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One alarm with what happened to it, and what it explains. */
+        get: operations["detail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/act": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Acknowledges, assigns, comments on, shelves or closes alarms. Each is done or not for itself. */
+        post: operations["act"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/assignees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Users to whom an alarm can be assigned: who may handle alarms at the site, or at any site of the caller's. */
+        get: operations["assignees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
         /**
-         * Alarms that stand, or the log of their changes, by time, newest or oldest first. Whatever is added to the log in
-         *     between, no change is missed that was there at the first page, and none comes twice.
+         * Every change of an alarm that an agent told of, also what came too late to act upon, by time, newest or oldest first.
+         *     Whatever is added in between, no change is missed that was there at the first page, and none comes twice.
          */
         get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many alarms are open, and how quickly people answered in the last 30 days. */
+        get: operations["summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Areas by id. They are a tree: `parent`, and `order` among neighbours. */
+        get: operations["list"];
+        put?: never;
+        /** Makes an area. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An area. */
+        get: operations["detail"];
+        /** Names, moves or orders an area. The devices in it get their new area at once. */
+        put: operations["put"];
+        post?: never;
+        /** Removes an area in which nothing is, with its plan. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas/{id}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plan of an area. */
+        get: operations["picture"];
+        /** Gives an area a plan: a PNG, JPEG or WebP picture of at most 8 MiB. */
+        put: operations["put_picture"];
+        post?: never;
+        /** Takes the plan from an area, with the positions on it. */
+        delete: operations["remove_picture"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/areas/{id}/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where assets stand on the plan of an area. */
+        get: operations["positions"];
+        /** Says where assets of an area or its parts stand on its plan; those that are not named stand there no more. */
+        put: operations["put_positions"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/asset-suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Assets without a device beside devices without an asset that seem to be the same. */
+        get: operations["suggestions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Assets. */
+        get: operations["list"];
+        put?: never;
+        /** Adds an asset. `site`, `name` and `class` are needed. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An asset. */
+        get: operations["detail"];
+        put?: never;
+        post?: never;
+        /** Removes an asset. Its device stays; what hung on it hangs on nothing then. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        /** Changes the fields that are named. With `revision`, only if nobody else changed the asset meanwhile. */
+        patch: operations["patch"];
+        trace?: never;
+    };
+    "/api/v1/assets/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was done to an asset, newest first. */
+        get: operations["changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/act": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes the same fields of several assets. Those that cannot be changed are told and stay as they are. */
+        post: operations["act"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/agent-config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The configuration of an agent that speaks to the assets of a site, as far as the list says how they are reached. */
+        get: operations["agent_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Assets as a spreadsheet, which can be changed and imported again. */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a spreadsheet and says what it would change. Nothing is changed yet. */
+        post: operations["preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/import/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Does exactly what a preview showed, in one transaction; refused if assets were changed since. */
+        post: operations["apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Labels with QR codes as a page to be printed on A4. */
+        get: operations["labels"];
         put?: never;
         post?: never;
         delete?: never;
@@ -191,6 +614,23 @@ export interface paths {
          *     count, and time that nobody observed is told apart from time in which a device was down.
          */
         get: operations["of_devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/availability/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Availability of sites, areas or classes over a day, a month or a year, and rates of pictures online and intact. */
+        get: operations["summary"];
         put?: never;
         post?: never;
         delete?: never;
@@ -274,7 +714,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Devices by id. */
+        /** Devices, in any order. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -297,6 +737,24 @@ export interface paths {
         put: operations["rename"];
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/asset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the asset of a device, or gives the device to one that is there. */
+        post: operations["adopt"];
+        /** Takes a device from its asset. Both stay. */
+        delete: operations["release"];
         options?: never;
         head?: never;
         patch?: never;
@@ -603,6 +1061,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notification-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Channels by name. */
+        get: operations["list"];
+        put?: never;
+        /** Makes a channel. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A channel. */
+        get: operations["detail"];
+        /** Changes a channel. With `revision`, only if nobody else did meanwhile. */
+        put: operations["change"];
+        post?: never;
+        /** Removes a channel that no route uses. What was told by it stays on record. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test message by a channel, at once and once. */
+        post: operations["test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Routes by name: those that tell of nothing but the caller's sites. */
+        get: operations["list"];
+        put?: never;
+        /** Makes a route. It tells of alarms that are raised from then on. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notification-routes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A route. */
+        get: operations["detail"];
+        /** Changes a route. With `revision`, only if nobody else did meanwhile. */
+        put: operations["change"];
+        post?: never;
+        /** Removes a route. Whoever was told by it is not told how it ends. */
+        delete: operations["remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Notifications, newest first. Those about several sites are shown to whoever may see all of these. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -629,6 +1195,23 @@ export interface paths {
         };
         /** What came and went while agents could not be heard, newest outage first. */
         get: operations["outages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many devices are how, by site and class, and how the agents stand. */
+        get: operations["of_everything"];
         put?: never;
         post?: never;
         delete?: never;
@@ -748,8 +1331,63 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The sites that the key may see. */
-        get: operations["sites"];
+        /** The sites that the caller may see. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Makes a site, or says what it is called and where it is. */
+        put: operations["put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What changes, as server-sent events: `hello` first, then `devices`, `points`, `alarms`, `agents` and `commands` with
+         *     a list of what changed, `resync` when everything should be fetched anew, and `tick` every five seconds. Lists that
+         *     are fetched after `hello` together with the stream miss nothing.
+         */
+        get: operations["open"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/topology": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How devices and assets hang together, to be drawn. */
+        get: operations["topology"];
         put?: never;
         post?: never;
         delete?: never;
@@ -792,6 +1430,24 @@ export interface paths {
         head?: never;
         /** Changes a user. Somebody who gets other roles or is disabled is signed out. */
         patch: operations["change"];
+        trace?: never;
+    };
+    "/api/v1/users/{id}/contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a user is reached. */
+        get: operations["contact"];
+        /** Says how a user is reached: oneself, or for administrators of all sites anybody. */
+        put: operations["set_contact"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/{id}/password": {
@@ -865,6 +1521,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/q/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the code on an asset's label leads: the asset's page in the console, which asks who is there. */
+        get: operations["label"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -886,6 +1559,67 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What to do to which alarms. */
+        Act: {
+            /** @description What. */
+            do: components["schemas"]["Do"];
+            /** @description At most 1000 of them. */
+            ids: string[];
+            /** @description With `shelve`: why. */
+            reason?: string | null;
+            /** @description With `comment`: the remark; else a word about it. */
+            text?: string | null;
+            /** @description With `assign`: the id of a user who may handle alarms there; without it nobody looks after it any more. */
+            to?: string | null;
+            /**
+             * Format: int64
+             * @description With `shelve`: until when.
+             */
+            until_ms?: number | null;
+        };
+        /** @description What became of one of them. */
+        Acted: {
+            /** @description Whether it was done. */
+            done: boolean;
+            /** @description Which. */
+            id: string;
+            /** @description Why not. */
+            problem?: string | null;
+        };
+        /** @description To which asset a device belongs from now on. */
+        Adoption: {
+            /** @description One that is there; without it an asset is made out of what the agent says of the device. */
+            asset?: string | null;
+        };
+        /** @description A configuration. */
+        AgentConfig: {
+            /** @description How many devices it has. */
+            devices: number;
+            /** @description Assets that it does not have. */
+            missing: components["schemas"]["Missing"][];
+            /** @description The text of `agent.toml`. */
+            toml: string;
+        };
+        /** @description An agent. */
+        AgentLine: {
+            /** @description Whether its buffer is on disk: `durable`, `paused` or `volatile`; `null` if it is not known. */
+            buffer?: string | null;
+            /** @description Whether it is heard. */
+            connected: boolean;
+            /** @description How many devices it speaks to. */
+            devices: number;
+            /** @description Its name. */
+            id: string;
+            /** @description Its lanes. */
+            lanes: components["schemas"]["LaneView"][];
+            /**
+             * Format: int64
+             * @description How long it has been silent; `null` if it has not spoken since the collector started.
+             */
+            silent_ms?: number | null;
+            /** @description Its site. */
+            site: string;
+        };
         /** @description An agent. */
         AgentView: {
             /**
@@ -935,45 +1669,123 @@ export interface components {
              */
             raised: number;
         };
-        /** @description An alarm, or an entry of the alarm log. */
-        AlarmRow: {
-            /** @description The agent that raised it, or that it is about. */
-            agent: string;
+        /** @description An alarm: one life of one condition. */
+        AlarmView: {
+            /** @description Who has seen it. */
+            acknowledged_by?: string | null;
             /**
              * Format: int64
-             * @description In the log: when it changed by the agent's own clock; `null` for alarms that were raised here.
+             * @description When.
              */
-            agent_time_ms?: number | null;
+            acknowledged_ms?: number | null;
+            /** @description The agent; empty if it is about a site. */
+            agent: string;
+            /** @description Where there; empty if that is not known. */
+            area: string;
+            /** @description The user's name. */
+            assigned_name?: string | null;
+            /** @description The id of the user who looks after it. */
+            assigned_to?: string | null;
+            /**
+             * Format: int64
+             * @description Grows with every change of any alarm.
+             */
+            change: number;
+            /** @description What the device is for. */
+            class: string;
+            /**
+             * Format: int64
+             * @description Since when the condition does not hold.
+             */
+            cleared_ms?: number | null;
+            /** @description Who closed it; empty for the collector. */
+            closed_by?: string | null;
+            /**
+             * Format: int64
+             * @description When.
+             */
+            closed_ms?: number | null;
+            /**
+             * Format: int64
+             * @description How many remarks there are.
+             */
+            comments: number;
             /** @description The condition: `battery-low`. */
             condition: string;
-            /** @description The device; `null` if it is about the agent itself. */
-            device?: string | null;
             /**
              * Format: int64
-             * @description Its place in the list.
+             * @description How often it was raised.
              */
-            id: number;
-            /** @description Whether the record arrived too late to act upon. */
-            late: boolean;
-            /** @description The point concerned; empty if none. */
+            count: number;
+            /** @description The device; `null` if it is about an agent, a link or a site. */
+            device?: string | null;
+            /** @description What people call the device. */
+            device_label: string;
+            /** @description It comes and goes, and is held until it is quiet. */
+            flapping: boolean;
+            /** @description The alarm that explains it. */
+            hidden_by?: string | null;
+            /**
+             * Format: int64
+             * @description How many standing alarms it explains.
+             */
+            hides: number;
+            /** @description Names it for ever. */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it was raised last.
+             */
+            last_raised_ms: number;
+            /** @description Somebody works on the device. */
+            maintenance: boolean;
+            /** @description Who found it first: `edge`, `rule` or `collector`. */
+            origin: string;
+            /** @description The point concerned, or the link; empty if none. */
             point: string;
+            /**
+             * Format: int64
+             * @description When it was raised first.
+             */
+            raised_ms: number;
+            /**
+             * Format: int64
+             * @description From the raise to the clear.
+             */
+            repair_ms?: number | null;
+            /**
+             * Format: int64
+             * @description From the raise to the first acknowledgement.
+             */
+            response_ms?: number | null;
+            /** @description The rule that found it. */
+            rule?: string | null;
             /** @description `info`, `warning`, `major` or `critical`. */
             severity: string;
-            /** @description Where. */
-            site: string;
-            /** @description `raised` or `cleared`. */
-            state: string;
-            /** @description For people. */
-            text: string;
-            /** @description When it was raised; in the log: when it changed. */
-            time: string;
+            /** @description Why. */
+            shelve_reason?: string | null;
+            /** @description Who shelved it. */
+            shelved_by?: string | null;
             /**
              * Format: int64
-             * @description The same in milliseconds.
+             * @description Until when nobody wants to hear of it.
              */
-            time_ms: number;
-            /** @description In the log: how far the time may be believed, `trusted`, `corrected` or `uncertain`. */
-            time_status?: string | null;
+            shelved_until_ms?: number | null;
+            /** @description Where. */
+            site: string;
+            /** @description `raised`, `cleared` or `closed`. */
+            state: string;
+            /** @description For people. */
+            text: components["schemas"]["TextView"];
+            /** @description Its unit. */
+            unit: string;
+            /** @description The value that raised it. */
+            value?: unknown;
+        };
+        /** @description What became of them. */
+        AllActed: {
+            /** @description Of each, in the order of the request. */
+            results: components["schemas"]["Acted"][];
         };
         /** @description Availability over a range. */
         Answer: {
@@ -999,6 +1811,217 @@ export interface components {
             to_ms: number;
             /** @description All of them together, each counting as much as the others. */
             total: components["schemas"]["Parts"];
+        };
+        /** @description An area. */
+        AreaRow: {
+            /** @description How many assets are in it and its parts. */
+            assets: number;
+            /** @description Names it for ever. */
+            id: string;
+            /** @description Its name for people. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its place among its neighbours.
+             */
+            order: number;
+            /** @description The area that it is a part of. */
+            parent?: string | null;
+            /** @description Its name after the names of those that it is part of, outermost first. */
+            path: string[];
+            /** @description Whether it has a plan. */
+            plan: boolean;
+            /** @description Where. */
+            site: string;
+        };
+        /** @description A thing that somebody owns, has installed and looks after; a device, if an agent speaks to it. */
+        Asset: {
+            /**
+             * @description How an agent reaches it: `KIND KEY=VALUE … # KEY=VALUE …`, the link before the `#` and the device behind it,
+             *     such as `modbus tcp=192.0.2.10:502 # unit=1`.
+             * @default
+             */
+            address: string;
+            /**
+             * @description In which area.
+             * @default null
+             */
+            area: string | null;
+            /**
+             * @description What it is for, such as `passenger-gate`.
+             * @default
+             */
+            class: string;
+            /**
+             * @description The device that it is.
+             * @default null
+             */
+            device: string | null;
+            /**
+             * @description Where more is written about it.
+             * @default []
+             */
+            documents: components["schemas"]["Document"][];
+            /**
+             * Format: int32
+             * @description How many units it takes.
+             * @default null
+             */
+            height_units: number | null;
+            /**
+             * @description When it was installed, `2026-11-22`.
+             * @default null
+             */
+            installed: string | null;
+            /**
+             * @description What it speaks, such as `snmp` or `onvif`.
+             * @default []
+             */
+            interfaces: string[];
+            /**
+             * @description The name under which an agent knows it, or is to know it.
+             * @default null
+             */
+            key: string | null;
+            /**
+             * @description Its licences.
+             * @default []
+             */
+            licences: components["schemas"]["Licence"][];
+            /**
+             * @description Who made it.
+             * @default
+             */
+            maker: string;
+            /**
+             * @description Which model it is.
+             * @default
+             */
+            model: string;
+            /**
+             * @description Its name for people.
+             * @default
+             */
+            name: string;
+            /**
+             * @description What it is connected with.
+             * @default []
+             */
+            neighbours: components["schemas"]["Neighbour"][];
+            /**
+             * @description What else is to be known.
+             * @default
+             */
+            note: string;
+            /**
+             * @description Who looks after it.
+             * @default
+             */
+            owner: string;
+            /**
+             * @description The asset without which it does not work: a switch, a line, a rack's power.
+             * @default null
+             */
+            parent: string | null;
+            /**
+             * @description The profile by which an agent speaks to it.
+             * @default
+             */
+            profile: string;
+            /**
+             * @description The rack that it is in.
+             * @default
+             */
+            rack: string;
+            /**
+             * Format: int32
+             * @description The lowest unit of the rack that it takes.
+             * @default null
+             */
+            rack_unit: number | null;
+            /**
+             * @description Its serial number.
+             * @default
+             */
+            serial: string;
+            /**
+             * @description Where.
+             * @default
+             */
+            site: string;
+            /**
+             * @description Words by which it is found.
+             * @default []
+             */
+            tags: string[];
+            /**
+             * @description The last day of the warranty.
+             * @default null
+             */
+            warranty_until: string | null;
+        };
+        /** @description The same change of several assets. */
+        AssetAct: {
+            /** @description Which, at most 1000. */
+            ids: string[];
+            /** @description The fields that they get. */
+            set: Record<string, never>;
+        };
+        /** @description An asset as it is kept. */
+        AssetRow: components["schemas"]["Asset"] & {
+            /**
+             * Format: int64
+             * @description When it was changed last.
+             */
+            changed_ms: number;
+            /**
+             * Format: int64
+             * @description When it was entered.
+             */
+            created_ms: number;
+            /** @description Names it for ever. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Grows with each change.
+             */
+            revision: number;
+        };
+        /** @description An asset as it is shown. */
+        AssetView: components["schemas"]["AssetRow"] & {
+            /** @description The names of its area and of those that this is part of, outermost first. */
+            area_path: string[];
+            /** @description The name of its parent. */
+            parent_name?: string | null;
+        };
+        /** @description Somebody who may look after alarms. */
+        Assignee: {
+            /** @description The user's id. */
+            id: string;
+            /** @description The name. */
+            name: string;
+        };
+        /** @description Those who may look after alarms. */
+        Assignees: {
+            /** @description By name. */
+            items: components["schemas"]["Assignee"][];
+        };
+        /** @description The alarms of a site. */
+        AtSite: {
+            /**
+             * Format: int64
+             * @description Not closed.
+             */
+            open: number;
+            /** @description The site. */
+            site: string;
+            /**
+             * Format: int64
+             * @description Not acknowledged.
+             */
+            unacknowledged: number;
+            /** @description The worst of those that stand; `null` if none does. */
+            worst?: string | null;
         };
         /** @description A row. */
         AuditRow: {
@@ -1068,6 +2091,64 @@ export interface components {
              * @description Rows that were read.
              */
             rows: number;
+        };
+        /** @description What an area is from now on. */
+        ChangedArea: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its place among its neighbours.
+             */
+            order?: number;
+            /** @description The area that it is a part of; absent or `null` for none. */
+            parent?: string | null;
+        };
+        /**
+         * @description The kinds of channels.
+         * @enum {string}
+         */
+        ChannelKind: "email" | "webhook" | "wecom" | "dingtalk" | "feishu" | "sms" | "alertmanager";
+        /** @description What somebody wants of a channel. */
+        ChannelSettings: {
+            /** @description Whether it is used. */
+            enabled?: boolean;
+            /** @description What it is. */
+            kind: components["schemas"]["ChannelKind"];
+            /** @description The language of its messages; people who are told by it have their own. */
+            language?: components["schemas"]["Language"];
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Most messages to one recipient in an hour; what comes beyond that gathers into one. 60 by default.
+             */
+            rate_per_hour?: number;
+            /** @description An object that depends on the kind. Secrets stand in it by name, never themselves. */
+            settings: unknown;
+            /** @description Own words by kind of message: `raise`, `clear`, `escalate`, `group`, `digest` and `test`. */
+            templates?: {
+                [key: string]: components["schemas"]["Template"];
+            };
+        };
+        /** @description A channel. Secrets stand in its settings by name; `has_secret` in them says that it uses some. */
+        ChannelView: components["schemas"]["ChannelSettings"] & {
+            /** @description Names it for ever. */
+            id: string;
+            /** @description Secrets that it names and the collector's settings do not have. */
+            missing_secrets: string[];
+            /**
+             * Format: int64
+             * @description Grows with each change.
+             */
+            revision: number;
+        };
+        /** @description What was found in a text. */
+        Checked: {
+            /** @description How many devices it would concern; `null` if something is wrong. */
+            matches?: number | null;
+            /** @description Everything that is wrong; empty if nothing is. */
+            problems: components["schemas"]["Mistake"][];
         };
         /** @description What a class of devices takes. */
         ClassSizes: {
@@ -1158,12 +2239,28 @@ export interface components {
             /** @description Why, in their words. */
             why: string;
         };
+        /** @description How somebody is reached. */
+        Contact: {
+            /** @description The e-mail address. */
+            email?: string | null;
+            /** @description In which language: `zh` or `en`. */
+            language?: components["schemas"]["Language"];
+            /** @description The telephone number for short messages: digits, with a `+` before a country's code. */
+            phone?: string | null;
+        };
         /** @description Readings or windows by column. */
         Content: components["schemas"]["SeriesColumns"] | components["schemas"]["NumberWindows"] | components["schemas"]["WordWindows"];
         /** @description Why a person decided so. */
         Decision: {
             /** @description For the record. */
             why?: string;
+        };
+        /** @description An alarm and everything that happened to it. */
+        Detail: components["schemas"]["AlarmView"] & {
+            /** @description The first 200 standing alarms that this one explains. */
+            hidden: components["schemas"]["AlarmView"][];
+            /** @description What happened, in order. */
+            log: components["schemas"]["StepView"][];
         };
         /** @description Latest readings of one device. */
         DeviceColumns: {
@@ -1191,6 +2288,15 @@ export interface components {
             /** @description Its points with their latest readings. */
             points: components["schemas"]["PointView"][];
         };
+        /** @description Devices on a page. */
+        DevicePage: {
+            /** @description The devices. */
+            items: components["schemas"]["DeviceView"][];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+            /** @description How many there are on all pages. */
+            total: number;
+        };
         /** @description One device. */
         DeviceParts: components["schemas"]["Parts"] & {
             /** @description What it is for. */
@@ -1213,6 +2319,8 @@ export interface components {
             alarms: number;
             /** @description Where it stands. */
             area: string;
+            /** @description Its asset. */
+            asset?: string | null;
             /** @description Whether an agent speaks to it under that name. */
             bound: boolean;
             /** @description What it is for. */
@@ -1229,7 +2337,7 @@ export interface components {
             label: string;
             /** @description The link that it hangs on. */
             link: string;
-            /** @description The device whose failure hides it. */
+            /** @description The device whose failure hides it, as its agent calls it. */
             parent?: string | null;
             /** @description Which model it is. */
             profile: string;
@@ -1274,6 +2382,38 @@ export interface components {
              */
             readings: number;
         };
+        /**
+         * @description What to do.
+         * @enum {string}
+         */
+        Do: "acknowledge" | "assign" | "comment" | "shelve" | "unshelve" | "close";
+        /** @description A document. */
+        Document: {
+            /** @description What it is. */
+            name: string;
+            /** @description Where it is: `http://…` or `https://…`. */
+            url: string;
+        };
+        /** @description What became of one. */
+        Done: {
+            /** @description Whether it was done. */
+            done: boolean;
+            /** @description The alarm. */
+            id: string;
+            /** @description Why not. */
+            problem?: string | null;
+        };
+        /** @description A connection that is drawn. */
+        Edge: {
+            /** @description The node on which the other one depends, or one of two neighbours. */
+            from: string;
+            /** @description `parent`, `line` or `neighbour`. */
+            kind: string;
+            /** @description The ports of neighbours, of `from` and of `to`. */
+            ports?: string[] | null;
+            /** @description The other one. */
+            to: string;
+        };
         /** @description An enrolled agent. */
         Enrolled: {
             /** @description Its name. */
@@ -1294,7 +2434,7 @@ export interface components {
             agent_time_ms?: number | null;
             /** @description Pictures and other evidence: hash, size, media type. */
             blobs: Record<string, never>[];
-            /** @description The device, if its name could be placed. */
+            /** @description The device, if its name was looked up and could be placed. */
             device?: string | null;
             /** @description With `agent` and `seq`, names the event for ever. */
             epoch: string;
@@ -1331,6 +2471,40 @@ export interface components {
             time_ms: number;
             /** @description How far the time may be believed. */
             time_status: string;
+        };
+        /** @description A field that changed. */
+        FieldChange: {
+            /** @description Which. */
+            field: string;
+            /** @description What it was. */
+            from: Record<string, never>;
+            /** @description What it is. */
+            to: Record<string, never>;
+        };
+        /** @description Figures of a period. */
+        Figures: {
+            /** @description The beginning. */
+            from: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            from_ms: number;
+            /** @description Pictures of the cameras among them. */
+            images: components["schemas"]["Images"];
+            /** @description The groups, the worst first. */
+            items: components["schemas"]["Group"][];
+            /** @description The end; of a period that is not over, now. */
+            to: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            to_ms: number;
+            /** @description All devices together. */
+            total: components["schemas"]["Parts"];
+            /** @description Where its days begin and end. */
+            zone: string;
         };
         /** @description What is wrong with a reading. */
         Flaw: {
@@ -1399,6 +2573,20 @@ export interface components {
             /** @description At these sites; at all if left out or `null`. */
             sites?: string[] | null;
         };
+        /** @description Nodes and edges. */
+        Graph: {
+            /** @description How it hangs together. */
+            edges: components["schemas"]["Edge"][];
+            /** @description What is drawn. */
+            nodes: components["schemas"]["Node"][];
+            /** @description There is more than is drawn: name a site. */
+            truncated: boolean;
+        };
+        /** @description A site or a class. */
+        Group: components["schemas"]["Levels"] & {
+            /** @description The site's or the class's id. */
+            id: string;
+        };
         /** @description The health of a device. */
         HealthView: {
             /** @description Whether its agent is heard, so that this is how it is now. */
@@ -1440,6 +2628,28 @@ export interface components {
             /** @description The files; empty for whoever may not see all sites. */
             files: components["schemas"]["LevelSizes"][];
         };
+        /** @description Pictures of cameras. */
+        Images: {
+            /** @description How many cameras there are. */
+            cameras: number;
+            /**
+             * Format: double
+             * @description The share of the time of which that is known in which pictures came; `null` if nothing is known.
+             */
+            intact_rate?: number | null;
+            /** @description How many cameras tell whether their pictures come (`video.ok`). */
+            judged: number;
+            /**
+             * Format: double
+             * @description The share of the time that counts in which a camera answered; `null` if no time counts.
+             */
+            online_rate?: number | null;
+        };
+        /** @description What was done. */
+        Imported: {
+            /** @description Always `true`; otherwise there is a problem document. */
+            applied: boolean;
+        };
         /** @description A key, without its secret. */
         KeyView: {
             /**
@@ -1461,6 +2671,31 @@ export interface components {
             /** @description Its sites; `null` for all. */
             sites?: string[] | null;
         };
+        /** @description What waits in a lane of an agent, by its own words. */
+        LaneView: {
+            /**
+             * Format: double
+             * @description How old the oldest of them is, in seconds.
+             */
+            age_seconds?: number | null;
+            /** @description `urgent`, `events` or `readings`. */
+            lane: string;
+            /**
+             * Format: double
+             * @description How many were lost so far.
+             */
+            lost?: number | null;
+            /**
+             * Format: double
+             * @description Records or rows that wait; `null` if it is not known.
+             */
+            waiting?: number | null;
+        };
+        /**
+         * @description A language.
+         * @enum {string}
+         */
+        Language: "zh" | "en";
         /** @description Latest readings of all devices. */
         LatestColumns: {
             /** @description The devices that have readings. */
@@ -1484,6 +2719,29 @@ export interface components {
             /** @description Where. */
             site: string;
         };
+        /**
+         * @description How many devices have which health. Those whose agent is silent are counted by `not_current` instead: how they are
+         *     now is not known.
+         */
+        Levels: {
+            /**
+             * Format: int64
+             * @description Alarms that are open on them.
+             */
+            alarms: number;
+            answering: number;
+            disabled: number;
+            maintenance: number;
+            /** @description Their agent is silent. */
+            not_current: number;
+            reachable: number;
+            /** @description All of them. */
+            total: number;
+            /** @description Nothing was said of them yet. */
+            unknown: number;
+            unreachable: number;
+            working: number;
+        };
         /** @description The files of a level. */
         LevelSizes: {
             /**
@@ -1503,6 +2761,53 @@ export interface components {
             /** @description `days` (readings and events), `minutes`, `hours`, `events` (what finds events). */
             level: string;
         };
+        /** @description A licence. */
+        Licence: {
+            /** @description What for. */
+            name: string;
+            /** @description The last day on which it is valid, `2027-03-31`; `null` for one that does not end. */
+            until?: string | null;
+        };
+        /** @description A change that an agent told of, or that this side noted about an agent. */
+        LogRow: {
+            /** @description The agent that raised it, or that it is about. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description When it changed by the agent's own clock; `null` for alarms that were raised here.
+             */
+            agent_time_ms?: number | null;
+            /** @description The condition: `battery-low`. */
+            condition: string;
+            /** @description The device; `null` if it is about the agent itself. */
+            device?: string | null;
+            /**
+             * Format: int64
+             * @description Its place in the list.
+             */
+            id: number;
+            /** @description Whether the record arrived too late to act upon. */
+            late: boolean;
+            /** @description The point concerned; empty if none. */
+            point: string;
+            /** @description `info`, `warning`, `major` or `critical`. */
+            severity: string;
+            /** @description Where. */
+            site: string;
+            /** @description `raised` or `cleared`. */
+            state: string;
+            /** @description For people. */
+            text: string;
+            /** @description When it changed. */
+            time: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            time_ms: number;
+            /** @description How far the time may be believed, `trusted`, `corrected` or `uncertain`. */
+            time_status?: string | null;
+        };
         /** @description A key that was made. */
         MadeKey: {
             /** @description The key, shown this once. */
@@ -1519,6 +2824,8 @@ export interface components {
         };
         /** @description A window of maintenance. */
         MaintenanceRow: {
+            /** @description The area, if it is about all devices in one. */
+            area?: string | null;
             /** @description Cancelled before it began: it counts for nothing. */
             cancelled: boolean;
             /** @description The class, if it is about all devices of one at the site. */
@@ -1553,6 +2860,7 @@ export interface components {
             id: number;
             /** @description Why. */
             reason: string;
+            repeat?: components["schemas"]["Repeat"] | null;
             /** @description Where. */
             site: string;
             /** @description Its end. */
@@ -1563,6 +2871,65 @@ export interface components {
              */
             to_ms: number;
         };
+        /** @description A place on a map that is no geographic one. */
+        MapPlace: {
+            /**
+             * Format: double
+             * @description From the left, as a share of the width.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description From the top, as a share of the height.
+             */
+            y: number;
+        };
+        /** @description Which alarms. An empty list means all. */
+        Match: {
+            /**
+             * @description In these areas.
+             * @default []
+             */
+            areas: string[];
+            /**
+             * @description Of devices of these classes.
+             * @default []
+             */
+            classes: string[];
+            /**
+             * @description With these conditions.
+             * @default []
+             */
+            conditions: string[];
+            /**
+             * @description At least as severe as this: `info`, `warning`, `major` or `critical`.
+             * @default null
+             */
+            min_severity: string | null;
+            /**
+             * @description At these sites.
+             * @default []
+             */
+            sites: string[];
+        };
+        /** @description An asset that the configuration does not have, and why. */
+        Missing: {
+            /** @description Which. */
+            asset: string;
+            /** @description Its class. */
+            class: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What is missing: `address`. */
+            what: string[];
+        };
+        /** @description Something wrong with a rule's text. */
+        Mistake: {
+            /** @description The line, from 1. */
+            line: number;
+            /** @description What is wrong, and what would be right. */
+            text: string;
+        };
         /** @description A device's names. */
         Names: {
             /** @description Its area; an empty text takes back the agent's own. */
@@ -1570,11 +2937,34 @@ export interface components {
             /** @description Its label; an empty text takes back the agent's own. */
             label?: string | null;
         };
+        /** @description What an asset is connected with. */
+        Neighbour: {
+            /** @description The other asset. */
+            asset: string;
+            /** @description The port at this one. */
+            port?: string;
+            /** @description The port at the other one. */
+            their_port?: string;
+        };
         /** @description An agent to enrol. */
         NewAgent: {
             /** @description Its name. */
             agent: string;
             /** @description Its site, made if it is new. */
+            site: string;
+        };
+        /** @description An area to make. */
+        NewArea: {
+            /** @description Its name; without `/`. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its place among its neighbours.
+             */
+            order?: number;
+            /** @description The area that it is a part of. */
+            parent?: string | null;
+            /** @description Where. */
             site: string;
         };
         /** @description Who speaks to a device from now on. */
@@ -1593,8 +2983,10 @@ export interface components {
             /** @description Its sites; all of the caller's sites if left out. */
             sites?: string[] | null;
         };
-        /** @description A window to make: of a device, or of a class at a site, or of a whole site. */
+        /** @description A window to make: of a device, or of a class or an area (or a class in an area) at a site, or of a whole site. */
         NewMaintenance: {
+            /** @description Only devices in this area, and in areas within it. */
+            area?: string | null;
             /** @description Only devices of this class. */
             class?: string | null;
             /** @description Only this device. */
@@ -1603,10 +2995,114 @@ export interface components {
             from: string;
             /** @description Why; 1 to 500 characters. */
             reason: string;
+            repeat?: components["schemas"]["NewRepeat"] | null;
             /** @description The site; not needed with a device. */
             site?: string | null;
-            /** @description Its end. */
+            /** @description Its end; with `repeat` the time until which it comes again, five years later if it is not given. */
+            to?: string | null;
+        };
+        /** @description When a window comes again, by the clock at the site. */
+        NewRepeat: {
+            /** @description Days of the week (1, Monday, to 7) or of the month (1 to 31). */
+            days?: number[];
+            /** @description When it begins, `HH:MM`. */
+            from: string;
+            /** @description How often. */
+            kind: components["schemas"]["RepeatKind"];
+            /** @description When it ends; on the next day if that is not after the beginning. */
             to: string;
+            /** @description Until when it comes again; the same as `to` beside `repeat`. */
+            until?: string | null;
+        };
+        /** @description The text of a rule. */
+        NewRule: {
+            /**
+             * Format: int64
+             * @description The revision that was read, so that nothing that came in between is overwritten.
+             */
+            revision?: number | null;
+            /** @description As `docs/alarms.md` describes it; at most 32 KiB. */
+            toml: string;
+        };
+        /** @description Something that is drawn. */
+        Node: {
+            /**
+             * Format: int64
+             * @description How many alarms stand on the device.
+             */
+            alarms: number;
+            /** @description Where it stands. */
+            area: string;
+            /** @description The asset. */
+            asset?: string | null;
+            /** @description Its class; `line` for a line that several devices share. */
+            class: string;
+            /** @description The device. */
+            device?: string | null;
+            /** @description The device's health; `null` without a device, `unknown` if nothing was said yet. */
+            health?: string | null;
+            /** @description The asset's id, or the device's where there is no asset, or `line:AGENT/LINK`. */
+            id: string;
+            /** @description Its name for people. */
+            label: string;
+            /** @description Where. */
+            site: string;
+        };
+        /** @description A notification on record. */
+        NotificationRow: {
+            /** @description Of which alarms. */
+            alarms: string[];
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description The channel's id. */
+            channel: string;
+            /** @description What the channel is called; empty if it was removed. */
+            channel_name: string;
+            /** @description Names it for ever; it stands in the message. */
+            id: string;
+            /** @description `raise`, `clear`, `escalate`, `digest` or `test`. */
+            kind: string;
+            /** @description `zh` or `en`. */
+            language: string;
+            /**
+             * Format: int64
+             * @description When it is tried next.
+             */
+            next_ms?: number | null;
+            /** @description What went wrong last. */
+            problem?: string | null;
+            /** @description The address, or what the channel is called. */
+            recipient: string;
+            /** @description The route by which it comes; empty for a test. */
+            route: string;
+            /** @description What the route is called; empty if it was removed. */
+            route_name: string;
+            /**
+             * Format: int64
+             * @description When it was sent or given up.
+             */
+            settled_ms?: number | null;
+            /** @description `waiting`, `sent`, `failed` or `suppressed`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description The route's step, from 0.
+             */
+            step: number;
+            /** @description What was told: the subject. */
+            subject: string;
+            /** @description What was told. */
+            text: string;
+            /**
+             * Format: int64
+             * @description When it was written, in milliseconds since 1970.
+             */
+            time_ms: number;
+            /** @description The user who is told; `null` for the channel's own recipients. */
+            user?: string | null;
         };
         /** @description Windows of numbers and counters; only those that hold readings. */
         NumberWindows: {
@@ -1624,6 +3120,41 @@ export interface components {
             sum: number[];
             /** @description Starts, in milliseconds since 1970. */
             times: number[];
+        };
+        /** @description What the rule would have done with a device. */
+        OfDevice: {
+            /**
+             * Format: int64
+             * @description For how long it would have stood.
+             */
+            active_ms: number;
+            /** @description The device's id. */
+            device: string;
+            /**
+             * Format: int64
+             * @description When it would have been raised first.
+             */
+            first_ms?: number | null;
+            /** @description What people call it. */
+            label: string;
+            /**
+             * Format: int64
+             * @description How often it would have been raised.
+             */
+            raised: number;
+        };
+        /** @description Open alarms, and those that nobody has seen. */
+        Open: {
+            /**
+             * Format: int64
+             * @description Not closed.
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description Of those, not acknowledged.
+             */
+            unacknowledged: number;
         };
         /** @description An outage of an agent and what came and went meanwhile. */
         OutageRow: components["schemas"]["Digest"] & {
@@ -1655,6 +3186,22 @@ export interface components {
              * @description The same in milliseconds.
              */
             to_ms: number;
+        };
+        /** @description How everything stands. */
+        Overview: {
+            /** @description The agents. */
+            agents: components["schemas"]["AgentLine"][];
+            /** @description By class; devices without one under the empty name. */
+            classes: components["schemas"]["Group"][];
+            /** @description All devices. */
+            devices: components["schemas"]["Levels"];
+            /**
+             * Format: int64
+             * @description The collector's clock, in milliseconds.
+             */
+            now_ms: number;
+            /** @description By site. */
+            sites: components["schemas"]["Group"][];
         };
         /** @description A page of a list. */
         Page_AgentView: {
@@ -1698,47 +3245,159 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
-        Page_AlarmRow: {
+        Page_AlarmView: {
             /** @description The rows. */
             items: {
-                /** @description The agent that raised it, or that it is about. */
-                agent: string;
+                /** @description Who has seen it. */
+                acknowledged_by?: string | null;
                 /**
                  * Format: int64
-                 * @description In the log: when it changed by the agent's own clock; `null` for alarms that were raised here.
+                 * @description When.
                  */
-                agent_time_ms?: number | null;
+                acknowledged_ms?: number | null;
+                /** @description The agent; empty if it is about a site. */
+                agent: string;
+                /** @description Where there; empty if that is not known. */
+                area: string;
+                /** @description The user's name. */
+                assigned_name?: string | null;
+                /** @description The id of the user who looks after it. */
+                assigned_to?: string | null;
+                /**
+                 * Format: int64
+                 * @description Grows with every change of any alarm.
+                 */
+                change: number;
+                /** @description What the device is for. */
+                class: string;
+                /**
+                 * Format: int64
+                 * @description Since when the condition does not hold.
+                 */
+                cleared_ms?: number | null;
+                /** @description Who closed it; empty for the collector. */
+                closed_by?: string | null;
+                /**
+                 * Format: int64
+                 * @description When.
+                 */
+                closed_ms?: number | null;
+                /**
+                 * Format: int64
+                 * @description How many remarks there are.
+                 */
+                comments: number;
                 /** @description The condition: `battery-low`. */
                 condition: string;
-                /** @description The device; `null` if it is about the agent itself. */
-                device?: string | null;
                 /**
                  * Format: int64
-                 * @description Its place in the list.
+                 * @description How often it was raised.
                  */
-                id: number;
-                /** @description Whether the record arrived too late to act upon. */
-                late: boolean;
-                /** @description The point concerned; empty if none. */
+                count: number;
+                /** @description The device; `null` if it is about an agent, a link or a site. */
+                device?: string | null;
+                /** @description What people call the device. */
+                device_label: string;
+                /** @description It comes and goes, and is held until it is quiet. */
+                flapping: boolean;
+                /** @description The alarm that explains it. */
+                hidden_by?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many standing alarms it explains.
+                 */
+                hides: number;
+                /** @description Names it for ever. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description When it was raised last.
+                 */
+                last_raised_ms: number;
+                /** @description Somebody works on the device. */
+                maintenance: boolean;
+                /** @description Who found it first: `edge`, `rule` or `collector`. */
+                origin: string;
+                /** @description The point concerned, or the link; empty if none. */
                 point: string;
+                /**
+                 * Format: int64
+                 * @description When it was raised first.
+                 */
+                raised_ms: number;
+                /**
+                 * Format: int64
+                 * @description From the raise to the clear.
+                 */
+                repair_ms?: number | null;
+                /**
+                 * Format: int64
+                 * @description From the raise to the first acknowledgement.
+                 */
+                response_ms?: number | null;
+                /** @description The rule that found it. */
+                rule?: string | null;
                 /** @description `info`, `warning`, `major` or `critical`. */
                 severity: string;
-                /** @description Where. */
-                site: string;
-                /** @description `raised` or `cleared`. */
-                state: string;
-                /** @description For people. */
-                text: string;
-                /** @description When it was raised; in the log: when it changed. */
-                time: string;
+                /** @description Why. */
+                shelve_reason?: string | null;
+                /** @description Who shelved it. */
+                shelved_by?: string | null;
                 /**
                  * Format: int64
-                 * @description The same in milliseconds.
+                 * @description Until when nobody wants to hear of it.
                  */
-                time_ms: number;
-                /** @description In the log: how far the time may be believed, `trusted`, `corrected` or `uncertain`. */
-                time_status?: string | null;
+                shelved_until_ms?: number | null;
+                /** @description Where. */
+                site: string;
+                /** @description `raised`, `cleared` or `closed`. */
+                state: string;
+                /** @description For people. */
+                text: components["schemas"]["TextView"];
+                /** @description Its unit. */
+                unit: string;
+                /** @description The value that raised it. */
+                value?: unknown;
             }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_AreaRow: {
+            /** @description The rows. */
+            items: {
+                /** @description How many assets are in it and its parts. */
+                assets: number;
+                /** @description Names it for ever. */
+                id: string;
+                /** @description Its name for people. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Its place among its neighbours.
+                 */
+                order: number;
+                /** @description The area that it is a part of. */
+                parent?: string | null;
+                /** @description Its name after the names of those that it is part of, outermost first. */
+                path: string[];
+                /** @description Whether it has a plan. */
+                plan: boolean;
+                /** @description Where. */
+                site: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_AssetView: {
+            /** @description The rows. */
+            items: (components["schemas"]["AssetRow"] & {
+                /** @description The names of its area and of those that this is part of, outermost first. */
+                area_path: string[];
+                /** @description The name of its parent. */
+                parent_name?: string | null;
+            })[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
         };
@@ -1773,6 +3432,23 @@ export interface components {
                 /** @description The id of what it was done to. */
                 target: string;
             }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_ChannelView: {
+            /** @description The rows. */
+            items: (components["schemas"]["ChannelSettings"] & {
+                /** @description Names it for ever. */
+                id: string;
+                /** @description Secrets that it names and the collector's settings do not have. */
+                missing_secrets: string[];
+                /**
+                 * Format: int64
+                 * @description Grows with each change.
+                 */
+                revision: number;
+            })[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
         };
@@ -1836,45 +3512,6 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
-        Page_DeviceView: {
-            /** @description The rows. */
-            items: {
-                /** @description The agent that speaks, or last spoke, to it. */
-                agent: string;
-                /**
-                 * Format: int64
-                 * @description How many alarms stand on it.
-                 */
-                alarms: number;
-                /** @description Where it stands. */
-                area: string;
-                /** @description Whether an agent speaks to it under that name. */
-                bound: boolean;
-                /** @description What it is for. */
-                class: string;
-                /** @description Whether its agent's configuration has it. */
-                configured: boolean;
-                /** @description How far it can be used. */
-                health: components["schemas"]["HealthView"];
-                /** @description Names it for ever. */
-                id: string;
-                /** @description Its name at that agent. */
-                key: string;
-                /** @description Its name for people. */
-                label: string;
-                /** @description The link that it hangs on. */
-                link: string;
-                /** @description The device whose failure hides it. */
-                parent?: string | null;
-                /** @description Which model it is. */
-                profile: string;
-                /** @description Where. */
-                site: string;
-            }[];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
-            next?: string | null;
-        };
-        /** @description A page of a list. */
         Page_EventRow: {
             /** @description The rows. */
             items: {
@@ -1887,7 +3524,7 @@ export interface components {
                 agent_time_ms?: number | null;
                 /** @description Pictures and other evidence: hash, size, media type. */
                 blobs: Record<string, never>[];
-                /** @description The device, if its name could be placed. */
+                /** @description The device, if its name was looked up and could be placed. */
                 device?: string | null;
                 /** @description With `agent` and `seq`, names the event for ever. */
                 epoch: string;
@@ -2029,9 +3666,56 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_LogRow: {
+            /** @description The rows. */
+            items: {
+                /** @description The agent that raised it, or that it is about. */
+                agent: string;
+                /**
+                 * Format: int64
+                 * @description When it changed by the agent's own clock; `null` for alarms that were raised here.
+                 */
+                agent_time_ms?: number | null;
+                /** @description The condition: `battery-low`. */
+                condition: string;
+                /** @description The device; `null` if it is about the agent itself. */
+                device?: string | null;
+                /**
+                 * Format: int64
+                 * @description Its place in the list.
+                 */
+                id: number;
+                /** @description Whether the record arrived too late to act upon. */
+                late: boolean;
+                /** @description The point concerned; empty if none. */
+                point: string;
+                /** @description `info`, `warning`, `major` or `critical`. */
+                severity: string;
+                /** @description Where. */
+                site: string;
+                /** @description `raised` or `cleared`. */
+                state: string;
+                /** @description For people. */
+                text: string;
+                /** @description When it changed. */
+                time: string;
+                /**
+                 * Format: int64
+                 * @description The same in milliseconds.
+                 */
+                time_ms: number;
+                /** @description How far the time may be believed, `trusted`, `corrected` or `uncertain`. */
+                time_status?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_MaintenanceRow: {
             /** @description The rows. */
             items: {
+                /** @description The area, if it is about all devices in one. */
+                area?: string | null;
                 /** @description Cancelled before it began: it counts for nothing. */
                 cancelled: boolean;
                 /** @description The class, if it is about all devices of one at the site. */
@@ -2066,6 +3750,7 @@ export interface components {
                 id: number;
                 /** @description Why. */
                 reason: string;
+                repeat?: components["schemas"]["Repeat"] | null;
                 /** @description Where. */
                 site: string;
                 /** @description Its end. */
@@ -2075,6 +3760,67 @@ export interface components {
                  * @description The same in milliseconds.
                  */
                 to_ms: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_NotificationRow: {
+            /** @description The rows. */
+            items: {
+                /** @description Of which alarms. */
+                alarms: string[];
+                /**
+                 * Format: int64
+                 * @description How often it was tried.
+                 */
+                attempts: number;
+                /** @description The channel's id. */
+                channel: string;
+                /** @description What the channel is called; empty if it was removed. */
+                channel_name: string;
+                /** @description Names it for ever; it stands in the message. */
+                id: string;
+                /** @description `raise`, `clear`, `escalate`, `digest` or `test`. */
+                kind: string;
+                /** @description `zh` or `en`. */
+                language: string;
+                /**
+                 * Format: int64
+                 * @description When it is tried next.
+                 */
+                next_ms?: number | null;
+                /** @description What went wrong last. */
+                problem?: string | null;
+                /** @description The address, or what the channel is called. */
+                recipient: string;
+                /** @description The route by which it comes; empty for a test. */
+                route: string;
+                /** @description What the route is called; empty if it was removed. */
+                route_name: string;
+                /**
+                 * Format: int64
+                 * @description When it was sent or given up.
+                 */
+                settled_ms?: number | null;
+                /** @description `waiting`, `sent`, `failed` or `suppressed`. */
+                state: string;
+                /**
+                 * Format: int64
+                 * @description The route's step, from 0.
+                 */
+                step: number;
+                /** @description What was told: the subject. */
+                subject: string;
+                /** @description What was told. */
+                text: string;
+                /**
+                 * Format: int64
+                 * @description When it was written, in milliseconds since 1970.
+                 */
+                time_ms: number;
+                /** @description The user who is told; `null` for the channel's own recipients. */
+                user?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
@@ -2169,13 +3915,57 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
+        Page_Route: {
+            /** @description The rows. */
+            items: (components["schemas"]["RouteSettings"] & {
+                /** @description Names it for ever. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Grows with each change.
+                 */
+                revision: number;
+                /**
+                 * Format: int64
+                 * @description Alarms that were raised before this time, in milliseconds since 1970, are not its business.
+                 */
+                since_ms: number;
+            })[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
         Page_SiteView: {
             /** @description The rows. */
-            items: {
+            items: (components["schemas"]["SiteRow"] & {
+                /** @description How many assets it has. */
+                assets: number;
+                /** @description How many devices have each level of health, as far as it was told. */
+                by_health: Record<string, never>;
                 /** @description How many devices it has. */
                 devices: number;
-                /** @description Its name. */
-                id: string;
+                /** @description The worst level of them; `null` without devices. */
+                worst?: string | null;
+            })[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Suggestion: {
+            /** @description The rows. */
+            items: {
+                /** @description The asset. */
+                asset: string;
+                /** @description What they have in common: `key`, `serial`, `label`. */
+                because: string;
+                /** @description The device. */
+                device: string;
+                /** @description The device's label. */
+                label: string;
+                /** @description The asset's name. */
+                name: string;
+                /** @description Where. */
+                site: string;
             }[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
@@ -2304,6 +4094,51 @@ export interface components {
             /** @description The value: a number or a text; `null` if there is none. */
             value?: Record<string, never> | null;
         };
+        /** @description Where an asset stands on a plan. */
+        Position: {
+            /** @description Which asset. */
+            asset: string;
+            /**
+             * Format: double
+             * @description From the left, as a share of the width.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description From the top, as a share of the height.
+             */
+            y: number;
+        };
+        /** @description Where assets stand on a plan. */
+        Positions: {
+            /** @description Each asset once. */
+            positions: components["schemas"]["Position"][];
+        };
+        /** @description What an import would do. */
+        Preview: {
+            /** @description Assets that it would add. */
+            creates: number;
+            /** @description How many errors there are. */
+            error_count: number;
+            /** @description What is wrong; the first 500. With any, nothing is imported. */
+            errors: components["schemas"]["RowError"][];
+            /** @description Columns of which nothing is taken. */
+            ignored_columns: string[];
+            /** @description Areas that it would add, with their site in front; the first 500. */
+            new_areas: string[];
+            /** @description Sites that it would add. */
+            new_sites: string[];
+            /** @description The first 500 changes. */
+            preview: components["schemas"]["RowChange"][];
+            /** @description Rows of the file. */
+            rows: number;
+            /** @description Post it to apply exactly this; `null` when there are errors. */
+            token?: string | null;
+            /** @description Assets that are as the file says. */
+            unchanged: number;
+            /** @description Assets that it would change. */
+            updates: number;
+        };
         /** @description A problem document. */
         Problem: {
             /** @description What exactly is wrong, and what would be right. */
@@ -2368,6 +4203,17 @@ export interface components {
              */
             size: number;
         };
+        /** @description Quiet hours, in the time of the alarm's site. */
+        Quiet: {
+            /** @description What is less severe than this waits: `warning`, `major` or `critical`. */
+            below_severity: string;
+            /** @description The days on which they begin, 1 (Monday) to 7 (Sunday); every day if it is empty. */
+            days?: number[];
+            /** @description Their beginning, `22:00`. */
+            from: string;
+            /** @description Their end, `07:00`; of the next day if it is not after the beginning. */
+            to: string;
+        };
         /** @description A reading. */
         ReadingRow: {
             /**
@@ -2393,6 +4239,39 @@ export interface components {
             /** @description The value: a number or a text; `null` when the quality is bad. */
             value?: Record<string, never> | null;
         };
+        /** @description When a window comes again. */
+        Repeat: {
+            /** @description Days of the week (1 to 7) or of the month (1 to 31). */
+            days?: number[];
+            /** @description When it begins, `HH:MM`. */
+            from: string;
+            /** @description How often. */
+            kind: components["schemas"]["RepeatKind"];
+            /** @description When it ends; on the next day if that is not after the beginning. */
+            to: string;
+        };
+        /**
+         * @description How often.
+         * @enum {string}
+         */
+        RepeatKind: "daily" | "weekly" | "monthly";
+        /** @description The figures of a time. */
+        Report: {
+            /**
+             * Format: int64
+             * @description From this time on.
+             */
+            from_ms: number;
+            /** @description By site, class and severity. */
+            items: components["schemas"]["Row"][];
+            /**
+             * Format: int64
+             * @description Before this time.
+             */
+            to_ms: number;
+            /** @description Of all. */
+            total: components["schemas"]["Figures"];
+        };
         /** @description A request that a device do something. */
         Request: {
             /** @description One of the device's actions. */
@@ -2407,11 +4286,155 @@ export interface components {
             /** @description Why, for the record. */
             why?: string;
         };
+        /** @description How quickly people answered in the last 30 days. */
+        Response: {
+            /**
+             * Format: int64
+             * @description How many were.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The mean, of those that were acknowledged.
+             */
+            mean_ms?: number | null;
+            /**
+             * Format: int64
+             * @description How many of those within 10 minutes.
+             */
+            within_10_min: number;
+        };
+        /** @description What became of each. */
+        Results: {
+            /** @description In the order of the question. */
+            results: components["schemas"]["Done"][];
+        };
         /**
          * @description What a person is at some sites.
          * @enum {string}
          */
         Role: "viewer" | "operator" | "engineer" | "maintenance" | "administrator" | "auditor";
+        /** @description A route. */
+        Route: components["schemas"]["RouteSettings"] & {
+            /** @description Names it for ever. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Grows with each change.
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description Alarms that were raised before this time, in milliseconds since 1970, are not its business.
+             */
+            since_ms: number;
+        };
+        /** @description What somebody wants of a route. */
+        RouteSettings: {
+            /** @description Whether it is used. */
+            enabled?: boolean;
+            /** @description Which alarms it is for. */
+            match?: components["schemas"]["Match"];
+            /** @description What people call it. */
+            name: string;
+            quiet?: components["schemas"]["Quiet"] | null;
+            /**
+             * Format: int32
+             * @description The last step is told again after so many minutes, for as long as nobody acknowledges.
+             */
+            repeat_minutes?: number | null;
+            /** @description Who is told, in the order of time. */
+            steps: components["schemas"]["RouteStep"][];
+        };
+        /** @description Who is told once an alarm has waited for so long. */
+        RouteStep: {
+            /**
+             * Format: int32
+             * @description Minutes without an acknowledgement; 0 for at once.
+             * @default 0
+             */
+            after_minutes: number;
+            /**
+             * @description By these channels.
+             * @default []
+             */
+            channels: string[];
+            /**
+             * @description Everybody who has one of these roles at the alarm's site, by those of the channels that reach single people.
+             * @default []
+             */
+            roles: string[];
+            /**
+             * @description These users, if they may see the alarm's site.
+             * @default []
+             */
+            users: string[];
+        };
+        /** @description The figures of one site, class or severity. */
+        Row: components["schemas"]["Figures"] & {
+            /** @description `site`, `class` or `severity`. */
+            by: string;
+            /** @description Which; an empty class stands for alarms of no device. */
+            key: string;
+        };
+        /** @description What an import would do to an asset. */
+        RowChange: {
+            /** @description What changes; of a new asset everything that is said. */
+            changes: components["schemas"]["FieldChange"][];
+            /** @description The asset's id; of a new one the id that it will have. */
+            key: string;
+            /** @description The asset's name. */
+            name: string;
+            /** @description The row's number in the file. */
+            row: number;
+            /** @description `create` or `update`. */
+            what: string;
+        };
+        /** @description What is wrong with a row. */
+        RowError: {
+            /** @description The column. */
+            column: string;
+            /** @description The row's number in the file; 0 for the whole file. */
+            row: number;
+            /** @description What is wrong, and what would be right. */
+            text: components["schemas"]["Words"];
+        };
+        /** @description Rules by name. */
+        Rules: {
+            /** @description All of them. */
+            items: components["schemas"]["RuleView"][];
+        };
+        /** @description A rule. */
+        RuleView: {
+            /** @description The condition that its alarms have. */
+            condition: string;
+            /** @description Whether it is judged. */
+            enabled: boolean;
+            /** @description Whether the program has a rule of that name: removing an own text brings that one back. */
+            has_shipped: boolean;
+            /** @description Names it. */
+            id: string;
+            /** @description How many devices it concerns; 0 where it is about agents, links or sites. */
+            matches: number;
+            /** @description For people. */
+            name: components["schemas"]["TextView"];
+            /**
+             * Format: int64
+             * @description How many of its alarms are open.
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description Grows with each change; 0 for a shipped one that nobody changed.
+             */
+            revision: number;
+            /** @description How much its alarms matter. */
+            severity: string;
+            /** @description `shipped`: its text is that of the program; `own` otherwise. */
+            source: string;
+            /** @description Its text. */
+            toml: string;
+        };
         /** @description Readings of one point, oldest first. */
         Series: {
             /** @description The device. */
@@ -2471,12 +4494,145 @@ export interface components {
             /** @description The password. */
             password: string;
         };
+        /** @description What a site is called and where it is. */
+        SiteInput: {
+            /**
+             * Format: double
+             * @description Degrees north of the equator.
+             */
+            lat?: number | null;
+            /**
+             * Format: double
+             * @description Degrees east of Greenwich; with `lat` or not at all.
+             */
+            lon?: number | null;
+            /** @description Its names for people; an empty one is the id. */
+            name: components["schemas"]["Names"];
+            position?: components["schemas"]["MapPlace"] | null;
+            /** @description Its time zone, such as `Asia/Shanghai`, which it is when absent. */
+            zone?: string | null;
+        };
+        /** @description A site as people know it. */
+        SiteRow: {
+            /** @description Its name in addresses and keys. */
+            id: string;
+            /**
+             * Format: double
+             * @description Degrees north of the equator.
+             */
+            lat?: number | null;
+            /**
+             * Format: double
+             * @description Degrees east of Greenwich.
+             */
+            lon?: number | null;
+            /** @description Its names for people; the id where nobody gave any. */
+            name: components["schemas"]["Words"];
+            position?: components["schemas"]["MapPlace"] | null;
+            /** @description Its time zone. */
+            zone: string;
+        };
         /** @description A site. */
-        SiteView: {
+        SiteView: components["schemas"]["SiteRow"] & {
+            /** @description How many assets it has. */
+            assets: number;
+            /** @description How many devices have each level of health, as far as it was told. */
+            by_health: Record<string, never>;
             /** @description How many devices it has. */
             devices: number;
-            /** @description Its name. */
+            /** @description The worst level of them; `null` without devices. */
+            worst?: string | null;
+        };
+        /** @description Something that happened to an alarm. */
+        StepView: {
+            /** @description Who did it; empty for the collector. */
+            by: string;
+            /** @description More about it; with `hidden` the alarm that explains it. */
+            text: string;
+            /**
+             * Format: int64
+             * @description When.
+             */
+            time_ms: number;
+            /**
+             * @description `raised`, `renewed`, `cleared`, `acknowledged`, `assigned`, `comment`, `shelved`, `unshelved`, `hidden`, `shown`,
+             *     `escalated` or `closed`.
+             */
+            what: string;
+        };
+        /** @description An asset that is a device, as far as one can tell. */
+        Suggestion: {
+            /** @description The asset. */
+            asset: string;
+            /** @description What they have in common: `key`, `serial`, `label`. */
+            because: string;
+            /** @description The device. */
+            device: string;
+            /** @description The device's label. */
+            label: string;
+            /** @description The asset's name. */
+            name: string;
+            /** @description Where. */
+            site: string;
+        };
+        /** @description All in a few numbers. Alarms that are hidden, shelved or of what is being worked on are counted apart. */
+        Summary: {
+            /** @description By severity. */
+            by_severity: {
+                [key: string]: components["schemas"]["Open"];
+            };
+            /** @description By site, the worst first. */
+            by_site: components["schemas"]["AtSite"][];
+            /**
+             * Format: double
+             * @description Of the alarms of the last 30 days, the share that is closed; `null` if there was none.
+             */
+            closed_share?: number | null;
+            /**
+             * Format: int64
+             * @description Explained by others.
+             */
+            hidden: number;
+            /**
+             * Format: int64
+             * @description Of what is being worked on.
+             */
+            maintenance: number;
+            /** @description How quickly people answered. */
+            response: components["schemas"]["Response"];
+            /**
+             * Format: int64
+             * @description Shelved.
+             */
+            shelved: number;
+        };
+        /** @description Whether a rule is judged. */
+        Switch: {
+            /** @description Whether it is. */
+            enabled: boolean;
+        };
+        /** @description A subject and a text in which `{name}` stands for something; `{{` and `}}` are braces. */
+        Template: {
+            /** @description The subject: one line. */
+            subject: string;
+            /** @description The text. A line in which all names stand for nothing is left out. */
+            text: string;
+        };
+        /** @description What became of a test. */
+        TestResult: {
+            /** @description Whether the receiver took it. */
+            delivered: boolean;
+            /** @description The notification's id. */
             id: string;
+            /** @description What went wrong. */
+            problem?: string | null;
+        };
+        /** @description A text in both languages; one of them may be empty. */
+        TextView: {
+            /** @description English. */
+            en: string;
+            /** @description Chinese. */
+            zh: string;
         };
         /** @description The time that a point spent in each of its states. */
         TimeInState: {
@@ -2504,6 +4660,40 @@ export interface components {
          * @enum {string}
          */
         TimeStatus: "trusted" | "corrected" | "uncertain";
+        /** @description A rule and a time to try it on. */
+        Trial: {
+            /**
+             * Format: int64
+             * @description From this time on.
+             */
+            from_ms: number;
+            /**
+             * Format: int64
+             * @description Before this time; at most 31 days later.
+             */
+            to_ms: number;
+            /** @description The rule's text. */
+            toml: string;
+        };
+        /** @description What the rule would have done. */
+        Tried: {
+            /** @description How many devices were looked at. */
+            devices: number;
+            /** @description Devices that would have had an alarm, the most raises first. */
+            per_device: components["schemas"]["OfDevice"][];
+            /**
+             * Format: int64
+             * @description How often it would have been raised.
+             */
+            raised: number;
+            /**
+             * Format: int64
+             * @description How long this took.
+             */
+            took_ms: number;
+            /** @description Whether there was more than may be looked at. */
+            truncated: boolean;
+        };
         /** @description What changes; what is left out stays. */
         UserEdit: {
             /** @description Whether the user may not sign in. */
@@ -2552,6 +4742,13 @@ export interface components {
             /** @description `ok`, or what is not. */
             status: string;
         };
+        /** @description A text in two languages. */
+        Words: {
+            /** @description English. */
+            en: string;
+            /** @description Chinese. */
+            zh: string;
+        };
         /** @description Windows of states and texts; only those that hold readings. */
         WordWindows: {
             /** @description How often the word became another. */
@@ -2578,25 +4775,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    page: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-        };
-    };
     poll: {
         parameters: {
             query?: never;
@@ -2843,6 +5021,442 @@ export interface operations {
             };
         };
     };
+    report: {
+        parameters: {
+            query?: {
+                /** @description Raised from this time on; 30 days ago by default. */
+                from?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description Raised before this time; now by default. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rules"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    replace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    switch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Switch"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+        };
+    };
+    dry_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tried"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Whether somebody has seen it. */
+                acknowledged?: boolean;
+                /** @description Of this agent. */
+                agent?: string;
+                /** @description In this area. */
+                area?: string;
+                /** @description `me`, `none`, or the id of a user. */
+                assigned?: string;
+                /** @description Of devices of this class. */
+                class?: string;
+                /** @description With this condition. */
+                condition?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of this device. */
+                device?: string;
+                /** @description Raised from this time on, RFC 3339 or milliseconds. */
+                from?: string;
+                /** @description Those that another one explains: `false` by default, `true`, or `all`. */
+                hidden?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description Whether somebody works there. */
+                maintenance?: boolean;
+                /** @description At least that serious. */
+                min_severity?: string;
+                /** @description `newest` first, as by default, `oldest` first, or by `severity`, the worst first. */
+                order?: string;
+                /** @description With this in its texts, its label, area or condition; at most 200 characters. */
+                q?: string;
+                /** @description Found by this rule. */
+                rule?: string;
+                /** @description Of this severity: `info`, `warning`, `major` or `critical`. */
+                severity?: string;
+                /** @description `true` or `false`; `all` by default. */
+                shelved?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description `open` (not closed, as by default), `raised`, `cleared`, `closed` or `all`. */
+                state?: string;
+                /** @description Raised before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlarmView"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+        };
+    };
+    act: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Results"];
+                };
+            };
+        };
+    };
+    assignees: {
+        parameters: {
+            query?: {
+                /** @description At this site. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Assignees"];
+                };
+            };
+        };
+    };
     list: {
         parameters: {
             query?: {
@@ -2856,19 +5470,17 @@ export interface operations {
                 cursor?: string;
                 /** @description Of this device. */
                 device?: string;
-                /** @description From this time on, RFC 3339 or milliseconds: raised then, or in the log changed then. */
+                /** @description From this time on, RFC 3339 or milliseconds. */
                 from?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
-                /** @description All changes instead of what stands now. */
-                log?: boolean;
                 /** @description `newest` first, as by default, or `oldest` first. */
                 order?: string;
                 /** @description Of this severity: `info`, `warning`, `major` or `critical`. */
                 severity?: string;
                 /** @description At this site. */
                 site?: string;
-                /** @description In the log: `raised` or `cleared`. */
+                /** @description `raised` or `cleared`. */
                 state?: string;
                 /** @description Before this time. */
                 to?: string;
@@ -2892,7 +5504,830 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_AlarmRow"];
+                    "application/json": components["schemas"]["Page_LogRow"];
+                };
+            };
+        };
+    };
+    summary: {
+        parameters: {
+            query?: {
+                /** @description At this site. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Summary"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description At this site. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AreaRow"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewArea"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AreaRow"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AreaRow"];
+                };
+            };
+        };
+    };
+    put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangedArea"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AreaRow"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+        };
+    };
+    put_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/png": number[];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    positions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Positions"];
+                };
+            };
+        };
+    };
+    put_positions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Positions"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Positions"];
+                };
+            };
+        };
+    };
+    suggestions: {
+        parameters: {
+            query?: {
+                /** @description `asset` of the last row of the page before. */
+                cursor?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description At this site. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Suggestion"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description In this area or a part of it: its id, its name, or its names from the outermost on, joined by ` / `. */
+                area?: string;
+                /** @description With a device, or without. */
+                bound?: boolean;
+                /** @description Of this class. */
+                class?: string;
+                /** @description Of labels: how many beside each other, 1 to 6; 3 by default. */
+                columns?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of which the warranty or a licence ends within these days, or has ended: `90d`. */
+                expiring_within?: string;
+                /** @description Of spreadsheets: `csv` or `xlsx`. */
+                format?: string;
+                /** @description These only, separated by commas. */
+                ids?: string;
+                /** @description Of spreadsheets and labels: `zh` or `en`. */
+                language?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description With this parent. */
+                parent?: string;
+                /** @description With this text in name, maker, model, serial number, owner, note, tags and so on. */
+                q?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description `name` (the default), `class`, `expiry` (assets of which nothing ends are left out) or `changed`. */
+                sort?: string;
+                /** @description With this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AssetView"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Asset"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Asset"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+        };
+    };
+    changes: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditRow"];
+                };
+            };
+        };
+    };
+    act: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssetAct"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllActed"];
+                };
+            };
+        };
+    };
+    agent_config: {
+        parameters: {
+            query: {
+                /** @description The site. */
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentConfig"];
+                };
+            };
+        };
+    };
+    export: {
+        parameters: {
+            query?: {
+                /** @description In this area or a part of it: its id, its name, or its names from the outermost on, joined by ` / `. */
+                area?: string;
+                /** @description With a device, or without. */
+                bound?: boolean;
+                /** @description Of this class. */
+                class?: string;
+                /** @description Of labels: how many beside each other, 1 to 6; 3 by default. */
+                columns?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of which the warranty or a licence ends within these days, or has ended: `90d`. */
+                expiring_within?: string;
+                /** @description Of spreadsheets: `csv` or `xlsx`. */
+                format?: string;
+                /** @description These only, separated by commas. */
+                ids?: string;
+                /** @description Of spreadsheets and labels: `zh` or `en`. */
+                language?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description With this parent. */
+                parent?: string;
+                /** @description With this text in name, maker, model, serial number, owner, note, tags and so on. */
+                q?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description `name` (the default), `class`, `expiry` (assets of which nothing ends are left out) or `changed`. */
+                sort?: string;
+                /** @description With this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+        };
+    };
+    preview: {
+        parameters: {
+            query: {
+                /** @description Always `true`: a file is applied by the token of its preview. */
+                dry_run?: boolean;
+                /** @description `csv` (UTF-8, GB18030 or UTF-16) or `xlsx`. */
+                format: string;
+                /** @description The site of rows that name none. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+        };
+    };
+    apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+        };
+    };
+    labels: {
+        parameters: {
+            query?: {
+                /** @description In this area or a part of it: its id, its name, or its names from the outermost on, joined by ` / `. */
+                area?: string;
+                /** @description With a device, or without. */
+                bound?: boolean;
+                /** @description Of this class. */
+                class?: string;
+                /** @description Of labels: how many beside each other, 1 to 6; 3 by default. */
+                columns?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of which the warranty or a licence ends within these days, or has ended: `90d`. */
+                expiring_within?: string;
+                /** @description Of spreadsheets: `csv` or `xlsx`. */
+                format?: string;
+                /** @description These only, separated by commas. */
+                ids?: string;
+                /** @description Of spreadsheets and labels: `zh` or `en`. */
+                language?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description With this parent. */
+                parent?: string;
+                /** @description With this text in name, maker, model, serial number, owner, note, tags and so on. */
+                q?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description `name` (the default), `class`, `expiry` (assets of which nothing ends are left out) or `changed`. */
+                sort?: string;
+                /** @description With this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
         };
@@ -3016,7 +6451,7 @@ export interface operations {
     of_devices: {
         parameters: {
             query?: {
-                /** @description In this area. */
+                /** @description In this area or a part of it: an area's id, or the path of its name such as `A / B`. */
                 area?: string;
                 /** @description Of this class. */
                 class?: string;
@@ -3053,6 +6488,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
+                };
+            };
+        };
+    };
+    summary: {
+        parameters: {
+            query?: {
+                /** @description In this area. */
+                area?: string;
+                /** @description Which one: `2026-11-22`, `2026-11` or `2026`; the present one by default. */
+                at?: string;
+                /** @description `site`, `area` or `class`; `site` by default. */
+                by?: string;
+                /** @description Of this class. */
+                class?: string;
+                /** @description With `range`: from this time on, RFC 3339 or milliseconds. */
+                from?: string;
+                /** @description `day`, `month` or `year`, or `range` with `from` and `to`; `day` by default. */
+                period?: string;
+                /** @description At this site. */
+                site?: string;
+                /** @description With `range`: before this time. */
+                to?: string;
+                /** @description Where days begin and end, such as `Asia/Shanghai`, which is the default. */
+                zone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figures"];
                 };
             };
         };
@@ -3211,13 +6692,13 @@ export interface operations {
             query?: {
                 /** @description Spoken to by this agent. */
                 agent?: string;
-                /** @description In this area. */
+                /** @description In this area or a part of it: an area's id, or the path of its name such as `A / B`. */
                 area?: string;
                 /** @description Of this class. */
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health. */
+                /** @description With this health, or one of several separated by commas. */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -3225,6 +6706,11 @@ export interface operations {
                 q?: string;
                 /** @description At this site. */
                 site?: string;
+                /**
+                 * @description `id` (the default), `label`, `health` (the worst first), `area`, `class`, `site`, `agent`, `alarms` (the most
+                 *     first) or `since` (the latest change of health first); with `-` in front the other way round.
+                 */
+                sort?: string;
             };
             header?: never;
             path?: never;
@@ -3245,7 +6731,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_DeviceView"];
+                    "application/json": components["schemas"]["DevicePage"];
                 };
             };
         };
@@ -3308,6 +6794,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeviceDetail"];
+                };
+            };
+        };
+    };
+    adopt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Adoption"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+        };
+    };
+    release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
                 };
             };
         };
@@ -3814,13 +7362,13 @@ export interface operations {
             query?: {
                 /** @description Spoken to by this agent. */
                 agent?: string;
-                /** @description In this area. */
+                /** @description In this area or a part of it: an area's id, or the path of its name such as `A / B`. */
                 area?: string;
                 /** @description Of this class. */
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health. */
+                /** @description With this health, or one of several separated by commas. */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -3858,13 +7406,13 @@ export interface operations {
             query?: {
                 /** @description Spoken to by this agent. */
                 agent?: string;
-                /** @description In this area. */
+                /** @description In this area or a part of it: an area's id, or the path of its name such as `A / B`. */
                 area?: string;
                 /** @description Of this class. */
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health. */
+                /** @description With this health, or one of several separated by commas. */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -3993,6 +7541,373 @@ export interface operations {
             };
         };
     };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelView"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelSettings"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelSettings"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestResult"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Route"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteSettings"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouteSettings"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Route"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Of the alarm with that id. */
+                alarm?: string;
+                /** @description By the channel with that id. */
+                channel?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description From this time on, RFC 3339 or milliseconds. */
+                from?: string;
+                /** @description `raise`, `clear`, `escalate`, `digest` or `test`. */
+                kind?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description `waiting`, `sent`, `failed` or `suppressed`. */
+                state?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationRow"];
+                };
+            };
+        };
+    };
     describe: {
         parameters: {
             query?: never;
@@ -4042,6 +7957,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_OutageRow"];
+                };
+            };
+        };
+    };
+    of_everything: {
+        parameters: {
+            query?: {
+                /** @description At this site. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
                 };
             };
         };
@@ -4340,7 +8285,7 @@ export interface operations {
             };
         };
     };
-    sites: {
+    list: {
         parameters: {
             query?: never;
             header?: never;
@@ -4363,6 +8308,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SiteView"];
+                };
+            };
+        };
+    };
+    put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteInput"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteView"];
+                };
+            };
+        };
+    };
+    open: {
+        parameters: {
+            query?: {
+                /** @description Devices whose readings are told as well: up to 50 ids with commas between them. */
+                devices?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Too many screens */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    topology: {
+        parameters: {
+            query?: {
+                /** @description Only this one. */
+                site?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Graph"];
                 };
             };
         };
@@ -4496,6 +8543,68 @@ export interface operations {
             };
         };
     };
+    contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+        };
+    };
+    set_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Contact"];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+        };
+    };
     reset_password: {
         parameters: {
             query?: never;
@@ -4574,7 +8683,7 @@ export interface operations {
     scrape: {
         parameters: {
             query?: {
-                /** @description In this area. */
+                /** @description In this area or a part of it: an area's id, or the path of its name such as `A / B`. */
                 area?: string;
                 /** @description Of this class. */
                 class?: string;
@@ -4602,6 +8711,25 @@ export interface operations {
                 content: {
                     "text/plain": string;
                 };
+            };
+        };
+    };
+    label: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
