@@ -275,7 +275,7 @@ async fn fourteen_hundred_devices_lost_at_once_are_a_handful_of_alarms() {
     all_become(&mut agent, HealthLevel::Unreachable).await;
     let hidden = eventually("all of them are hidden", async || {
         collector.clock.advance_ms(2_000);
-        agent.hello().await;
+        agent.poll(1).await.unwrap();
         let visible = collector.items("/api/v1/alarms").await;
         assert!(visible.len() <= 3, "{visible:?}");
         let hidden = collector.get("/api/v1/alarms/summary").await["hidden"].as_i64()?;
