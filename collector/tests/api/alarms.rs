@@ -208,6 +208,7 @@ async fn a_rule_is_written_tried_judged_and_removed() {
     );
     let alarm = eventually("it is raised after its delay", async || {
         collector.clock.advance_ms(1_000);
+        agent.poll(1).await.unwrap();
         collector.items("/api/v1/alarms").await.first().cloned()
     })
     .await;

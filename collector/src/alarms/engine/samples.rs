@@ -39,9 +39,10 @@ impl Samples {
         if last.is_some_and(|(last, _)| time_ms <= last) {
             return;
         }
-        if let Some((last_ms, _)) = last
-            && known.numbers.len() > 1
-            && time_ms - last_ms < within_ms / MOST
+        // The last one gives way if it was close to the one before it, so that those that stay lie apart.
+        let before_last = known.numbers.len().checked_sub(2).and_then(|at| known.numbers.get(at)).copied();
+        if let (Some((before_ms, _)), Some((last_ms, _))) = (before_last, last)
+            && last_ms - before_ms < within_ms / MOST
         {
             known.numbers.pop_back();
         }
