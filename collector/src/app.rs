@@ -21,8 +21,8 @@ use crate::counters::Counters;
 use crate::http::{self, AppState, Hub, Peer, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
-use crate::oidc::{OidcError, Provider};
 use crate::notify::{self, Couriers, Follower};
+use crate::oidc::{OidcError, Provider};
 use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
@@ -162,7 +162,9 @@ impl App {
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
             live: Hub::default(),
             topology: SharedTopology::open(&state_readers)?,
-            alarm_rules: SharedRules::new(state_readers.read_blocking(|conn| load_rules(conn, config.shipped_alarm_rules))?),
+            alarm_rules: SharedRules::new(
+                state_readers.read_blocking(|conn| load_rules(conn, config.shipped_alarm_rules))?,
+            ),
             imports: Imports::default(),
             fleet: state_reader.fleet(),
             history: history_reader.history()?,
@@ -299,7 +301,10 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, latest, history, outages, followed, sent, sweeper, engine, pruner, screens].into_iter().chain(remote) {
+        for task in [state, latest, history, outages, followed, sent, sweeper, engine, pruner, screens]
+            .into_iter()
+            .chain(remote)
+        {
             if let Err(error) = task.await {
                 error!(%error, "A task of the collector failed.");
             }

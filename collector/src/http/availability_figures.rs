@@ -195,7 +195,8 @@ async fn images(
     let Ok(point) = "video.ok".parse::<PointName>() else { return Err(Problem::internal()) };
     let telling: Vec<String> = {
         let fleet = shared.fleet();
-        let tells = |id: &String| fleet.get(&crate::state::DeviceId::new(id)).is_some_and(|it| it.points.get(&point).is_some());
+        let tells =
+            |id: &String| fleet.get(&crate::state::DeviceId::new(id)).is_some_and(|it| it.points.get(&point).is_some());
         cameras.into_iter().filter(tells).collect()
     };
     let (step, now) = (window_ms(from, to), shared.clock.wall());
@@ -211,7 +212,8 @@ async fn images(
         };
         let answer = shared.history(move |history| history.windows(&query)).await?;
         let (spent_ms, _) = spent(answer, step, to.0);
-        let known: i64 = spent_ms.iter().filter(|(word, _)| matches!(word.as_str(), "yes" | "no")).map(|(_, ms)| ms).sum();
+        let known: i64 =
+            spent_ms.iter().filter(|(word, _)| matches!(word.as_str(), "yes" | "no")).map(|(_, ms)| ms).sum();
         if known > 0 {
             judged += 1;
             known_ms += known;
@@ -265,7 +267,10 @@ mod tests {
         let shanghai = TimeZone::get(ZONE).unwrap();
         let now = Timestamp(1_795_300_000_000);
         let day = bounds("day", Some("2026-11-22"), &shanghai, now).unwrap();
-        assert_eq!((rfc3339(day.0.0), rfc3339(day.1.0)), ("2026-11-21T16:00:00.000Z".into(), "2026-11-22T16:00:00.000Z".into()));
+        assert_eq!(
+            (rfc3339(day.0.0), rfc3339(day.1.0)),
+            ("2026-11-21T16:00:00.000Z".into(), "2026-11-22T16:00:00.000Z".into())
+        );
         let month = bounds("month", Some("2026-02"), &shanghai, now).unwrap();
         assert_eq!(month.1.0 - month.0.0, 28 * 24 * 3_600_000);
         let year = bounds("year", Some("2028"), &shanghai, now).unwrap();

@@ -54,7 +54,7 @@ pub use peer::Peer;
 pub use problem::Problem;
 pub use routes::{Route, openapi, router, table};
 pub use shared::{AppState, Shared};
-pub(crate) use stream::follow as tell_screens;
 pub use stream::Hub;
+pub(crate) use stream::follow as tell_screens;
 pub use time::{parse_time, rfc3339};
 pub use upload_slots::UploadSlots;

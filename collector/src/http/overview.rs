@@ -140,11 +140,8 @@ pub(super) async fn of_everything(
         let level = device.health.as_ref().map_or("unknown", |health| health.level.as_str());
         let current = connected.get(&device.agent).copied().unwrap_or(false);
         let alarms = open.get(device.id.as_str()).copied().unwrap_or(0);
-        for levels in [
-            &mut all,
-            sites.entry(&device.site).or_default(),
-            classes.entry(&device.spec.class).or_default(),
-        ] {
+        for levels in [&mut all, sites.entry(&device.site).or_default(), classes.entry(&device.spec.class).or_default()]
+        {
             levels.count(level, current, alarms);
         }
         let line = agents.entry(device.agent.as_str()).or_insert_with(|| AgentLine {

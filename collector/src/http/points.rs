@@ -34,7 +34,9 @@ pub(super) struct Filter {
 impl Filter {
     fn matches(&self, device: &Device) -> bool {
         let equal = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
-        equal(&self.site, &device.site) && equal(&self.class, &device.spec.class) && assets::is_wanted(self.area.as_deref(), device.area())
+        equal(&self.site, &device.site)
+            && equal(&self.class, &device.spec.class)
+            && assets::is_wanted(self.area.as_deref(), device.area())
     }
 }
 

@@ -15,8 +15,10 @@ use utoipa_axum::routes;
 
 use super::guard::{around, guard};
 use super::{
-    AppState, Problem, agent, agents, areas, assets, assets_import, assets_list, plans, sites, alarm_acts, alarm_log, alarm_rules, alarm_trials, alarms, audit, availability, availability_figures, commands, devices, events, export, history, keys,
-    latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, points, readings, series, service, session, stream, users,
+    AppState, Problem, agent, agents, alarm_acts, alarm_log, alarm_rules, alarm_trials, alarms, areas, assets,
+    assets_import, assets_list, audit, availability, availability_figures, commands, devices, events, export, history,
+    keys, latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, plans, points,
+    readings, series, service, session, sites, stream, users,
 };
 use crate::auth::{Permission, Right};
 use crate::web;

@@ -312,8 +312,7 @@ pub(super) async fn time_in_state(
     let answer = shared.history(move |history| history.windows(&query)).await?;
     let end_ms = to_ms.min(now.0);
     let (spent_ms, changes) = spent(answer, step, end_ms);
-    let mut told =
-        TimeInState { device: id, point: wanted.point, spent_ms, unknown_ms: end_ms - from_ms, changes };
+    let mut told = TimeInState { device: id, point: wanted.point, spent_ms, unknown_ms: end_ms - from_ms, changes };
     told.unknown_ms = (told.unknown_ms - told.spent_ms.values().sum::<i64>()).max(0);
     Ok(Json(told))
 }

@@ -19,8 +19,8 @@ use crate::state::{SharedFleet, Snapshots};
 use crate::store::{Readers, StoreError, Writer};
 use crate::telemetry::History;
 
-use super::stream::Hub;
 use super::Problem;
+use super::stream::Hub;
 use super::upload_slots::UploadSlots;
 
 /// The running collector as handlers see it.

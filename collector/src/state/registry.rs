@@ -101,7 +101,13 @@ impl<'t> Working<'t> {
     }
 
     /// Something happened; its device is made if it is new. The event itself is history.
-    pub(super) fn saw(&mut self, origin: &Origin, key: &DeviceKey, kind: String, time: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn saw(
+        &mut self,
+        origin: &Origin,
+        key: &DeviceKey,
+        kind: String,
+        time: Timestamp,
+    ) -> Result<(), StoreError> {
         let id = self.ensure(origin, key)?;
         self.changed.events.push((id, kind, time));
         Ok(())

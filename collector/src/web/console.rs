@@ -40,7 +40,8 @@ pub(crate) fn serve(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<R
         return Some(answer(path, &file, headers));
     }
     // A page of the console, asked for by a browser; a program that mistypes an address is told so.
-    let browses = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|it| it.contains("text/html"));
+    let browses =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|it| it.contains("text/html"));
     let is_file = path.rsplit('/').next().unwrap_or_default().contains('.');
     let is_page = path.is_empty() || (browses && !is_file);
     let page = Files::get("index.html").filter(|_| is_page)?;

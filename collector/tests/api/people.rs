@@ -55,6 +55,9 @@ impl<'r> Browser<'r> {
         }
         let response = request.send().await.unwrap();
         let status = response.status();
+        if response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            return (status, Value::Null);
+        }
         let text = response.text().await.unwrap();
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }

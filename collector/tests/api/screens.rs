@@ -37,7 +37,8 @@ impl Screen {
                 return (name, data);
             }
             let patience = std::time::Duration::from_secs(10);
-            let chunk = tokio::time::timeout(patience, self.response.chunk()).await.expect("an event within ten seconds");
+            let chunk =
+                tokio::time::timeout(patience, self.response.chunk()).await.expect("an event within ten seconds");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
         }
     }
@@ -87,8 +88,7 @@ async fn an_open_screen_is_told_what_changes_at_its_sites() {
         for row in data.as_array().into_iter().flatten() {
             seen_points |= name == "points" && row["device"] == device.as_str() && voltage(row);
             seen_alarm |= name == "alarms" && row["device"] == device.as_str() && row["state"] == "raised";
-            seen_health |=
-                name == "devices" && row["id"] == device.as_str() && row["health"]["level"] == "unreachable";
+            seen_health |= name == "devices" && row["id"] == device.as_str() && row["health"]["level"] == "unreachable";
         }
     }
     let (_, made) = collector
@@ -169,8 +169,7 @@ async fn the_overview_counts_and_lists_come_in_any_order() {
     let page = collector.get("/api/v1/devices?health=unreachable,unknown").await;
     assert_eq!(page["total"], 3);
     assert_eq!(collector.get("/api/v1/devices?health=unreachable").await["total"], 1);
-    let (status, _) =
-        collector.request(Method::GET, "/api/v1/devices?sort=colour", Some(&collector.key), None).await;
+    let (status, _) = collector.request(Method::GET, "/api/v1/devices?sort=colour", Some(&collector.key), None).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 

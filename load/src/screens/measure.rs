@@ -18,14 +18,14 @@ use super::people::Person;
 use super::screen::{Received, watch};
 use super::window::Window;
 use crate::collector::Collector;
-use kouan_figures::{Figure, quantile};
 use crate::fleet::estate::Place;
 use crate::fleet::life::Life;
 use crate::fleet::play::{Playing, Tally};
 use crate::fleet::troubles::Troubles;
 use crate::played_agent::client;
-use kouan_figures::process::{cpu_seconds, forget_peak, memory_mib};
 use crate::show;
+use kouan_figures::process::{cpu_seconds, forget_peak, memory_mib};
+use kouan_figures::{Figure, quantile};
 
 /// How many look, and for how long.
 #[derive(Debug, Args)]
