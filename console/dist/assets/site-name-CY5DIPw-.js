@@ -1,1 +1,0 @@
-import{a as e,ct as t,u as n}from"./states-DTbtDdWQ.js";var r=t();function i({id:t}){let i=e(),a=n().find(e=>e.id===t);return(0,r.jsx)(r.Fragment,{children:i.name(a?.name,t)})}export{i as t};

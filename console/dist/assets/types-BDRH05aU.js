@@ -1,0 +1,1 @@
+var e=[`email`,`sms`,`wecom`,`dingtalk`,`feishu`,`webhook`,`alertmanager`],t=[`waiting`,`sent`,`failed`,`suppressed`],n={waiting:`calm`,sent:`ok`,failed:`bad`,suppressed:`off`};export{t as n,n as r,e as t};

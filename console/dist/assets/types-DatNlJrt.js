@@ -1,0 +1,1 @@
+var e=[`critical`,`major`,`warning`,`info`];function t(t){return e.length-e.indexOf(t)}function n(e,t){let[n,r]=t.startsWith(`zh`)?[e.zh,e.en]:[e.en,e.zh];return n||r}export{n,t as r,e as t};
