@@ -4,7 +4,7 @@ use super::trouble::Words;
 
 /// `KIND KEY=VALUE … # KEY=VALUE …`: the settings of the link, and behind the `#` those of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub(super) struct Address {
     /// The link's kind.
     pub kind: String,
     /// The link's settings.
@@ -18,7 +18,7 @@ impl Address {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Option<Self>, Words> {
+    pub(super) fn parse(text: &str) -> Result<Option<Self>, Words> {
         if text.trim().is_empty() {
             return Ok(None);
         }

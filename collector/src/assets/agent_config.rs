@@ -37,10 +37,13 @@ pub struct AgentConfig {
 /// Classes of things that an agent never speaks to.
 const SILENT: [&str; 2] = ["rack", "application"];
 
+/// The kind of a link and its settings: what devices on the same link have in common.
+type LinkSettings = (String, Vec<(String, String)>);
+
 /// The configuration of an agent that speaks to these assets of a site.
 #[must_use]
 pub fn agent_config(topology: &Topology, site: &str, collector_url: Option<&str>) -> AgentConfig {
-    let mut links: BTreeMap<(String, Vec<(String, String)>), Vec<(&AssetId, &Asset, Address)>> = BTreeMap::new();
+    let mut links: BTreeMap<LinkSettings, Vec<(&AssetId, &Asset, Address)>> = BTreeMap::new();
     let mut missing = Vec::new();
     for (id, asset) in topology.assets().filter(|(_, asset)| asset.site == site) {
         match Address::parse(&asset.address) {

@@ -111,7 +111,7 @@ static BY_NAME: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
 
 /// The class that somebody means by a word or a name; a word in the form of a class is taken as it is.
 #[must_use]
-pub fn meant_by(text: &str) -> Option<String> {
+pub(super) fn meant_by(text: &str) -> Option<String> {
     let found = BY_NAME.get(&plain(text)).map(|id| (*id).to_owned());
     let word = text.trim();
     found.or_else(|| word.parse::<kouan_protocol::DeviceKey>().is_ok().then(|| word.to_owned()))

@@ -38,7 +38,7 @@ impl Quiet {
                 problems.push(format!("quiet.{name} is a time such as 22:00"));
             }
         }
-        if !severity(&self.below_severity).is_some_and(|severity| severity > Severity::Info) {
+        if severity(&self.below_severity).is_none_or(|severity| severity <= Severity::Info) {
             problems.push("quiet.below_severity must be warning, major or critical".to_owned());
         }
         if self.days.len() > 7 || self.days.iter().any(|day| !(1..=7).contains(day)) {

@@ -237,7 +237,8 @@ fn unknown_names(transaction: &Transaction<'_>, wanted: &RouteSettings) -> Resul
                 problems.push(format!("step {at}: there is no user \"{id}\""));
             }
         }
-        if !reaches_people && !(step.roles.is_empty() && step.users.is_empty()) {
+        let names_people = !step.roles.is_empty() || !step.users.is_empty();
+        if names_people && !reaches_people {
             problems.push(format!("step {at}: people are reached by e-mail or short messages; name such a channel"));
         }
     }

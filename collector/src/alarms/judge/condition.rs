@@ -75,10 +75,10 @@ pub fn judge(test: &Test, view: &dyn View, raised: bool, only: Option<&str>) -> 
         Test::Point { name, is } => {
             any_point(view, name, only, |_, reading| Some(fits(is, reading.value.as_ref()?, raised)))
         }
-        Test::Health(worst) => Judged::of(view.health().and_then(|level| match level {
+        Test::Health(worst) => Judged::of(view.health().map(|level| match level {
             // What is out of service on purpose, or is worked on, is no fault.
-            HealthLevel::Disabled | HealthLevel::Maintenance => Some(false),
-            level => Some(level <= *worst),
+            HealthLevel::Disabled | HealthLevel::Maintenance => false,
+            level => level <= *worst,
         })),
         Test::Rises { name, by, within_ms } => {
             let from = view.now_ms().saturating_sub(*within_ms);
