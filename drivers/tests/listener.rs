@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_drivers::driver::{ActOutcome, Observation, RawRow, RawValue};
+use kouan_drivers::driver::{ActOutcome, Observation, RawRow, RawValue, Request};
+use kouan_drivers::link::trace::Trace;
 use kouan_drivers::profile::{ProfileSource, ProfileStore};
 use kouan_drivers::simulator::{Controlled, Speaker};
 use kouan_protocol::{FieldValue, HealthLevel, PointKind, Privacy, QualityReason};
@@ -140,6 +141,33 @@ fn value(point: &kouan_drivers::profile::PointProfile, raw: &Result<RawValue, Qu
         Ok(RawValue::Number(raw)) => number(*raw),
         other => format!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_probe_waits_for_a_word_and_explains_its_bytes() {
+    let (speaker, settings) = on_tcp("yaohua-xk3190-a12e").await;
+    let running = Running::start_with(&settings, &ProfileStore::built_in());
+    wait_until(|| speaker.listeners() > 0).await;
+    let trace = Trace::new();
+    let (reply, mut rows) = oneshot::channel();
+    let request = Request::Read { device: "d".parse().unwrap(), trace: Some(trace.clone()), reply };
+    assert!(running.requests.send(request).await.is_ok());
+    let mut said = 0;
+    let rows = loop {
+        // The scale speaks by itself, again and again.
+        speaker.send(b"WG004.139kg3D\r\n".to_vec());
+        said += 1;
+        assert!(said < 300, "it never ended");
+        if let Ok(rows) = tokio::time::timeout(Duration::from_millis(50), &mut rows).await {
+            break rows.unwrap().unwrap();
+        }
+    };
+    assert_eq!(rows[0].cells[0].1, Ok(RawValue::Number(4.139)));
+    let pieces = trace.pieces();
+    let fields: Vec<_> = pieces.iter().flat_map(|piece| &piece.fields).collect();
+    let says = |name: &str| fields.iter().find(|field| field.field == name).map(|field| field.says.as_str());
+    assert_eq!((says("weight"), says("checksum")), (Some("4.139 kg"), Some("right")), "{pieces:?}");
+    running.stop().await;
 }
 
 /// A scanner on a pseudo-terminal.

@@ -165,6 +165,11 @@ impl Trace {
         self.len() == 0
     }
 
+    /// Records bytes that were heard while nothing was asked; for a driver that only listens.
+    pub fn heard(&self, bytes: &[u8]) {
+        self.add(Direction::Received, bytes, Vec::new());
+    }
+
     /// Lets `explain` say what the pieces from number `from` on mean.
     pub fn explain(&self, from: usize, explain: impl FnOnce(&mut [Piece])) {
         if let Some(pieces) = self.lock().pieces.get_mut(from..) {

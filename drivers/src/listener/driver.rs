@@ -9,6 +9,8 @@ use tracing::{debug, info, warn};
 
 use super::device::{DeviceState, ListenerDevice};
 use super::ear::{Ear, Heard};
+use super::overhear::Overhearing;
+use super::part::trimmed;
 use crate::driver::{ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawRow, Request};
 use crate::link::backoff::{Backoff, BackoffSettings};
 use crate::link::{Line, LinkSettings};
@@ -29,7 +31,7 @@ const LASTS: Duration = Duration::from_secs(10);
 impl Driver for ListenerDriver {
     fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
         let states = self.devices.iter().cloned().map(DeviceState::new).collect();
-        Box::pin(Task { driver: *self, cx, states }.run())
+        Box::pin(Task { driver: *self, cx, states, overhearing: Vec::new() }.run())
     }
 }
 
@@ -37,6 +39,8 @@ struct Task {
     driver: ListenerDriver,
     cx: DriverCx,
     states: Vec<DeviceState>,
+    /// Who wants to see the bytes.
+    overhearing: Vec<Overhearing>,
 }
 
 /// The driver is to stop.
@@ -59,6 +63,9 @@ impl Task {
                     info!(link = %self.cx.link, attempts = backoff.failures() + 1, "Link opened; listening.");
                     let opened = Instant::now();
                     let ended = self.session(&mut line).await?;
+                    for overhearing in std::mem::take(&mut self.overhearing) {
+                        overhearing.end(&self.driver, Err(ended.clone()));
+                    }
                     if opened.elapsed() > LASTS {
                         backoff.succeeded();
                     }
@@ -110,7 +117,8 @@ impl Task {
             if self.states.iter().all(|state| state.is_silent(now)) {
                 return Ok("nothing is heard; the link is opened anew".to_owned());
             }
-            let wake = self.states.iter().filter_map(|state| state.look_at(now)).chain(ear.due()).min();
+            let looks = self.states.iter().filter_map(|state| state.look_at(now)).chain(ear.due());
+            let wake = looks.chain(self.overhearing.iter().map(Overhearing::until)).min();
             let idle = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -120,12 +128,16 @@ impl Task {
             tokio::select! {
                 heard = line.hear(&mut piece) => match heard {
                     Ok(count) => {
+                        self.overhearing.iter().for_each(|overhearing| overhearing.hear(&piece[..count]));
                         let heard = ear.hear(&piece[..count], Instant::now());
                         self.understand(heard).await?;
                     }
                     Err(error) => return Ok(error.to_string()),
                 },
                 request = self.cx.requests.recv() => match request {
+                    Some(Request::Read { device, trace: Some(trace), reply }) => {
+                        self.overhearing.push(Overhearing::begin(device, trace, reply, &ear));
+                    }
                     Some(Request::Read { device, reply, .. }) => {
                         // Whoever asked may have gone.
                         drop(reply.send(self.last_rows(&device)));
@@ -134,8 +146,13 @@ impl Task {
                     None => return Err(Stopped),
                 },
                 () = idle => {
-                    let heard = ear.silence(Instant::now());
+                    let now = Instant::now();
+                    if ear.due().is_some_and(|due| due <= now) {
+                        self.overhearing.iter_mut().for_each(|overhearing| overhearing.pause(&self.driver));
+                    }
+                    let heard = ear.silence(now);
                     self.understand(heard).await?;
+                    self.end_overhearing(now);
                 }
             }
         }
@@ -158,8 +175,28 @@ impl Task {
             };
             let observations = self.states[at].hear(&frame, now, boot_time);
             self.tell(observations).await?;
+            if !trimmed(self.driver.frame.payload(&frame)).is_empty() {
+                let key = self.states[at].key().clone();
+                let (heard, others) = std::mem::take(&mut self.overhearing).into_iter().partition(|o| o.is_of(&key));
+                self.overhearing = others;
+                let heard: Vec<Overhearing> = heard;
+                for overhearing in heard {
+                    // What it said may be an event, which is no value.
+                    overhearing.end(&self.driver, Ok(self.states[at].rows.values().cloned().collect()));
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Ends what lasted long enough without a word of the device.
+    fn end_overhearing(&mut self, now: Instant) {
+        let (over, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.overhearing).into_iter().partition(|overhearing| overhearing.until() <= now);
+        self.overhearing = others;
+        for overhearing in over {
+            overhearing.end(&self.driver, Err(NOT_HEARD.to_owned()));
+        }
     }
 
     fn last_rows(&self, device: &DeviceKey) -> Result<Vec<RawRow>, String> {
@@ -188,4 +225,5 @@ impl Task {
     }
 }
 
+const NOT_HEARD: &str = "the device speaks by itself and said nothing meanwhile; let it speak (a code, a card, a weight) while it is probed";
 const NO_ACTIONS: &str = "nothing was sent: such a device is only listened to";

@@ -57,6 +57,18 @@ impl Ear {
         heard
     }
 
+    /// What came and is no whole frame yet.
+    #[must_use]
+    pub fn waiting(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Whether what comes next may be the end of a frame whose beginning nobody heard.
+    #[must_use]
+    pub fn is_joining(&self) -> bool {
+        self.joining
+    }
+
     /// When [`Ear::silence`] must be called if nothing comes.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {

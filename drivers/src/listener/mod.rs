@@ -10,12 +10,16 @@
 //! | `part` | values at places in a frame; pure |
 //! | `ear` | frames out of a stream that begins anywhere and pauses in the middle; pure |
 //! | `device` | what a device said, and how it is |
+//! | `explain` | what the bytes mean, for a person; pure |
+//! | `overhear` | a person who wants to see the bytes |
 //! | `driver` | opens, listens, opens again |
 
 mod device;
 mod dialect;
 mod driver;
 pub mod ear;
+mod explain;
+mod overhear;
 mod part;
 mod settings;
 

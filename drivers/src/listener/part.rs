@@ -1,5 +1,7 @@
 //! Values at places in a frame. Pure.
 
+use std::ops::Range;
+
 use kouan_protocol::limits::TEXT_BYTES;
 use kouan_protocol::{FieldValue, QualityReason};
 use kouan_settings::Section;
@@ -120,7 +122,8 @@ impl Part {
             Self::Bytes(place) => return place.read(frame),
             Self::Characters { span, reading } => (span, reading),
         };
-        let characters = span.of(format, frame).ok_or(QualityReason::NotUnderstood)?;
+        let range = span.range(format, frame);
+        let characters = range.and_then(|range| frame.get(range)).ok_or(QualityReason::NotUnderstood)?;
         let read = match reading {
             Reading::Text { texts } => {
                 let text = text_of(characters);
@@ -144,6 +147,14 @@ impl Part {
         read.ok_or(QualityReason::NotUnderstood)
     }
 
+    /// Where it stands in a frame.
+    pub(super) fn range(&self, format: &FrameFormat, frame: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Self::Bytes(place) => Some(place.at..place.end()).filter(|range| range.end <= frame.len()),
+            Self::Characters { span, .. } => span.range(format, frame),
+        }
+    }
+
     /// The value as a field of an event; `None` where there is none.
     pub(super) fn field(&self, format: &FrameFormat, frame: &[u8]) -> Option<FieldValue> {
         Some(match self.raw(format, frame).ok()? {
@@ -156,14 +167,20 @@ impl Part {
 }
 
 impl Span {
-    fn of<'f>(&self, format: &FrameFormat, frame: &'f [u8]) -> Option<&'f [u8]> {
+    fn range(&self, format: &FrameFormat, frame: &[u8]) -> Option<Range<usize>> {
         let payload = format.payload(frame);
+        let start = format.start.len();
         match self {
-            Self::Whole => Some(payload),
-            Self::At { at, length: Some(length) } => frame.get(*at..at + length),
-            Self::At { at, length: None } => frame.get(*at..format.start.len() + payload.len()),
-            Self::Column { separator, column } => payload.split(|byte| byte == separator).nth(*column),
+            Self::Whole => Some(start..start + payload.len()),
+            Self::At { at, length: Some(length) } => Some(*at..at + length),
+            Self::At { at, length: None } => Some(*at..start + payload.len()),
+            Self::Column { separator, column } => {
+                let mut columns = payload.split(|byte| byte == separator);
+                let before: usize = columns.by_ref().take(*column).map(|column| column.len() + 1).sum();
+                columns.next().map(|column| start + before..start + before + column.len())
+            }
         }
+        .filter(|range| range.start <= range.end && range.end <= frame.len())
     }
 }
 

@@ -171,6 +171,19 @@ impl FrameFormat {
         frame.get(self.start.len()..end).unwrap_or_default()
     }
 
+    /// How long the frame is that begins with the first of these bytes, and whether it is right; `None` where no whole
+    /// one begins.
+    pub(crate) fn begins(&self, bytes: &[u8]) -> Option<(usize, bool)> {
+        let reader = FrameReader::new(self, 0);
+        match reader.look(bytes) {
+            Found::Frame(length) if bytes.starts_with(&self.start) => {
+                let least = self.start.len() + self.checksum.length() + self.delimiter().len();
+                (length >= least).then(|| (length, reader.is_right(&bytes[..length])))
+            }
+            _ => None,
+        }
+    }
+
     /// A whole frame around `payload`, in which a length of its own is still to be filled in. `None` where there is no
     /// such frame.
     #[must_use]
