@@ -29,7 +29,7 @@ pub(super) fn add(
     };
     let grants = roles.iter().map(grant).collect::<Result<Grants>>()?;
     let first = password::random();
-    let password_hash = password::hash(&first)?;
+    let password_hash = password::hash(&first, &mut password::Memory::default())?;
     let new = NewUser { display_name: display_name.unwrap_or_else(|| name.clone()), name, grants, password_hash };
     change(place, &deed, |transaction, now| auth::add_user(transaction, &new, now))?;
     // The password alone on standard output.
@@ -40,7 +40,7 @@ pub(super) fn add(
 
 pub(super) fn password(place: &Place, name: &str) -> Result<ExitCode> {
     let first = password::random();
-    let hash = password::hash(&first)?;
+    let hash = password::hash(&first, &mut password::Memory::default())?;
     let deed = Deed::new("password-changed", name).with(json!({ "own": false }));
     change(place, &deed, |transaction, _| {
         let Some((id, _)) = auth::user_named(transaction, name)? else { return Ok(Err(AccountProblem::NoUser)) };

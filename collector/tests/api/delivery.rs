@@ -244,7 +244,7 @@ async fn an_earlier_epoch_that_is_back_is_a_copy_even_on_the_same_machine() {
     agent.upload(vec![announced]).await;
     copy.hello().await;
     let alarm = alarm_stands(&collector, "duplicate-identity").await;
-    assert!(alarm["text"].as_str().unwrap().contains(&earlier.to_string()), "{alarm}");
+    assert!(alarm["text"]["en"].as_str().unwrap().contains(&earlier.to_string()), "{alarm}");
     assert_eq!(reasons(&collector, 2).await, ["damaged", "buffer-replaced"]);
 }
 
@@ -303,7 +303,7 @@ async fn a_collector_that_has_lost_records_says_so_and_holds_the_commands_of_the
     let verdict = of(agent.hello_keeping(6).await, Lane::Events);
     assert_eq!((verdict.stored_seq, verdict.new_epoch), (5, false));
     let alarm = alarm_stands(&collector, "collector-restored").await;
-    assert!(alarm["text"].as_str().unwrap().contains("3 to 5"), "{alarm}");
+    assert!(alarm["text"]["en"].as_str().unwrap().contains("3 to 5"), "{alarm}");
     collector.command_becomes(&held, "held").await;
     assert!(agent.poll(0).await.unwrap().commands.is_empty());
     collector.command_becomes(&queued, "queued").await;

@@ -192,7 +192,7 @@ async fn an_agent_that_names_ever_new_devices_gets_so_many_and_an_alarm() {
         alarms.into_iter().find(|alarm| alarm["condition"] == "too-many-devices")
     })
     .await;
-    assert!(alarms["text"].as_str().unwrap().contains("50 devices"), "{alarms}");
+    assert!(alarms["text"]["en"].as_str().unwrap().contains("50 devices"), "{alarms}");
     // What is said of the rest is said of one device, and all that was there goes on.
     let others = collector.device("further-devices").await;
     let detail = collector.get(&format!("/api/v1/devices/{others}")).await;
