@@ -166,7 +166,7 @@ const CAMERA: &[GroupPlay] = &[GroupPlay {
     name: "health",
     every_s: 30,
     points: &[
-        word("video.state", &["streaming", "lost"], 8_000),
+        word("video.ok", &["yes", "no"], 8_000),
         noise("stream.bitrate", "kbit/s", 0, 4_096, 300, 400),
         noise("stream.frames", "1/s", 0, 25, 1, 2),
         walk("clock.offset", "s", 1, (-20, 20), 1, 5),
@@ -179,7 +179,7 @@ const FLOW_CAMERA: &[GroupPlay] = &[GroupPlay {
     points: &[
         counter("people.in", "", 14),
         counter("people.out", "", 13),
-        word("video.state", &["streaming", "lost"], 8_000),
+        word("video.ok", &["yes", "no"], 8_000),
         walk("clock.offset", "s", 1, (-20, 20), 1, 5),
     ],
 }];

@@ -34,7 +34,7 @@ const PRINTERS: &[&str] = &["ticket-machine", "kiosk"];
 const HOSTS: &[&str] = &["server", "storage"];
 
 static ILLS: [Ill; 16] = [
-    ill(CAMERAS, "video-lost", Severity::Major, "video.state", 1, ("视频丢失", "Video is lost")),
+    ill(CAMERAS, "video-lost", Severity::Major, "video.ok", 1, ("视频丢失", "Video is lost")),
     ill(PRINTERS, "paper-out", Severity::Major, "paper.state", 2, ("缺纸", "Paper is out")),
     ill(PRINTERS, "paper-low", Severity::Warning, "paper.state", 1, ("纸将用完", "Paper is low")),
     ill(PRINTERS, "printer-error", Severity::Major, "printer.state", 2, ("打印机故障", "Printer fault")),
