@@ -11,6 +11,7 @@ use kouan_drivers::modbus::session::Framing;
 use kouan_drivers::modbus::simulator::{Misbehaviour, Model, Simulator};
 use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::search::guess::guess;
+use kouan_drivers::search::identity::identify;
 use kouan_drivers::search::modbus::{Outcome, Parity, Progress, Search, search, serial_settings};
 use kouan_drivers::simulator::PseudoTerminal;
 use outsiders::{ModbusServer, Wire};
@@ -125,5 +126,42 @@ async fn a_slow_unit_is_found_by_its_late_answer_and_another_master_keeps_the_po
     let refused = search(&wanted, |_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("open serial port"), "{refused}");
     drop(holder);
+    line.abort();
+}
+
+#[tokio::test]
+async fn another_maker_s_device_says_what_it_is_in_both_envelopes() {
+    let table = json!({"9": {"holding": {"0": 7}}});
+    let wait = Duration::from_secs(5);
+    // Two objects of 150 bytes do not fit into one answer of at most 253, so there are two answers.
+    for blanks in [0, 136] {
+        let long = |text: &str| format!("{text}{}", " ".repeat(blanks));
+        let (maker, revision) = (long("Kangaroo Works"), long("V2.11"));
+        let says = json!({"VendorName": maker, "ProductCode": "KW-8", "MajorMinorRevision": revision}).to_string();
+        for (framing, name) in [(Framing::Tcp, "tcp"), (Framing::Rtu, "rtu")] {
+            let server = ModbusServer::tcp(&table, &["--framing", name, "--identity", &says]);
+            let endpoint = Endpoint::Tcp { address: format!("127.0.0.1:{}", server.place) };
+            let identity = identify(&endpoint, framing, 9, wait).await.unwrap();
+            assert_eq!((identity.maker.as_str(), identity.product.as_str()), ("Kangaroo Works", "KW-8"), "{name}");
+            assert_eq!(identity.revision, "V2.11", "{name}");
+            assert_eq!(server.said("WROTE"), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_does_not_say_what_it_is_is_asked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("line");
+    let simulator = Simulator::new([(2, Model::XyMd02), (5, Model::WaveshareRelay8ch)]);
+    simulator.misbehave(5, Misbehaviour::Silent);
+    let line = simulated(&name, &simulator);
+    let endpoint = serial_settings(&name.display().to_string(), &[9600], &[Parity::None]).remove(0);
+    for unit in [2, 5] {
+        assert_eq!(identify(&endpoint, Framing::Rtu, unit, Duration::from_millis(300)).await, None);
+    }
+    for unit in simulator.show().as_array().unwrap() {
+        assert_eq!((&unit["requests"], &unit["writes"]), (&json!(1), &json!(0)), "{unit}");
+    }
     line.abort();
 }

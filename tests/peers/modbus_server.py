@@ -7,6 +7,8 @@
 The table maps units to their four tables ("coils", "inputs", "holding", "input"), and these map a first address to a
 value or a list of values. Addresses that are not in the table are refused with exception 2.
 
+With --identity '{"VendorName": "…", "ProductCode": "…", "MajorMinorRevision": "…"}' it says that of itself (43/14).
+
 Prints "LISTENING <port or path>" when it is up, and "WROTE <unit> <function> <address> <values as JSON>" for each
 write it carries out. Ends when standard input ends, unless the table came from there.
 """
@@ -17,6 +19,7 @@ import functools
 import json
 import sys
 
+from pymodbus import ModbusDeviceIdentification
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -65,19 +68,21 @@ async def main():
     parser.add_argument("--framing", choices=["tcp", "rtu"], help="rtu on tcp: like a transparent serial server")
     parser.add_argument("--baud", type=int, default=9600)
     parser.add_argument("--table", required=True, help="JSON, or - for standard input")
+    parser.add_argument("--identity", type=json.loads, help="device identification, as JSON")
     arguments = parser.parse_args()
+    identity = ModbusDeviceIdentification(info_name=arguments.identity) if arguments.identity else None
     from_input = arguments.table == "-"
     table = json.loads(sys.stdin.read() if from_input else arguments.table)
     units = list(devices(table))
     if arguments.serial:
         server = ModbusSerialServer(units, port=arguments.serial, baudrate=arguments.baud, framer=FramerType.RTU,
-                                    ignore_missing_devices=True)
+                                    ignore_missing_devices=True, identity=identity)
         await server.serve_forever(background=True)
         print("LISTENING", arguments.serial, flush=True)
     else:
         host, port = arguments.tcp.rsplit(":", 1)
         framer = FramerType.RTU if arguments.framing == "rtu" else FramerType.SOCKET
-        server = ModbusTcpServer(units, framer=framer, address=(host, int(port)))
+        server = ModbusTcpServer(units, framer=framer, address=(host, int(port)), identity=identity)
         await server.serve_forever(background=True)
         print("LISTENING", server.transport.sockets[0].getsockname()[1], flush=True)
     if from_input:

@@ -12,6 +12,7 @@ use kouan_drivers::link::{Endpoint, LinkSettings, SerialSettings};
 use kouan_drivers::modbus::session::Framing;
 use kouan_drivers::profile::{ProfileStore, check};
 use kouan_drivers::search::guess::{Guess, guess};
+use kouan_drivers::search::identity::{Identity, identify};
 use kouan_drivers::search::lines::{self, Question};
 use kouan_drivers::search::modbus::Parity;
 use kouan_drivers::search::modbus::{Found, Progress, Search, SearchError, search, serial_settings};
@@ -269,12 +270,16 @@ async fn modbus(
         if unit.late {
             said.finding(&words.scan_late(unit.unit));
         }
-        let mut guesses = Vec::new();
+        let (mut identity, mut guesses) = (None, Vec::new());
         if !arguments.no_guess && !interrupted {
             said.progress(&words.scan_guessing(unit.unit));
             let link = LinkSettings::new(unit.endpoint.clone());
+            let guessing = async {
+                let identity = identify(&unit.endpoint, framing, unit.unit, GUESS_WAIT).await;
+                (identity, guess(&link, framing, unit.unit, GUESS_WAIT, store).await)
+            };
             tokio::select! {
-                guessed = guess(&link, framing, unit.unit, GUESS_WAIT, store) => guesses = guessed,
+                guessed = guessing => (identity, guesses) = guessed,
                 stopped = tokio::signal::ctrl_c() => {
                     stopped.context("listening for Ctrl-C failed")?;
                     interrupted = true;
@@ -283,19 +288,33 @@ async fn modbus(
         }
         let command = add_command(&unit.endpoint, arguments.rtu, u16::from(unit.unit), guesses.first());
         if !said.json {
-            said.finding(&described(&unit, &guesses, &command, arguments.no_guess || interrupted, words));
+            let no_guess = arguments.no_guess || interrupted;
+            said.finding(&described(&unit, identity.as_ref(), &guesses, &command, no_guess, words));
         }
         let guesses: Vec<_> = guesses.into_iter().take(GUESSES).collect();
         let mut value = serde_json::to_value(&unit)?;
         value["guesses"] = serde_json::to_value(&guesses)?;
+        value["identity"] = serde_json::to_value(&identity)?;
         value["add"] = Value::String(command);
         found.push(value);
     }
     Ok(found)
 }
 
-fn described(found: &Found, guesses: &[Guess], command: &str, no_guess: bool, words: Words) -> String {
+fn described(
+    found: &Found,
+    identity: Option<&Identity>,
+    guesses: &[Guess],
+    command: &str,
+    no_guess: bool,
+    words: Words,
+) -> String {
     let mut text = format!("\n{}", words.scan_found(found.unit, found.endpoint.in_full()));
+    if let Some(Identity { maker, product, revision }) = identity {
+        let says: Vec<_> = [maker, product, revision].into_iter().filter(|says| !says.is_empty()).cloned().collect();
+        // Writing into a text cannot fail.
+        let _ = write!(text, "\n  {}", words.scan_identity(says.join(" / ")));
+    }
     match guesses {
         [] if no_guess => {}
         [] => text += &format!("\n  {}", words.scan_no_profile()),

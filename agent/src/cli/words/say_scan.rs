@@ -56,6 +56,7 @@ texts! {
     }
     scan_interrupted() { "Interrupted; this was found until now." "已中断，以下是目前找到的。" }
     scan_fits(profile, model) { "fits {profile} ({model})" "符合 {profile}（{model}）" }
+    scan_identity(identity) { "says of itself: {identity}" "自报：{identity}" }
     scan_points(fitting, points) { "{fitting} of {points} values possible" "{points} 个值中 {fitting} 个合理" }
     scan_also(profiles) {
         "also possible: {profiles}. Models that answer alike are told apart by the nameplate."

@@ -5,6 +5,7 @@
 
 pub mod crc;
 pub mod error;
+pub mod identity;
 pub mod pdu;
 pub mod rtu;
 pub mod tcp;

@@ -188,6 +188,7 @@ struct Due {
 fn request_length(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
         1..=6 => Some(8),
+        43 => Some(7),
         15 | 16 => Some(9 + usize::from(*bytes.get(6)?)),
         0x42 => Some(4),
         _ => None,
