@@ -114,7 +114,8 @@ impl Task {
         loop {
             self.tell_news().await?;
             let now = Instant::now();
-            if self.states.iter().all(|state| state.is_silent(now)) {
+            // Nor is it closed under somebody who listens.
+            if self.overhearing.is_empty() && self.states.iter().all(|state| state.is_silent(now)) {
                 return Ok("nothing is heard; the link is opened anew".to_owned());
             }
             let looks = self.states.iter().filter_map(|state| state.look_at(now)).chain(ear.due());
@@ -195,7 +196,8 @@ impl Task {
             std::mem::take(&mut self.overhearing).into_iter().partition(|overhearing| overhearing.until() <= now);
         self.overhearing = others;
         for overhearing in over {
-            overhearing.end(&self.driver, Err(NOT_HEARD.to_owned()));
+            let why = if overhearing.heard_something() { NOT_RIGHT } else { NOT_HEARD };
+            overhearing.end(&self.driver, Err(why.to_owned()));
         }
     }
 
@@ -226,4 +228,6 @@ impl Task {
 }
 
 const NOT_HEARD: &str = "the device speaks by itself and said nothing meanwhile; let it speak (a code, a card, a weight) while it is probed";
+const NOT_RIGHT: &str =
+    "what came meanwhile is no right frame of the device: look at the speed, the parity and the profile";
 const NO_ACTIONS: &str = "nothing was sent: such a device is only listened to";

@@ -53,6 +53,11 @@ impl Overhearing {
         self.until
     }
 
+    /// Whether any byte came.
+    pub(super) fn heard_something(&self) -> bool {
+        self.trace.len() > self.from
+    }
+
     /// Bytes came.
     pub(super) fn hear(&self, bytes: &[u8]) {
         self.trace.heard(bytes);
