@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 use super::extract::{Caller, Id, Input};
 use super::{AppState, Problem};
 use crate::alarms::TextView;
-use crate::alarms::rule::{self, Rule, RuleProblem, Stored, When};
+use crate::alarms::rule::{self, Rule, RuleProblem, Stored};
 use crate::audit::{self, Deed};
 use crate::auth::Scope;
+use crate::state::Device;
 use crate::store::{During as _, StoreError};
 
 /// The longest text of a rule, in bytes.
@@ -56,13 +57,8 @@ pub(super) struct Rules {
 
 fn view(shared: &AppState, sites: &Scope, id: &str, stored: &Stored, open: i64) -> RuleView {
     let rule = &stored.rule;
-    let about_devices = matches!(rule.when, When::Device(_) | When::Count { .. });
-    let matches = if about_devices {
-        let fleet = shared.fleet();
-        fleet.devices().filter(|device| sites.covers(&device.site) && rule.matching.fits(device)).count()
-    } else {
-        0
-    };
+    let concerned = |device: &&Device| sites.covers(&device.site) && rule.concerns(device);
+    let matches = shared.fleet().devices().filter(concerned).count();
     RuleView {
         id: id.to_owned(),
         revision: stored.revision,
@@ -172,8 +168,8 @@ pub(super) async fn check(
     Ok(Json(match read(&new.toml) {
         Ok(rule) => {
             let fleet = shared.fleet();
-            let fits = |device: &&crate::state::Device| caller.sites.covers(&device.site) && rule.matching.fits(device);
-            Checked { problems: Vec::new(), matches: Some(fleet.devices().filter(fits).count()) }
+            let concerned = |device: &&Device| caller.sites.covers(&device.site) && rule.concerns(device);
+            Checked { problems: Vec::new(), matches: Some(fleet.devices().filter(concerned).count()) }
         }
         Err(problems) => {
             let mistake = |problem: RuleProblem| Mistake { line: problem.line, text: problem.text };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kouan_protocol::{HealthLevel, Severity};
+use kouan_protocol::{DeviceSpec, HealthLevel, Severity};
 
 use crate::availability::Repeat;
 use crate::state::Device;
@@ -155,6 +155,23 @@ pub enum Test {
 }
 
 impl Test {
+    /// Whether it can ever hold for a device with the points that its agent describes.
+    #[must_use]
+    pub fn can_hold_for(&self, spec: &DeviceSpec) -> bool {
+        let has = |pattern: &Pattern| {
+            let mut points = spec.groups.iter().flat_map(|group| &group.points);
+            points.any(|point| pattern.place(point.name.as_str()).is_some())
+        };
+        match self {
+            Self::Point { name, .. } | Self::Rises { name, .. } | Self::RisesLess { name, .. } => has(name),
+            Self::NoReading { name, .. } => name.as_ref().is_none_or(has),
+            Self::Health(_) | Self::NoEvent { .. } => true,
+            Self::All(tests) => tests.iter().all(|test| test.can_hold_for(spec)),
+            Self::Any(tests) => tests.iter().any(|test| test.can_hold_for(spec)),
+            Self::Not(test) => test.can_hold_for(spec),
+        }
+    }
+
     /// Whether it asks only whether the device can be reached: then what explains that hides the alarm.
     #[must_use]
     pub fn is_about_reach(&self) -> bool {
@@ -279,6 +296,15 @@ pub struct Rule {
     pub when: When,
     /// Only at these times, by the clock at the site; empty: always.
     pub during: Vec<Repeat>,
+}
+
+impl Rule {
+    /// Whether it may ever raise an alarm because of the device; `false` for rules about agents, links and sites.
+    #[must_use]
+    pub fn concerns(&self, device: &Device) -> bool {
+        let (When::Device(test) | When::Count { test, .. }) = &self.when else { return false };
+        self.matching.fits(device) && test.can_hold_for(&device.spec)
+    }
 }
 
 #[cfg(test)]
