@@ -1,5 +1,5 @@
 /** Who is signed in, and what they may do. */
-import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, Problem, setPageToken } from './client';
 import type { Right, Session } from './types';
 
@@ -40,15 +40,27 @@ export async function signIn(name: string, password: string): Promise<Session> {
   return session;
 }
 
-/** Ends the session and forgets everything that was shown. */
+/** Takes the pages away and forgets everything they showed, so that the next person sees nothing of it. */
+export function forgetSession(client: QueryClient): void {
+  setPageToken('');
+  // What removes queries tells no observer: the session is emptied, which takes the pages away, and stays.
+  client.setQueryData(SESSION_KEY, null);
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
+}
+
+/** Ends the session. One that had ended already is no problem. */
+export async function signOut(client: QueryClient): Promise<void> {
+  try {
+    await api.delete('/session');
+  } catch (problem) {
+    if (!(problem instanceof Problem && problem.status === 401)) throw problem;
+  }
+  forgetSession(client);
+}
+
 export function useSignOut(): () => Promise<void> {
   const client = useQueryClient();
-  return async () => {
-    await api.delete('/session');
-    setPageToken('');
-    client.clear();
-    client.setQueryData(SESSION_KEY, null);
-  };
+  return () => signOut(client);
 }
 
 /** Whether the collector has an identity provider: it answers with a way there, or that there is none. */

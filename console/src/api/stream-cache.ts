@@ -1,6 +1,6 @@
 /** Puts what the stream tells into the answers that pages show. */
-import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
-import type { Batch, PointChange } from './stream-batch';
+import type { InfiniteData, Query, QueryClient, QueryKey } from '@tanstack/react-query';
+import type { Batch, DeviceChange, PointChange } from './stream-batch';
 import type { Agent, Alarm, Device, DeviceDetail, Page, Point } from './types';
 
 /** Pages with the rows of `changes` replaced; the same object when none of them is there. */
@@ -63,13 +63,68 @@ function isList(data: unknown): boolean {
   return typeof data === 'object' && data !== null && 'pages' in data;
 }
 
-function applyDevices(client: QueryClient, batch: Batch): void {
-  const laid = (row: Device): Device => ({ ...row, ...batch.devices.get(row.id) });
-  client.setQueriesData<Lists<Device>>({ queryKey: ['devices'] }, (data) =>
-    isList(data) ? patchPages(data, (row) => row.id, laid, batch.devices) : data,
+type DeviceChanges = ReadonlyMap<string, DeviceChange>;
+
+function patchDevices(data: Lists<Device>, changes: DeviceChanges): Lists<Device> {
+  if (!isList(data)) return data;
+  return patchPages(
+    data,
+    (row) => row.id,
+    (row) => ({ ...row, ...changes.get(row.id) }),
+    changes,
   );
-  for (const id of batch.devices.keys()) {
-    client.setQueryData<DeviceDetail>(['device', id], (data) => data && { ...data, ...laid(data) });
+}
+
+function applyDevices(client: QueryClient, changes: DeviceChanges): void {
+  client.setQueriesData<Lists<Device>>({ queryKey: ['devices'] }, (data) => patchDevices(data, changes));
+  for (const [id, change] of changes) {
+    client.setQueryData<DeviceDetail>(['device', id], (data) => data && { ...data, ...change });
+  }
+}
+
+/** How long a change is kept for answers that were asked for before it came; longer than a request may take. */
+const KEPT_MS = 60_000;
+
+/** Lays changes that came while an answer was on its way over it: a list is read page by page, and set at its end. */
+class RecentDevices {
+  private readonly recent: { changes: DeviceChanges; at: number }[] = [];
+  /** When the answer that a query waits for was asked for. */
+  private readonly asked = new WeakMap<Query, number>();
+  readonly stop: () => void;
+
+  constructor(private readonly client: QueryClient) {
+    this.stop = client.getQueryCache().subscribe((event) => {
+      if (event.type !== 'updated') return;
+      const { query, action } = event;
+      if (action.type === 'fetch') this.asked.set(query, Date.now());
+      else if (action.type === 'success' && !action.manual) this.layOver(query);
+    });
+  }
+
+  keep(changes: DeviceChanges): void {
+    const at = Date.now();
+    this.recent.push({ changes, at });
+    const young = this.recent.findIndex((kept) => at - kept.at <= KEPT_MS);
+    this.recent.splice(0, young);
+  }
+
+  private layOver(query: Query): void {
+    const [kind, id] = query.queryKey;
+    if (kind !== 'devices' && kind !== 'device') return;
+    const since = this.asked.get(query) ?? 0;
+    const changes = new Map<string, DeviceChange>();
+    for (const kept of this.recent) {
+      if (kept.at < since) continue;
+      for (const [device, change] of kept.changes) changes.set(device, { ...changes.get(device), ...change });
+    }
+    if (changes.size === 0) return;
+    if (kind === 'devices') {
+      this.client.setQueryData<Lists<Device>>(query.queryKey, (data) => patchDevices(data, changes));
+      return;
+    }
+    const change = query.queryKey.length === 2 ? changes.get(String(id)) : undefined;
+    if (!change) return;
+    this.client.setQueryData<DeviceDetail>(query.queryKey, (data) => data && { ...data, ...change });
   }
 }
 
@@ -100,15 +155,19 @@ function applyAlarms(client: QueryClient, batch: Batch): void {
   }
 }
 
-/** Returns what takes a batch. Keys: see the guide in `pages.ts`. */
-export function cacheWriter(client: QueryClient): (batch: Batch) => void {
+/** Takes batches until it is stopped. Keys: see the guide in `pages.ts`. */
+export function cacheWriter(client: QueryClient): { take: (batch: Batch) => void; stop: () => void } {
   const refresher = new Refresher(client);
-  return (batch) => {
+  const recent = new RecentDevices(client);
+  const take = (batch: Batch) => {
     if (batch.resync) {
       void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
       return;
     }
-    if (batch.devices.size > 0) applyDevices(client, batch);
+    if (batch.devices.size > 0) {
+      recent.keep(batch.devices);
+      applyDevices(client, batch.devices);
+    }
     applyPoints(client, batch, refresher);
     if (batch.alarms.size > 0) {
       applyAlarms(client, batch);
@@ -130,6 +189,7 @@ export function cacheWriter(client: QueryClient): (batch: Batch) => void {
       refresher.ask(['agents'], 1000);
       refresher.ask(['devices'], 2000);
       refresher.ask(['device'], 1000);
+      refresher.ask(['topology'], 2000);
     }
     if (batch.commands.size > 0) {
       refresher.ask(['commands'], 1000);
@@ -137,4 +197,5 @@ export function cacheWriter(client: QueryClient): (batch: Batch) => void {
     }
     if (batch.devices.size + batch.alarms.size + batch.agents.size > 0) refresher.ask(['overview'], 1500);
   };
+  return { take, stop: recent.stop };
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Source, Stream, type StreamSettings } from './stream';
 import { addEvent, type Batch, emptyBatch, isEmpty } from './stream-batch';
 import { cacheWriter, patchPages, patchPoints } from './stream-cache';
-import type { Alarm, Device, Point } from './types';
+import type { Alarm, Device, Page, Point } from './types';
 
 class FakeSource implements Source {
   onerror: ((event: Event) => void) | null = null;
@@ -96,6 +96,25 @@ describe('the stream', () => {
     draw();
     expect(batches.map((batch) => batch.resync)).toEqual([true]);
     expect(stream.getState()).toBe('live');
+    stream.stop();
+  });
+
+  it('asks for nothing again when pages waited for its first hello', () => {
+    const { stream, batches } = start();
+    vi.advanceTimersByTime(2_000);
+    newest().tell('hello', { now_ms: 0, incarnation: 'a' });
+    draw();
+    expect(batches).toHaveLength(0);
+    stream.stop();
+  });
+
+  it('has everything asked for again when its first hello came so late that pages were shown without it', () => {
+    const { stream, batches } = start();
+    vi.advanceTimersByTime(4_000);
+    expect(stream.getState()).toBe('stale');
+    newest().tell('hello', { now_ms: 0, incarnation: 'a' });
+    draw();
+    expect(batches.map((batch) => batch.resync)).toEqual([true]);
     stream.stop();
   });
 
@@ -194,12 +213,65 @@ describe('the cache', () => {
     client.setQueryData(['device', 'a'], { ...device('a'), points: [], actions: [], bindings: [] });
     const batch = emptyBatch();
     addEvent(batch, 'devices', [{ id: 'a', alarms: 4 }]);
-    cacheWriter(client)(batch);
+    cacheWriter(client).take(batch);
     expect(
       client.getQueryData<{ pages: { items: Device[] }[] }>(['devices', { q: '' }])?.pages[0]?.items[0]
         ?.alarms,
     ).toBe(4);
     expect(client.getQueryData<Device>(['device', 'a'])?.alarms).toBe(4);
     client.clear();
+  });
+
+  it('lays what came while a list was read page by page over the list', async () => {
+    const client = new QueryClient();
+    const writer = cacheWriter(client);
+    const tell = (alarms: number) => {
+      const batch = emptyBatch();
+      addEvent(batch, 'devices', [{ id: 'a', alarms }]);
+      writer.take(batch);
+    };
+    const key = ['devices', { q: '' }];
+    let endOfList: ((page: Page<Device>) => void) | undefined;
+    const reading = client.fetchInfiniteQuery({
+      queryKey: key,
+      queryFn: ({ pageParam }) =>
+        pageParam === ''
+          ? { items: [device('a')], next: 'x' }
+          : new Promise<Page<Device>>((resolve) => {
+              endOfList = resolve;
+            }),
+      initialPageParam: '',
+      getNextPageParam: (page: Page<Device>) => page.next,
+      pages: 2,
+    });
+    await vi.waitFor(() => expect(endOfList).toBeDefined());
+    tell(4);
+    endOfList?.({ items: [device('b')], next: null });
+    await reading;
+    const alarmsOf = () =>
+      client.getQueryData<{ pages: { items: Device[] }[] }>(key)?.pages[0]?.items[0]?.alarms;
+    expect(alarmsOf()).toBe(4);
+    writer.stop();
+    client.clear();
+  });
+
+  it('leaves an answer alone that was asked for after the change, and one that comes after it stopped', async () => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    const client = new QueryClient();
+    const writer = cacheWriter(client);
+    const batch = emptyBatch();
+    addEvent(batch, 'devices', [{ id: 'a', alarms: 4 }]);
+    writer.take(batch);
+    vi.advanceTimersByTime(1);
+    const key = ['device', 'a'];
+    await client.fetchQuery({ queryKey: key, queryFn: () => ({ ...device('a'), alarms: 1 }) });
+    expect(client.getQueryData<Device>(key)?.alarms).toBe(1);
+    const reading = client.fetchQuery({ queryKey: key, queryFn: () => ({ ...device('a'), alarms: 2 }) });
+    writer.take(batch);
+    writer.stop();
+    await reading;
+    expect(client.getQueryData<Device>(key)?.alarms).toBe(2);
+    client.clear();
+    vi.useRealTimers();
   });
 });

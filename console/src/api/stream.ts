@@ -165,12 +165,14 @@ export class Stream {
       this.successor = null;
     }
     if (source !== this.source) return;
+    // Pages wait for the stream, but not for ever: those that stand without it were read before it told changes.
+    const mayHaveMissed = this.wasLive ? !isSuccessor : this.state === 'stale';
     this.heard(source, data);
     const incarnation = String((parse(data) as { incarnation?: unknown } | null)?.incarnation ?? '');
     const isOther = this.incarnation !== '' && incarnation !== this.incarnation;
     this.incarnation = incarnation;
     // After a break nobody knows what was missed; after a change of devices their points may be older than asked.
-    if (isOther || (this.wasLive && !isSuccessor)) this.add('resync', '{}');
+    if (isOther || mayHaveMissed) this.add('resync', '{}');
     if (isSuccessor)
       this.add('points', JSON.stringify([...this.watched.keys()].map((device) => ({ device, points: [] }))));
     this.wasLive = true;

@@ -1,6 +1,6 @@
 import { QueryClient } from '@tanstack/react-query';
 import { Problem, whenSignedOut } from '../api/client';
-import { SESSION_KEY } from '../api/session';
+import { forgetSession } from '../api/session';
 
 /** Asking again helps when the line or the collector was at fault, not when the question was. */
 function mayHelp(problem: Error): boolean {
@@ -24,4 +24,4 @@ export const queryClient = new QueryClient({
   },
 });
 
-whenSignedOut(() => queryClient.setQueryData(SESSION_KEY, null));
+whenSignedOut(() => forgetSession(queryClient));

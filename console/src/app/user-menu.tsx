@@ -1,8 +1,10 @@
 import { Menu } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
 import { useTranslation } from 'react-i18next';
 import { useSession, useSignOut } from '../api/session';
 import { IconSignOut, IconUser } from '../ui/icons';
 import { useGo } from '../ui/link';
+import { useProblemText } from '../ui/states';
 import classes from './shell.module.css';
 
 export function UserMenu() {
@@ -10,6 +12,11 @@ export function UserMenu() {
   const session = useSession();
   const signOut = useSignOut();
   const go = useGo();
+  const problemText = useProblemText();
+  const leave = () =>
+    signOut().catch((problem: unknown) =>
+      notifications.show({ title: t('user.stillIn'), message: problemText(problem), color: 'red' }),
+    );
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
@@ -22,7 +29,7 @@ export function UserMenu() {
         <Menu.Item leftSection={<IconUser size={16} />} onClick={() => go('/profile')}>
           {t('user.profile')}
         </Menu.Item>
-        <Menu.Item leftSection={<IconSignOut size={16} />} onClick={() => void signOut()}>
+        <Menu.Item leftSection={<IconSignOut size={16} />} onClick={() => void leave()}>
           {t('user.signOut')}
         </Menu.Item>
       </Menu.Dropdown>

@@ -63,8 +63,9 @@ export function levelOf(node: { health: Health | HealthLevel | null }): HealthLe
 }
 
 /** Whether the level is how it is now, as far as the collector knows. */
-export function isCurrent(node: { health: Health | HealthLevel | null }): boolean {
-  return node.health === null || typeof node.health === 'string' || node.health.current !== false;
+export function isCurrent(node: { health: Health | HealthLevel | null; current?: boolean | null }): boolean {
+  // The stream tells the whole health, which is newer than the answer that told the level alone.
+  return (typeof node.health === 'object' ? node.health?.current : node.current) !== false;
 }
 
 /** How everything of a site hangs together, with health and alarms as they are now. */

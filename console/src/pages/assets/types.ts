@@ -75,6 +75,8 @@ export interface TopologyNode {
   label: string;
   class: string;
   health: Health | HealthLevel | null;
+  /** Whether the health is how it is now; nothing for an asset without a device. */
+  current?: boolean | null;
   alarms: number;
 }
 

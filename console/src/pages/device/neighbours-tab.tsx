@@ -2,12 +2,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import type { DeviceDetail, HealthLevel } from '../../api/types';
+import type { DeviceDetail } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { HealthBadge } from '../../ui/badges';
 import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
+import { isCurrent } from '../assets/data';
 import classes from './device.module.css';
 import { around, type Topology, type TopologyNode } from './topology';
 
@@ -54,9 +55,7 @@ export function NeighboursTab({ device }: { device: DeviceDetail }) {
 
 function NodeLine({ node, ports }: { node: TopologyNode; ports: string }) {
   const words = useWords();
-  const level = (typeof node.health === 'string' ? node.health : node.health?.level) as
-    | HealthLevel
-    | undefined;
+  const level = typeof node.health === 'string' ? node.health : node.health?.level;
   const to = node.device
     ? `/devices/${encodeURIComponent(node.device)}`
     : `/assets/${encodeURIComponent(node.asset ?? '')}`;
@@ -66,7 +65,7 @@ function NodeLine({ node, ports }: { node: TopologyNode; ports: string }) {
         <AppLink to={to}>{node.label}</AppLink> <span className="k-dim">{words.class(node.class)}</span>
       </span>
       {ports && <span className="k-dim">{ports}</span>}
-      {level && <HealthBadge health={{ level }} />}
+      {level && <HealthBadge health={{ level, current: isCurrent(node) }} />}
     </li>
   );
 }

@@ -7,7 +7,7 @@ const node = (id: string, device: string | null) => ({
   device,
   label: id,
   class: 'switch',
-  health: 'working',
+  health: 'working' as const,
   alarms: 0,
 });
 

@@ -1,4 +1,5 @@
 /** What stands around a device in the topology of its site. */
+import type { Health, HealthLevel } from '../../api/types';
 
 export interface TopologyNode {
   id: string;
@@ -6,7 +7,8 @@ export interface TopologyNode {
   device: string | null;
   label: string;
   class: string;
-  health: string | { level: string } | null;
+  health: Health | HealthLevel | null;
+  current?: boolean | null;
   alarms: number;
 }
 

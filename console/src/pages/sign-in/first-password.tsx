@@ -1,8 +1,9 @@
-import { Button, Text, Title } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import { Alert, Button, Text, Title } from '@mantine/core';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { SESSION_KEY, useSignOut } from '../../api/session';
 import type { Session } from '../../api/types';
+import { useProblemText } from '../../ui/states';
 import { SignInFrame } from './frame';
 import { PasswordForm } from './password-form';
 
@@ -10,13 +11,15 @@ import { PasswordForm } from './password-form';
 export function FirstPassword({ session }: { session: Session }) {
   const { t } = useTranslation('sign-in');
   const client = useQueryClient();
-  const signOut = useSignOut();
+  const leaving = useMutation({ mutationFn: useSignOut() });
+  const problemText = useProblemText();
   return (
     <SignInFrame>
       <Title order={1}>{t('firstTitle')}</Title>
       <Text c="dimmed">{t('firstText', { name: session.display_name || session.name })}</Text>
       <PasswordForm first onDone={() => void client.invalidateQueries({ queryKey: SESSION_KEY })} />
-      <Button variant="subtle" onClick={() => void signOut()}>
+      {leaving.error && <Alert color="red">{problemText(leaving.error)}</Alert>}
+      <Button variant="subtle" loading={leaving.isPending} onClick={() => leaving.mutate()}>
         {t('later')}
       </Button>
     </SignInFrame>

@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-DVzXBL-z.js";import{c as t}from"./lists-BC7Wk2Vf.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};

@@ -1,1 +1,0 @@
-import{o as e}from"./lists-BC7Wk2Vf.js";import{Xt as t,a as n}from"./states-CzcGTRSi.js";var r=t();function i({id:t}){let i=n(),a=e().find(e=>e.id===t);return(0,r.jsx)(r.Fragment,{children:i.name(a?.name,t)})}export{i as t};
