@@ -230,19 +230,34 @@ impl Windows {
     /// # Errors
     /// When they cannot be read.
     pub fn within(conn: &Connection, from_ms: i64, to_ms: i64) -> Result<Self, StoreError> {
+        let mut windows = Self::read(conn, from_ms, to_ms)?;
+        if windows.windows.iter().any(|(window, _)| window.area.is_some()) {
+            windows.areas = areas(conn)?;
+        }
+        Ok(windows)
+    }
+
+    /// Reads those that hold at an instant, for whoever knows where devices stand and asks [`Windows::cover`].
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn at(conn: &Connection, at_ms: i64) -> Result<Self, StoreError> {
+        Self::read(conn, at_ms, at_ms.saturating_add(1))
+    }
+
+    fn read(conn: &Connection, from_ms: i64, to_ms: i64) -> Result<Self, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM maintenance WHERE NOT cancelled AND from_ms < ?2 AND to_ms > ?1");
         let rows: Vec<MaintenanceRow> = conn
             .prepare_cached(&sql)
             .and_then(|mut statement| statement.query_map([from_ms, to_ms], read)?.collect())
             .during("read windows of maintenance")?;
-        let areas = if rows.iter().any(|row| row.area.is_some()) { areas(conn)? } else { HashMap::new() };
         let mut windows = Vec::with_capacity(rows.len());
         for row in rows {
             let zone = zone_of(conn, &row.site)?;
             let times = row.times(&zone, (from_ms, to_ms));
             windows.push((row, times));
         }
-        Ok(Self { windows, areas })
+        Ok(Self { windows, areas: HashMap::new() })
     }
 
     /// When a device was being worked on.

@@ -48,7 +48,7 @@ impl Surroundings {
         Ok(Self {
             agents: agents.into_iter().filter_map(known).collect(),
             zones: zones.into_iter().map(|(site, name)| (site, zone(&name))).collect(),
-            holding: Windows::within(conn, now.0, now.0.saturating_add(1))?.holding(now.0),
+            holding: Windows::at(conn, now.0)?.holding(now.0),
             shelved_due,
         })
     }

@@ -83,7 +83,7 @@ fn hidden_by(transaction: &Transaction<'_>, subject: &str) -> Result<Option<Stri
 /// Marks the alarms that stand by the windows that hold now.
 pub(super) fn mark_worked_on(transaction: &Transaction<'_>, now: Timestamp) -> Result<(), StoreError> {
     type Row = (String, String, String, String, String, bool);
-    let windows = Windows::within(transaction, now.0, now.0.saturating_add(1))?;
+    let windows = Windows::at(transaction, now.0)?;
     let standing: Vec<Row> = transaction
         .prepare_cached("SELECT id, site, device, class, area, maintenance FROM alarms WHERE state = 'raised'")
         .and_then(|mut statement| {
