@@ -10,14 +10,16 @@ use crate::state::DeviceId;
 const MOST: i64 = 256;
 
 struct Numbers {
+    /// The time for which they are kept; another rule may look at another time.
+    within_ms: i64,
     /// Whether only steps up count: it is a counter, which may begin anew.
     is_counter: bool,
     numbers: VecDeque<(i64, f64)>,
 }
 
-/// The numbers of points, by device and name.
+/// The numbers of points, by device and name, once for each time that a rule looks at.
 #[derive(Default)]
-pub(super) struct Samples(HashMap<DeviceId, HashMap<String, Numbers>>);
+pub(super) struct Samples(HashMap<DeviceId, HashMap<String, Vec<Numbers>>>);
 
 impl Samples {
     /// Takes a number that was read at `time_ms`; what is older than `within_ms` before `now_ms` is forgotten.
@@ -31,10 +33,14 @@ impl Samples {
         let Some(number) = value.as_f64() else { return };
         let of_device = self.0.entry(device.clone()).or_default();
         if !of_device.contains_key(point) {
-            let is_counter = matches!(value, Value::Integer(_));
-            of_device.insert(point.to_owned(), Numbers { is_counter, numbers: VecDeque::new() });
+            of_device.insert(point.to_owned(), Vec::new());
         }
-        let Some(known) = of_device.get_mut(point) else { return };
+        let Some(of_point) = of_device.get_mut(point) else { return };
+        if !of_point.iter().any(|known| known.within_ms == within_ms) {
+            let is_counter = matches!(value, Value::Integer(_));
+            of_point.push(Numbers { within_ms, is_counter, numbers: VecDeque::new() });
+        }
+        let Some(known) = of_point.iter_mut().find(|known| known.within_ms == within_ms) else { return };
         let last = known.numbers.back().copied();
         if last.is_some_and(|(last, _)| time_ms <= last) {
             return;
@@ -57,9 +63,9 @@ impl Samples {
         self.0.remove(device);
     }
 
-    /// By how much the number rose since `from_ms`, and whether it is known since then.
-    pub(super) fn rise(&self, device: &DeviceId, point: &str, from_ms: i64) -> Option<(f64, bool)> {
-        let known = self.0.get(device)?.get(point)?;
+    /// By how much the number rose since `from_ms`, which is `within_ms` ago, and whether it is known since then.
+    pub(super) fn rise(&self, device: &DeviceId, point: &str, from_ms: i64, within_ms: i64) -> Option<(f64, bool)> {
+        let known = self.0.get(device)?.get(point)?.iter().find(|known| known.within_ms == within_ms)?;
         let begin = known.numbers.partition_point(|(time, _)| *time <= from_ms).saturating_sub(1);
         let is_whole = known.numbers.front().is_some_and(|(time, _)| *time <= from_ms);
         let within: Vec<f64> = known.numbers.range(begin..).map(|(_, number)| *number).collect();
@@ -81,7 +87,7 @@ mod tests {
         for (time, value) in values {
             samples.take(&device, "p", value, (*time, *time, 1_000));
         }
-        samples.rise(&device, "p", from)
+        samples.rise(&device, "p", from, 1_000)
     }
 
     #[test]
@@ -99,14 +105,27 @@ mod tests {
     }
 
     #[test]
+    fn a_short_time_and_a_long_one_do_not_disturb_each_other() {
+        let (mut samples, device) = (Samples::default(), DeviceId::new("d-1"));
+        for time in (0..=20_000).step_by(10) {
+            for within in [100, 10_000] {
+                samples.take(&device, "p", &Value::Number(f64::from(time)), (time.into(), time.into(), within));
+            }
+        }
+        assert_eq!(samples.rise(&device, "p", 19_900, 100), Some((100.0, true)));
+        let (rise, whole) = samples.rise(&device, "p", 10_000, 10_000).unwrap();
+        assert!(whole && (rise - 10_000.0).abs() < 100.0, "{rise}");
+    }
+
+    #[test]
     fn many_numbers_stay_few() {
         let (mut samples, device) = (Samples::default(), DeviceId::new("d-1"));
         for time in 0..100_000 {
             samples.take(&device, "p", &Value::Number(time as f64), (time, time, 10_000));
         }
-        let kept = samples.0[&device]["p"].numbers.len();
+        let kept = samples.0[&device]["p"][0].numbers.len();
         assert!(kept <= 2 * MOST as usize, "{kept}");
-        let (rise, whole) = samples.rise(&device, "p", 90_000).unwrap();
+        let (rise, whole) = samples.rise(&device, "p", 90_000, 10_000).unwrap();
         assert!(whole && (rise - 9_999.0).abs() < 100.0, "{rise}");
     }
 }

@@ -61,6 +61,6 @@ impl View for Live<'_> {
     }
 
     fn rise(&self, point: &str, from_ms: i64) -> Option<(f64, bool)> {
-        self.samples.rise(&self.device.id, point, from_ms)
+        self.samples.rise(&self.device.id, point, from_ms, self.now_ms.saturating_sub(from_ms))
     }
 }
