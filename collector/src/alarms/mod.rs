@@ -29,6 +29,6 @@ pub(crate) use severity::random_id;
 pub use severity::{SEVERITIES, rank, severity_name};
 pub use summary::{Summary, summary};
 pub use take::{
-    COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, raise_on_agent,
-    take,
+    COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, end_agent,
+    raise_on_agent, take,
 };

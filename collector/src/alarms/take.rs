@@ -22,6 +22,9 @@ pub const COLLECTOR_RESTORED: &str = "collector-restored";
 /// What the log says of an alarm that was cleared while the agent could not be heard.
 const CLEARED_MEANWHILE: &str = "cleared while the agent could not be heard";
 
+/// What the log says of an alarm that was cleared because its agent was taken back.
+const AGENT_ENDED: &str = "the agent was taken back";
+
 fn state_name(state: AlarmState) -> &'static str {
     match state {
         AlarmState::Raised => "raised",
@@ -379,6 +382,40 @@ pub fn clear_quiet(
         log_on_agent(transaction, &site, &agent, condition, "cleared", "", now)?;
         let subject = subject_of_agent(&agent, condition);
         life::clear(transaction, &Clear { source: Source::Collector, subject: &subject, text: "", time: now })?;
+    }
+    Ok(())
+}
+
+/// Clears everything that the agent said, and that was said of it: it is taken back, and nobody will say so later.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn end_agent(transaction: &Transaction<'_>, agent: &AgentId, now: Timestamp) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            "INSERT INTO alarm_log (site, agent, device, condition, state, severity, text, point, time_ms, late)
+             SELECT site, agent, device, condition, 'cleared', severity, ?3, point, ?2, 0 FROM alarm_words
+             WHERE agent = ?1 AND state = 'raised'",
+            params![agent.as_str(), now.0, AGENT_ENDED],
+        )
+        .during("write down an alarm")?;
+    let mut statement = transaction
+        .prepare_cached(
+            "UPDATE alarm_words SET state = 'cleared', changed_ms = ?2 WHERE agent = ?1 AND state = 'raised'
+             RETURNING device, condition",
+        )
+        .during("clear alarms of an agent")?;
+    let cleared: Vec<(String, String)> = statement
+        .query_map(params![agent.as_str(), now.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .and_then(Iterator::collect)
+        .during("clear alarms of an agent")?;
+    for (device, condition) in cleared {
+        let (source, subject) = if device.is_empty() {
+            (Source::Collector, subject_of_agent(agent.as_str(), &condition))
+        } else {
+            (Source::Edge, subject_of_device(&device, &condition))
+        };
+        life::clear(transaction, &Clear { source, subject: &subject, text: AGENT_ENDED, time: now })?;
     }
     Ok(())
 }

@@ -159,7 +159,7 @@ pub fn renew_agent_token(
     Ok(if renewed { Ok(token) } else { Err(AccountProblem::NoAgent(agent.clone())) })
 }
 
-/// Takes an agent's token back. What it stored stays; it is refused until it gets another token.
+/// Takes an agent's token back. What it stored stays, its alarms are cleared; it is refused until it gets another token.
 ///
 /// # Errors
 /// When it cannot be written; the inner error when there is no such agent.
@@ -170,6 +170,9 @@ pub fn revoke_agent(
     now: Timestamp,
 ) -> Result<Result<(), AccountProblem>, StoreError> {
     let revoked = replace_agent_token(transaction, scope, agent, &Token::random("ka_"), Some(now))?;
+    if revoked {
+        crate::alarms::end_agent(transaction, agent, now)?;
+    }
     Ok(if revoked { Ok(()) } else { Err(AccountProblem::NoAgent(agent.clone())) })
 }
 

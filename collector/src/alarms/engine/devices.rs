@@ -19,8 +19,6 @@ use crate::state::{Device, Fleet};
 const HOLD_MS: i64 = 60_000;
 /// How soon it is looked at again while it is held.
 const HOLD_AGAIN_MS: u64 = 500;
-/// What is said when a rule no longer concerns a device.
-const NO_LONGER: &str = "the rule no longer concerns it";
 
 impl State {
     /// Judges a device; with `whole` also rules that only its outline concerns.
@@ -61,8 +59,8 @@ impl State {
                     if let Some(due) = judged.due_ms {
                         self.look_again(&device.id, boot_at(now, due));
                     }
-                    let holds = judged.holds.filter(|_| is_in_service(device));
-                    self.counts.note(&ruled.id, &device.site, &device.id, is_in_service(device), holds);
+                    let counts = is_in_service(device) && self.known.contains(&device.agent);
+                    self.counts.note(&ruled.id, &device.site, &device.id, counts, judged.holds.filter(|_| counts));
                 }
                 _ => {}
             }
@@ -197,22 +195,6 @@ impl State {
         let mut others = others.filter(|other| !is_down(other)).peekable();
         others.peek().is_some() && !others.any(heard_since)
     }
-
-    /// Clears alarms of rules that no longer concern the device.
-    fn drop_strays(&mut self, device: &Device, rules: &[usize], outcomes: &mut Vec<Outcome>) {
-        let concerned = |key: &Key| {
-            rules
-                .iter()
-                .filter_map(|at| self.rules.get(*at))
-                .any(|ruled| ruled.id == key.rule && ruled.rule.matching.fits_name(device))
-        };
-        let of_device = self.standing_of(&device.id).into_iter();
-        let strays: Vec<(String, Key)> = of_device.filter(|(_, key)| !concerned(key)).collect();
-        for (subject, key) in strays {
-            self.machines.remove(&key);
-            self.stands_no_more(&subject, &key, NO_LONGER, outcomes);
-        }
-    }
 }
 
 /// The instances of a test: one for each point where its pattern stands for several, otherwise one.
@@ -231,7 +213,7 @@ fn places(test: &Test, device: &Device) -> Vec<(Box<str>, Option<String>)> {
 }
 
 /// The name of a condition at a place.
-fn condition(name: &str, place: &str) -> String {
+pub(super) fn condition(name: &str, place: &str) -> String {
     if place.is_empty() { name.to_owned() } else { format!("{name}.{place}") }
 }
 

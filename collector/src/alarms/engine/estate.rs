@@ -57,6 +57,18 @@ pub(super) fn is_in_service(device: &Device) -> bool {
 }
 
 impl Estate {
+    /// Forgets a device that nobody watches any more.
+    pub(super) fn remove(&mut self, device: &DeviceId) {
+        let Some(known) = self.members.remove(device) else { return };
+        for group in known.groups {
+            if let Some(tally) = self.groups.get_mut(&group) {
+                tally.devices.remove(device);
+                tally.down -= usize::from(known.down);
+            }
+            self.touched.insert(group);
+        }
+    }
+
     /// Takes a device as it is now.
     pub(super) fn update(&mut self, device: &Device) {
         let now = is_in_service(device).then(|| Member {
@@ -67,20 +79,13 @@ impl Estate {
             ],
             down: is_down(device),
         });
-        if let Some(known) = self.members.remove(&device.id) {
-            let same = now.as_ref().is_some_and(|now| now.groups == known.groups && now.down == known.down);
-            if same {
-                self.members.insert(device.id.clone(), known);
-                return;
-            }
-            for group in known.groups {
-                if let Some(tally) = self.groups.get_mut(&group) {
-                    tally.devices.remove(&device.id);
-                    tally.down -= usize::from(known.down);
-                }
-                self.touched.insert(group);
-            }
+        if let (Some(known), Some(now)) = (self.members.get(&device.id), &now)
+            && now.groups == known.groups
+            && now.down == known.down
+        {
+            return;
         }
+        self.remove(&device.id);
         let Some(now) = now else { return };
         for group in &now.groups {
             let tally = self.groups.entry(group.clone()).or_default();

@@ -130,15 +130,11 @@ impl State {
         if let Some(due) = due {
             self.due_groups.insert((due, key.clone()));
         }
-        let (subject, agent, link) = match &finding.group {
-            Group::Link(agent, link) => {
-                let condition = format!("{}.{link}", rule.condition);
-                (subject_of_agent(agent.as_str(), &condition), agent.to_string(), link.clone())
-            }
-            Group::Agent(agent) => {
-                (subject_of_agent(agent.as_str(), &rule.condition), agent.to_string(), String::new())
-            }
-            Group::Site(site) => (subject_of_site(site, &rule.condition), String::new(), String::new()),
+        let subject = subject_of_group(&finding.group, &rule.condition);
+        let (agent, link) = match &finding.group {
+            Group::Link(agent, link) => (agent.to_string(), link.clone()),
+            Group::Agent(agent) => (agent.to_string(), String::new()),
+            Group::Site(_) => (String::new(), String::new()),
         };
         match turn {
             Some(Turn::Raise) => {
@@ -175,5 +171,14 @@ impl State {
         if !machine.is_idle(now.boot_time.0, &delays.flap) {
             self.machines.insert(key, machine);
         }
+    }
+}
+
+/// What names the alarm of a group.
+pub(super) fn subject_of_group(group: &Group, condition: &str) -> String {
+    match group {
+        Group::Link(agent, link) => subject_of_agent(agent.as_str(), &format!("{condition}.{link}")),
+        Group::Agent(agent) => subject_of_agent(agent.as_str(), condition),
+        Group::Site(site) => subject_of_site(site, condition),
     }
 }

@@ -14,6 +14,7 @@ mod round;
 mod run;
 mod samples;
 mod standing;
+mod strays;
 mod surroundings;
 #[cfg(test)]
 mod tests;

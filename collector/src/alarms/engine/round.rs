@@ -1,6 +1,6 @@
 //! One round of the engine: from what changed to what becomes of alarms.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use kouan_protocol::{AgentId, Anchor, BootTime, Severity};
@@ -98,6 +98,10 @@ pub(super) struct State {
     pub(super) surroundings: Surroundings,
     /// Agents that are heard of, and since when: both clocks.
     pub(super) current: HashMap<AgentId, i64>,
+    /// Agents that are watched at all.
+    pub(super) known: HashSet<AgentId>,
+    /// What is around was looked at: something may be gone.
+    pub(super) look_for_strays: bool,
     pub(super) due: BTreeSet<(u64, DeviceId)>,
     pub(super) due_of: HashMap<DeviceId, u64>,
     /// Groups to look at by time.
@@ -138,6 +142,8 @@ impl State {
             samples: Samples::default(),
             surroundings: Surroundings::default(),
             current: HashMap::new(),
+            known: HashSet::new(),
+            look_for_strays: true,
             due: BTreeSet::new(),
             due_of: HashMap::new(),
             due_groups: BTreeSet::new(),
@@ -208,13 +214,16 @@ impl State {
             self.machines.remove(&key);
             self.stands_no_more(&subject, &key, "the rule is judged no longer", &mut outcomes);
         }
+        self.follow_surroundings(fleet);
         let newest = fleet.newest_change();
         let mut devices: Vec<(&crate::state::Device, bool)> = Vec::new();
         let mut places: HashMap<&DeviceId, usize> = HashMap::new();
         for device in fleet.changed_after(self.seen) {
             let outline = device.outline_change > self.seen;
-            if outline {
+            if outline && self.known.contains(&device.agent) {
                 self.estate.update(device);
+            } else if outline {
+                self.estate.remove(&device.id);
             }
             places.insert(&device.id, devices.len());
             devices.push((device, outline));
@@ -238,6 +247,7 @@ impl State {
         for (device, whole) in devices {
             self.judge_device(fleet, topology, device, whole, now, &mut outcomes);
         }
+        self.find_strays(fleet, &mut outcomes);
         self.judge_groups(fleet, sessions, now, &mut outcomes);
         self.explain(fleet, topology, &mut outcomes);
         outcomes
@@ -254,6 +264,7 @@ impl State {
                     self.current.insert(known.agent.clone(), now.wall.0);
                     for device in fleet.of_agent(&known.agent) {
                         self.samples.forget(&device.id);
+                        self.estate.update(device);
                         self.estate.touch(&device.id);
                         again.push(device.id.clone());
                     }

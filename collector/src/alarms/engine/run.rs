@@ -97,15 +97,22 @@ impl AlarmEngine {
             }
             match round(&engine, between.take()).await {
                 Ok(next) => between = Some(next),
-                Err(StoreError::Closed) => return,
-                Err(error) => {
-                    // What stands is found in the store again, and everything is judged anew.
+                // What stands is found in the store again, and everything is judged anew.
+                Err(Failed::Store(StoreError::Closed)) => return,
+                Err(Failed::Store(error)) => {
                     engine.counters.store_failures.add(1);
                     error!(%error, "Alarms could not be written; the engine begins anew.");
-                    tokio::select! {
-                        () = tokio::time::sleep(RETRY) => {}
-                        () = shutdown.cancelled() => return,
-                    }
+                }
+                Err(Failed::Judging(error)) if error.is_cancelled() => return,
+                Err(Failed::Judging(error)) => {
+                    engine.counters.store_failures.add(1);
+                    error!(%error, "Rules of alarms could not be judged; the engine begins anew.");
+                }
+            }
+            if between.is_none() {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => {}
+                    () = shutdown.cancelled() => return,
                 }
             }
         }
@@ -129,12 +136,28 @@ impl AlarmEngine {
         between.marked = Some(surroundings.holding.clone());
         between.look = Some((windows_changed, surroundings.shelved_due));
         between.state.surroundings = surroundings;
+        between.state.look_for_strays = true;
         between.looked_around = Some(Instant::now());
         Ok(())
     }
 }
 
-async fn round(engine: &Arc<AlarmEngine>, between: Option<Between>) -> Result<Between, StoreError> {
+/// Why a round came to nothing.
+#[derive(Debug)]
+enum Failed {
+    /// The store failed.
+    Store(StoreError),
+    /// The judging itself ended early, which it should not.
+    Judging(tokio::task::JoinError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+async fn round(engine: &Arc<AlarmEngine>, between: Option<Between>) -> Result<Between, Failed> {
     let began = Instant::now();
     let judging = Arc::clone(engine);
     let judged = tokio::task::spawn_blocking(move || {
@@ -152,7 +175,7 @@ async fn round(engine: &Arc<AlarmEngine>, between: Option<Between>) -> Result<Be
         let outcomes = between.state.round(&fleet, &topology, &judging.sessions, &now);
         Ok::<_, StoreError>((between, outcomes, now.wall))
     });
-    let (mut between, outcomes, now) = judged.await.map_err(|_| StoreError::Closed)??;
+    let (mut between, outcomes, now) = judged.await.map_err(Failed::Judging)??;
     let (windows_changed, shelved_due) = between.look.take().unwrap_or_default();
     if !outcomes.is_empty() || windows_changed || shelved_due {
         let work = move |transaction: &rusqlite::Transaction<'_>| {

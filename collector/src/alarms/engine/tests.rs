@@ -12,7 +12,7 @@ use super::round::State;
 use super::standing;
 use super::surroundings::{KnownAgent, Surroundings};
 use super::write::write;
-use crate::alarms::rule::{self, RuleSet};
+use crate::alarms::rule::{self, RuleSet, Stored};
 use crate::alarms::{AlarmFilter, AlarmView, Order, find, hidden_by, list};
 use crate::assets::Topology;
 use crate::auth::Scope;
@@ -150,6 +150,7 @@ impl World {
                     self.state.surroundings.agents.iter().map(|known| known.agent.to_string()).collect();
                 agents.iter().for_each(|agent| self.hear(agent));
             }
+            self.state.look_for_strays = true;
             self.round();
         }
     }
@@ -321,6 +322,98 @@ fn a_value_is_judged_by_its_rule_and_a_kill_repeats_nothing() {
     world.pass(130);
     assert!(world.visible().is_empty());
     assert_eq!(find(&world.conn, &Scope::All, &alarm.id).unwrap().unwrap().state, "cleared");
+}
+
+#[test]
+fn nothing_stands_of_an_agent_that_was_taken_back() {
+    let mut world = World::new();
+    world.agent("a-1", "hall");
+    world.agent("a-2", "hall");
+    world.device("d-1", "a-1", "hall", spec("room", "environment-sensor", "l", None));
+    world.reads("d-1", "temperature.room", Value::Number(31.0));
+    world.pass(130);
+    assert_eq!(world.visible(), ["temperature-high"]);
+    world.silent = true;
+    world.pass(100);
+    assert_eq!(world.visible(), ["agent-silent", "agent-silent", "temperature-high"]);
+    world.state.surroundings.agents.retain(|known| known.agent.as_str() != "a-1");
+    world.pass(1);
+    assert_eq!(world.visible(), ["agent-silent"], "of the one that is still watched");
+
+    // One that is taken back while it is heard of is not missed later either.
+    let mut world = World::new();
+    world.agent("a-1", "hall");
+    world.device("d-1", "a-1", "hall", spec("room", "environment-sensor", "l", None));
+    world.reads("d-1", "temperature.room", Value::Number(20.0));
+    world.pass(1);
+    world.state.surroundings.agents.clear();
+    world.pass(7_200);
+    assert!(world.visible().is_empty(), "{:?}", world.visible());
+}
+
+const PLACES: &str = r#"
+id = "hot"
+severity = "major"
+name = { zh = "热", en = "Hot" }
+text = { zh = "热", en = "Hot" }
+raise_after = "1s"
+
+[when]
+point = "heat.*"
+above = 30
+"#;
+
+fn with_rule(world: &mut World, toml: &str) {
+    let rule = Arc::new(rule::read(toml).unwrap());
+    let stored = Stored { rule, toml: toml.to_owned(), revision: 1, is_shipped: false, has_shipped: false };
+    world.rules.rules.insert(stored.rule.id.clone(), stored);
+    world.killed();
+}
+
+#[test]
+fn an_alarm_ends_with_its_point_and_with_its_rule() {
+    let mut world = World::new();
+    with_rule(&mut world, PLACES);
+    world.agent("a-1", "hall");
+    world.device("d-1", "a-1", "hall", spec("room", "environment-sensor", "l", None));
+    let hot = |world: &mut World| {
+        world.reads("d-1", "heat.left", Value::Number(31.0));
+        world.pass(5);
+        assert_eq!(world.visible(), ["hot.left"]);
+    };
+    hot(&mut world);
+    world.change("d-1", |device| {
+        device.points = Points::default();
+        device.spec = Arc::new(DeviceSpec { label: "otherwise".to_owned(), ..DeviceSpec::clone(&device.spec) });
+    });
+    world.pass(1);
+    assert!(world.visible().is_empty(), "the point is gone");
+
+    hot(&mut world);
+    with_rule(&mut world, &PLACES.replace("severity", "condition = \"warm\"\nseverity"));
+    world.pass(5);
+    assert_eq!(world.visible(), ["warm.left"], "the rule raises another condition");
+    with_rule(&mut world, &PLACES.replace("point = \"heat.*\"\nabove = 30", "agent_silent = \"90s\""));
+    world.pass(5);
+    assert!(world.visible().is_empty(), "the rule is about something else");
+}
+
+#[test]
+fn a_device_that_a_rule_concerns_no_longer_is_not_counted() {
+    let mut world = World::new();
+    let count =
+        PLACES.replace("point = \"heat.*\"\nabove = 30", "count = { devices = 2, point = \"heat\", above = 30 }");
+    with_rule(&mut world, &count.replace("[when]", "[match]\nareas = [\"hall\"]\n[when]"));
+    world.agent("a-1", "hall");
+    for id in ["d-1", "d-2"] {
+        world.device(id, "a-1", "hall", spec(id, "environment-sensor", id, None));
+        world.reads(id, "heat", Value::Number(31.0));
+    }
+    world.pass(5);
+    assert_eq!(world.visible(), ["hot"]);
+    world.change("d-1", |device| device.own_area = Some("yard".to_owned()));
+    world.pass(30);
+    assert!(world.visible().is_empty(), "{:?}", world.visible());
 }
 
 /// Figures of one round; `KOUAN_MEASURE=100 cargo nextest run --release … --no-capture` measures a hundredfold estate.
