@@ -122,7 +122,7 @@ pub(crate) fn raise(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Times
             Ok(id)
         }
         Some((id, ..)) => {
-            again(transaction, &id, raise)?;
+            again(transaction, &id, raise, now)?;
             let step = Step { alarm: &id, site: raise.site, what: "renewed", by: "", text: raise.text_en };
             write_step(transaction, &step, raise.time)?;
             Ok(id)
@@ -130,10 +130,14 @@ pub(crate) fn raise(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Times
     }
 }
 
+fn is_worked_on(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let place = availability::Place { site: raise.site, device: raise.device, class: raise.class, area: raise.area };
+    availability::is_worked_on(transaction, &place, now)
+}
+
 fn begin(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Result<String, StoreError> {
     let id = crate::alarms::random_id();
-    let place = availability::Place { site: raise.site, device: raise.device, class: raise.class, area: raise.area };
-    let maintenance = availability::is_worked_on(transaction, &place, now)?;
+    let maintenance = is_worked_on(transaction, raise, now)?;
     let change = next_change(transaction)?;
     transaction
         .prepare_cached(
@@ -205,14 +209,15 @@ fn go_on(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>, is_the_same
 }
 
 /// It had cleared and was not closed.
-fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>) -> Result<(), StoreError> {
+fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let maintenance = is_worked_on(transaction, raise, now)?;
     let change = next_change(transaction)?;
     transaction
         .prepare_cached(
             "UPDATE alarms SET change = ?2, state = 'raised', sources = ?3, count = count + 1, last_raised_ms = ?4,
                  cleared_ms = NULL, repair_ms = NULL, acknowledged_by = NULL, acknowledged_ms = NULL, severity = ?5,
                  rank = ?6, text_zh = ?7, text_en = ?8, value = ?9, unit = ?10, flapping = ?11, hidden_by = NULL,
-                 rule = coalesce(?12, rule)
+                 rule = coalesce(?12, rule), maintenance = ?13
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -228,7 +233,8 @@ fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>) -> Result<(
                 raise.value.map(ToString::to_string),
                 raise.unit,
                 raise.flapping,
-                raise.rule
+                raise.rule,
+                maintenance
             ])
         })
         .during("raise an alarm again")?;
