@@ -1,6 +1,7 @@
 //! A look back: what a rule would have done with what is in the history. The judge is the one that judges live.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use kouan_protocol::{HealthLevel, PointName, Quality, Timestamp, Value};
 
@@ -115,7 +116,8 @@ enum Happened<'a> {
     Nothing,
 }
 
-/// Plays what is known of a device from `from` to `to` to the rule's test, at most `most` readings.
+/// Plays what is known of a device from `from` to `to` to the rule's test, at most `most` readings and no longer than
+/// `until`.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -126,6 +128,7 @@ pub fn replay(
     past: &Past,
     (from, to): (Timestamp, Timestamp),
     most: usize,
+    until: Instant,
 ) -> Result<Replayed, StoreError> {
     let mut replayed = Replayed::default();
     let mut happened: Vec<(i64, Happened<'_>)> = Vec::new();
@@ -133,7 +136,7 @@ pub fn replay(
         let mut after = None;
         loop {
             let limit = PAGE.min(most.saturating_sub(replayed.readings));
-            if limit == 0 {
+            if limit == 0 || Instant::now() >= until {
                 replayed.is_cut = true;
                 break;
             }
@@ -159,11 +162,19 @@ pub fn replay(
         Then { past, now_ms: from.0, from_ms: from.0, latest: BTreeMap::new(), numbers: BTreeMap::new(), health: None };
     let mut played = Played { rule, test, machines: BTreeMap::new(), raised_at: BTreeMap::new(), replayed };
     let mut due: Option<i64> = None;
-    for (time_ms, what) in happened {
+    'all: for (time_ms, what) in happened {
         // What is due in between comes first; a look costs little, but never without end.
         while let Some(at) = due.filter(|at| *at < time_ms) {
+            if Instant::now() >= until {
+                played.replayed.is_cut = true;
+                break 'all;
+            }
             then.now_ms = at.max(then.now_ms + 1);
             due = played.look(&mut then);
+        }
+        if Instant::now() >= until {
+            played.replayed.is_cut = true;
+            break;
         }
         then.now_ms = time_ms.max(then.now_ms);
         match what {
@@ -179,7 +190,8 @@ pub fn replay(
         }
         due = played.look(&mut then);
     }
-    Ok(played.end(to.0))
+    let end_ms = if played.replayed.is_cut { then.now_ms } else { to.0 };
+    Ok(played.end(end_ms))
 }
 
 struct Played<'a> {

@@ -1,6 +1,6 @@
 //! What a rule would have done, and how quickly alarms were answered.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -95,7 +95,8 @@ pub(super) async fn dry_run(
     if events {
         return Err(Problem::invalid(vec!["rules about events cannot be tried".to_owned()]));
     }
-    let _turn = TRIALS.try_acquire().map_err(|_| Problem::busy("another rule is being tried"))?;
+    // Blocking work holds it: whoever goes away does not end the work.
+    let turn = TRIALS.try_acquire().map_err(|_| Problem::busy("another rule is being tried"))?;
     let (mut devices, mut truncated) = (Vec::new(), false);
     {
         let fleet = shared.fleet();
@@ -119,11 +120,12 @@ pub(super) async fn dry_run(
             let zone = availability::zone_of(conn, &site)?;
             pasts.push((label, Past { id, spans, points, health, zone }));
         }
-        Ok(pasts)
+        Ok((pasts, turn))
     });
-    let pasts = pasts.await?;
-    let began = tokio::time::Instant::now();
+    let (pasts, turn) = pasts.await?;
+    let began = Instant::now();
     let tried = shared.history(move |history| {
+        let _turn = turn;
         let mut tried = Tried { raised: 0, devices: 0, per_device: Vec::new(), took_ms: 0, truncated };
         for (label, past) in pasts {
             if began.elapsed() > TIME {
@@ -131,7 +133,7 @@ pub(super) async fn dry_run(
                 break;
             }
             let Replayed { raised, active_ms, first_ms, is_cut, .. } =
-                replay(history, &rule, &test, &past, range, READINGS)?;
+                replay(history, &rule, &test, &past, range, READINGS, began + TIME)?;
             tried.truncated |= is_cut;
             tried.devices += 1;
             tried.raised += raised;

@@ -9,6 +9,8 @@ use kouan_settings::{Document, Problems, Section};
 use super::{Flap, Is, Matching, Pattern, Rule, Test, Text, When};
 use crate::availability::{Repeat, RepeatKind};
 
+/// Most times of the day or week that a rule names.
+const TIMES: usize = 16;
 /// How deep conditions may stand in each other.
 const DEEP: usize = 4;
 /// Most conditions in one.
@@ -91,7 +93,10 @@ fn rule(mut root: Section<'_>) -> Option<Rule> {
         sites: list("sites"),
         areas: list("areas"),
     };
-    let during = root.sections("during").into_iter().filter_map(during).collect();
+    let during: Vec<Repeat> = root.sections("during").into_iter().filter_map(during).collect();
+    if during.len() > TIMES {
+        root.problem("during", format!("there are {}, and at most {TIMES} are allowed", during.len()));
+    }
     if !root.has("when") {
         root.problem("when", "it is missing: the condition, as a table [when]");
     }
@@ -350,6 +355,13 @@ above = 30
         assert_eq!(lines, [3, 5, 5, 14, 15], "{problems:?}");
         assert!(read("id = 1\nwhen = 2").unwrap_err().len() >= 4);
         assert!(read("= 1").unwrap_err()[0].text.contains("TOML"));
+    }
+
+    #[test]
+    fn times_are_few() {
+        let time = "[[during]]\nfrom = \"08:00\"\nto = \"09:00\"\n";
+        assert!(read(&format!("{RULE}{}", time.repeat(TIMES))).is_ok());
+        assert!(read(&format!("{RULE}{}", time.repeat(TIMES + 1))).unwrap_err()[0].text.contains("at most 16"));
     }
 
     #[test]
