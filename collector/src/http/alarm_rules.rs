@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 use super::extract::{Caller, Id, Input};
 use super::{AppState, Problem};
 use crate::alarms::TextView;
-use crate::alarms::rule::{self, Rule, RuleProblem, Stored};
+use crate::alarms::rule::{self, Rule, RuleProblem, RuleSet, Stored};
 use crate::audit::{self, Deed};
 use crate::auth::Scope;
 use crate::state::Device;
@@ -95,7 +96,8 @@ pub(super) async fn list(State(shared): State<AppState>, caller: Caller) -> Resu
     let open = open(&shared, &caller.sites).await?;
     let rules = shared.alarm_rules.now();
     let of = |id: &String| open.get(id).copied().unwrap_or(0);
-    let items = rules.rules.iter().map(|(id, stored)| view(&shared, &caller.sites, id, stored, of(id))).collect();
+    let seen = rules.rules.iter().filter(|(_, stored)| is_seen(&caller.sites, &stored.rule));
+    let items = seen.map(|(id, stored)| view(&shared, &caller.sites, id, stored, of(id))).collect();
     Ok(Json(Rules { items }))
 }
 
@@ -113,7 +115,7 @@ pub(super) async fn detail(
 async fn one(shared: &AppState, sites: &Scope, id: &str) -> Result<RuleView, Problem> {
     let open = open(shared, sites).await?;
     let rules = shared.alarm_rules.now();
-    let stored = rules.rules.get(id).ok_or_else(|| Problem::not_found("such rule"))?;
+    let stored = find(&rules, sites, id)?;
     Ok(view(shared, sites, id, stored, open.get(id).copied().unwrap_or(0)))
 }
 
@@ -188,17 +190,20 @@ fn may_change(sites: &Scope, rule: &Rule) -> Result<(), Problem> {
     Err(Problem::forbidden("this rule also concerns sites where you may not change rules; name yours in match.sites"))
 }
 
-/// Writes what `work` writes, and has the rules judged as they are then.
+/// Writes what `work` writes, given the rules as they are, and has the rules judged as they are then.
 async fn change(
     shared: &AppState,
-    work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<(), StoreError> + Send + 'static,
+    work: impl FnOnce(&Transaction<'_>, &RuleSet) -> Result<Result<(), Problem>, StoreError> + Send + 'static,
 ) -> Result<(), Problem> {
     let (rules, shipped) = (shared.alarm_rules.clone(), shared.config.shipped_alarm_rules);
-    let work = move |transaction: &rusqlite::Transaction<'_>| {
-        work(transaction)?;
-        rule::load(transaction, shipped)
+    let work = move |transaction: &Transaction<'_>| {
+        let before = rule::load(transaction, shipped)?;
+        Ok(match work(transaction, &before)? {
+            Ok(()) => Ok(rule::load(transaction, shipped)?),
+            Err(problem) => Err(problem),
+        })
     };
-    Ok(shared.state.transact_then(work, move |changed| rules.replace(changed)).await?)
+    shared.state.transact_then(work, move |changed| changed.map(|changed| rules.replace(changed))).await?
 }
 
 /// Makes an own rule.
@@ -211,28 +216,37 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<RuleView>), Problem> {
     let rule = read(&new.toml).map_err(invalid)?;
     may_change(&caller.sites, &rule)?;
-    let known = shared.alarm_rules.now();
-    if known.rules.contains_key(&rule.id) {
-        return Err(Problem::conflict(format!("there is a rule \"{}\" already", rule.id)));
-    }
-    if known.rules.values().filter(|stored| !stored.has_shipped).count() >= RULES {
-        return Err(Problem::conflict(format!("there are {RULES} own rules, which is the most")));
-    }
-    save(&shared, &caller, &rule, new.toml, "alarm-rule-made").await?;
-    Ok((StatusCode::CREATED, Json(one(&shared, &caller.sites, &rule.id).await?)))
+    let (id, own) = (rule.id.clone(), rule.id.clone());
+    let is_free = move |known: &RuleSet| {
+        if known.rules.contains_key(&own) {
+            return Err(Problem::conflict(format!("there is a rule \"{own}\" already")));
+        }
+        if known.rules.values().filter(|stored| !stored.has_shipped).count() >= RULES {
+            return Err(Problem::conflict(format!("there are {RULES} own rules, which is the most")));
+        }
+        Ok(())
+    };
+    save(&shared, &caller, &id, new.toml, "alarm-rule-made", is_free).await?;
+    Ok((StatusCode::CREATED, Json(one(&shared, &caller.sites, &id).await?)))
 }
 
+/// Writes the text if `may` allows it by the rules as they are in that instant.
 async fn save(
     shared: &AppState,
     caller: &Caller,
-    rule: &Rule,
+    id: &str,
     toml: String,
     word: &'static str,
+    may: impl FnOnce(&RuleSet) -> Result<(), Problem> + Send + 'static,
 ) -> Result<(), Problem> {
-    let (id, by, actor, now) = (rule.id.clone(), caller.name.clone(), caller.actor(), shared.clock.wall());
-    change(shared, move |transaction| {
+    let (id, by, actor, now) = (id.to_owned(), caller.name.clone(), caller.actor(), shared.clock.wall());
+    change(shared, move |transaction, known| {
+        if let Err(problem) = may(known) {
+            return Ok(Err(problem));
+        }
         rule::save(transaction, &id, &toml, &by, now)?;
-        audit::record(transaction, &actor, &Deed::new(word, id).with(json!({ "toml": toml })), now)
+        audit::record(transaction, &actor, &Deed::new(word, id).with(json!({ "toml": toml })), now)?;
+        Ok(Ok(()))
     })
     .await
 }
@@ -251,33 +265,53 @@ pub(super) async fn replace(
     if rule.id != id {
         return Err(Problem::invalid(vec![format!("line 1: id: it must stay \"{id}\"")]));
     }
-    let stored = find(&shared, &id)?;
     may_change(&caller.sites, &rule)?;
-    may_change(&caller.sites, &stored.rule)?;
-    if new.revision.is_some_and(|revision| revision != stored.revision) {
-        return Err(Problem::conflict("somebody changed the rule meanwhile; read it again"));
-    }
-    save(&shared, &caller, &rule, new.toml, "alarm-rule-changed").await?;
+    let (sites, of, read_revision) = (caller.sites.clone(), id.clone(), new.revision);
+    let is_as_read = move |known: &RuleSet| {
+        let stored = find(known, &sites, &of)?;
+        may_change(&sites, &stored.rule)?;
+        if read_revision.is_some_and(|revision| revision != stored.revision) {
+            return Err(Problem::conflict("somebody changed the rule meanwhile; read it again"));
+        }
+        Ok(())
+    };
+    save(&shared, &caller, &id, new.toml, "alarm-rule-changed", is_as_read).await?;
     Ok(Json(one(&shared, &caller.sites, &id).await?))
 }
 
-fn find(shared: &AppState, id: &str) -> Result<Stored, Problem> {
-    shared.alarm_rules.now().rules.get(id).cloned().ok_or_else(|| Problem::not_found("such rule"))
+/// Whether somebody who sees these sites sees the rule: one that names only other sites tells about those.
+fn is_seen(sites: &Scope, rule: &Rule) -> bool {
+    rule.matching.sites.is_empty() || rule.matching.sites.iter().any(|site| sites.covers(site))
+}
+
+fn find<'a>(rules: &'a RuleSet, sites: &Scope, id: &str) -> Result<&'a Stored, Problem> {
+    let found = rules.rules.get(id).filter(|stored| is_seen(sites, &stored.rule));
+    found.ok_or_else(|| Problem::not_found("such rule"))
 }
 
 /// Removes an own rule, or an own text of a shipped one, and what was decided about it.
 #[utoipa::path(delete, path = "/api/v1/alarm-rules/{id}", tag = "alarms", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn remove(State(shared): State<AppState>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
-    let stored = find(&shared, &id)?;
-    may_change(&caller.sites, &stored.rule)?;
-    if stored.is_shipped && stored.revision == 0 {
-        return Err(Problem::conflict("a shipped rule is not removed; switch it off"));
-    }
-    let (actor, now) = (caller.actor(), shared.clock.wall());
-    change(&shared, move |transaction| {
+    let (sites, actor, now) = (caller.sites.clone(), caller.actor(), shared.clock.wall());
+    let may_remove = move |known: &RuleSet, id: &str| {
+        let stored = find(known, &sites, id)?;
+        may_change(&sites, &stored.rule)?;
+        if stored.is_shipped && stored.revision == 0 {
+            return Err(Problem::conflict("a shipped rule is not removed; switch it off"));
+        }
+        if stored.has_shipped && sites != Scope::All {
+            return Err(Problem::forbidden("the shipped rule would be judged again, also at sites that are not yours"));
+        }
+        Ok(())
+    };
+    change(&shared, move |transaction, known| {
+        if let Err(problem) = may_remove(known, &id) {
+            return Ok(Err(problem));
+        }
         rule::remove(transaction, &id)?;
-        audit::record(transaction, &actor, &Deed::new("alarm-rule-removed", id), now)
+        audit::record(transaction, &actor, &Deed::new("alarm-rule-removed", id), now)?;
+        Ok(Ok(()))
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -301,13 +335,16 @@ pub(super) async fn switch(
     Id(id): Id,
     Input(Switch { enabled }): Input<Switch>,
 ) -> Result<Json<RuleView>, Problem> {
-    let stored = find(&shared, &id)?;
-    may_change(&caller.sites, &stored.rule)?;
     let (actor, by, now, of) = (caller.actor(), caller.name.clone(), shared.clock.wall(), id.clone());
-    change(&shared, move |transaction| {
+    let sites = caller.sites.clone();
+    change(&shared, move |transaction, known| {
+        if let Err(problem) = find(known, &sites, &of).and_then(|stored| may_change(&sites, &stored.rule)) {
+            return Ok(Err(problem));
+        }
         rule::set_enabled(transaction, &of, enabled, &by, now)?;
         let deed = Deed::new("alarm-rule-switched", of).with(json!({ "enabled": enabled }));
-        audit::record(transaction, &actor, &deed, now)
+        audit::record(transaction, &actor, &deed, now)?;
+        Ok(Ok(()))
     })
     .await?;
     Ok(Json(one(&shared, &caller.sites, &id).await?))
