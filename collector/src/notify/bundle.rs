@@ -86,6 +86,9 @@ pub struct Bundle {
     pub held: BTreeMap<String, (Item, i64)>,
     /// What came and went during outages.
     pub outages: Vec<OutageItem>,
+    /// Outages that wait for the end of quiet hours, and until when.
+    #[serde(default)]
+    pub held_outages: Vec<(OutageItem, i64)>,
     /// When what gathers is told.
     pub due_ms: Option<i64>,
     /// It waited for longer than its window: for quiet hours to end, or because there were too many messages.
@@ -99,8 +102,8 @@ impl Bundle {
     /// When there is something to do.
     #[must_use]
     pub fn next_due(&self) -> Option<i64> {
-        let held = self.held.values().map(|(_, until)| *until).min();
-        [self.due_ms, held].into_iter().flatten().min()
+        let held = self.held.values().map(|(_, until)| *until);
+        held.chain(self.held_outages.iter().map(|(_, until)| *until)).chain(self.due_ms).min()
     }
 
     /// Whether nothing has to be remembered any more.
@@ -109,13 +112,17 @@ impl Bundle {
         self.items.is_empty()
             && self.held.is_empty()
             && self.outages.is_empty()
+            && self.held_outages.is_empty()
             && self.flushed_ms.is_none_or(|flushed| now - flushed > HOUR_MS || flushed > now)
     }
 
     /// Adds something; it waits until `hold`, if there is such a time. With `at_once` it hardly gathers.
     pub fn add(&mut self, item: Item, hold: Option<i64>, at_once: bool, now: i64) {
         let id = item.alarm.id.clone();
-        let known = self.items.remove(&id).or_else(|| self.held.remove(&id).map(|(known, _)| known));
+        let gathering = self.items.remove(&id);
+        // What is on its way stays on its way, whatever another route says.
+        let hold = hold.filter(|_| gathering.is_none());
+        let known = gathering.or_else(|| self.held.remove(&id).map(|(known, _)| known));
         let item = match known {
             // It was never told: that it came and went is one thing to tell.
             Some(known) if known.is_news => {
@@ -136,9 +143,27 @@ impl Bundle {
         self.gather(is_critical, at_once, now);
     }
 
-    /// Adds an outage.
-    pub fn add_outage(&mut self, outage: OutageItem, now: i64) {
-        if self.outages.iter().all(|known| known.id != outage.id) && self.outages.len() < OUTAGES {
+    /// What was held of an alarm gathers now. Tells whether there was something.
+    pub fn release(&mut self, alarm: &str, at_once: bool, now: i64) -> bool {
+        let Some((item, _)) = self.held.remove(alarm) else { return false };
+        self.add(item, None, at_once, now);
+        true
+    }
+
+    /// Adds an outage; it waits until `hold`, if there is such a time.
+    pub fn add_outage(&mut self, outage: OutageItem, hold: Option<i64>, now: i64) {
+        if self.outages.iter().any(|known| known.id == outage.id) {
+            return;
+        }
+        if let Some(until) = hold {
+            let is_known = self.held_outages.iter().any(|(known, _)| known.id == outage.id);
+            if !is_known && self.held_outages.len() < OUTAGES {
+                self.held_outages.push((outage, until));
+            }
+            return;
+        }
+        self.held_outages.retain(|(known, _)| known.id != outage.id);
+        if self.outages.len() < OUTAGES {
             self.outages.push(outage);
         }
         self.gather(false, false, now);
@@ -196,10 +221,20 @@ impl Bundle {
         for id in over {
             if let Some((item, _)) = self.held.remove(&id) {
                 self.items.insert(id, item);
-                self.is_late = true;
-                self.due_ms = Some(self.due_ms.map_or(now, |due| due.min(now)));
+                self.be_late(now);
             }
         }
+        for (outage, _) in self.held_outages.extract_if(.., |(_, until)| *until <= now).collect::<Vec<_>>() {
+            if self.outages.len() < OUTAGES {
+                self.outages.push(outage);
+            }
+            self.be_late(now);
+        }
+    }
+
+    fn be_late(&mut self, now: i64) {
+        self.is_late = true;
+        self.due_ms = Some(self.due_ms.map_or(now, |due| due.min(now)));
     }
 
     /// Brings back what is not written with it. What is told of alarms that are no more is left out.

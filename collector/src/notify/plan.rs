@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use kouan_protocol::Severity;
 use serde::{Deserialize, Serialize};
 
 use super::alarm::{Alarm, Life};
@@ -88,9 +89,11 @@ impl Plan {
     pub fn take_outage(&mut self, outage: &OutageItem, world: &World, now: i64) {
         for route in world.routes.iter().filter(|route| route.settings.is_for_outages(&outage.site)) {
             let Some(step) = route.settings.steps.first() else { continue };
+            let quiet = route.settings.quiet.as_ref();
+            let hold = quiet.and_then(|quiet| quiet.holds(Severity::Warning, now, world.zone_of(&outage.site)));
             for to in world.destinations(step, &outage.site) {
                 let bundle = self.bundles.entry(to.clone()).or_default();
-                bundle.add_outage(OutageItem { route: route.id.clone(), ..outage.clone() }, now);
+                bundle.add_outage(OutageItem { route: route.id.clone(), ..outage.clone() }, hold, now);
                 self.changed_bundles.insert(to);
             }
         }
@@ -239,6 +242,18 @@ impl Plan {
         let quiet = route.settings.quiet.as_ref();
         let quiet = quiet.and_then(|quiet| quiet.holds(alarm.severity, now, world.zone_of(&alarm.site)));
         let steps = &route.settings.steps;
+        if quiet.is_none() && (watch.since_ms > Some(now) || watch.last_ms > now) {
+            // It waited for the morning and became worse: what was due by now is told, and the time runs from here.
+            let ago = |minutes: u32| now - i64::from(minutes) * MINUTE_MS;
+            let is_overdue = watch.last_ms > now;
+            watch.last_ms = watch.last_ms.min(now);
+            match steps.get(watch.step) {
+                Some(step) if is_overdue => watch.since_ms = Some(ago(step.after_minutes)),
+                None if is_overdue => watch.last_ms = ago(route.settings.repeat_minutes.unwrap_or_default()),
+                _ => watch.since_ms = Some(now),
+            }
+            self.release(&alarm.id, &watch.told, world, now);
+        }
         while let Some(due) = next_step(watch, alarm, route).filter(|due| *due <= now) {
             let is_repeat = watch.step >= steps.len();
             let at = watch.step.min(steps.len().saturating_sub(1));
@@ -263,6 +278,15 @@ impl Plan {
         }
     }
 
+    /// What was held of an alarm is told now.
+    fn release(&mut self, alarm: &str, told: &BTreeSet<Destination>, world: &World, now: i64) {
+        for to in told {
+            if self.bundles.get_mut(to).is_some_and(|bundle| bundle.release(alarm, is_at_once(world, to), now)) {
+                self.changed_bundles.insert(to.clone());
+            }
+        }
+    }
+
     fn tell(
         &mut self,
         to: Destination,
@@ -273,13 +297,16 @@ impl Plan {
     ) {
         let quiet = route.settings.quiet.as_ref();
         let hold = quiet.and_then(|quiet| quiet.holds(alarm.severity, now, world.zone_of(&alarm.site)));
-        let at_once =
-            world.channels.get(&to.channel).is_some_and(|channel| channel.wanted.kind == ChannelKind::Alertmanager);
         let is_news = reason != Reason::Clear && !self.watches_of(&alarm.id).any(|(_, watch)| watch.told.contains(&to));
         let item = Item { alarm: alarm.clone(), reason, is_news, route: route.id.clone(), step };
-        self.bundles.entry(to.clone()).or_default().add(item, hold, at_once, now);
+        self.bundles.entry(to.clone()).or_default().add(item, hold, is_at_once(world, &to), now);
         self.changed_bundles.insert(to);
     }
+}
+
+/// Alertmanagers group by themselves.
+fn is_at_once(world: &World, to: &Destination) -> bool {
+    world.channels.get(&to.channel).is_some_and(|channel| channel.wanted.kind == ChannelKind::Alertmanager)
 }
 
 fn first_key(alarm: &str) -> WatchKey {

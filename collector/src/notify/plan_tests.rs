@@ -151,6 +151,26 @@ fn acknowledged(alarm: &Alarm) -> Alarm {
     Alarm { acknowledged_by: Some("olga".to_owned()), ..alarm.clone() }
 }
 
+fn outage() -> OutageItem {
+    OutageItem {
+        id: 1,
+        site: "hall".into(),
+        agent: "hall-1".into(),
+        from_ms: START - 60 * MINUTE,
+        to_ms: START,
+        raised: 3,
+        devices: 2,
+        events: 9,
+        lost: 0,
+        route: String::new(),
+    }
+}
+
+/// The first hours of a test, until 14:00.
+fn morning() -> Quiet {
+    Quiet { from: "09:00".into(), to: "14:00".into(), below_severity: "critical".into(), days: Vec::new() }
+}
+
 #[test]
 fn an_alarm_goes_up_step_by_step_until_somebody_acknowledges_and_its_end_is_told_to_those_who_know_it() {
     let mut day = Day::new(world());
@@ -287,8 +307,7 @@ fn what_flaps_is_told_once_and_its_end_once_it_stays_away() {
 #[test]
 fn in_quiet_hours_what_matters_less_waits_for_one_digest() {
     let mut world = world();
-    let quiet = Quiet { from: "09:00".into(), to: "14:00".into(), below_severity: "critical".into(), days: Vec::new() };
-    world.routes[0].settings.quiet = Some(quiet);
+    world.routes[0].settings.quiet = Some(morning());
     let mut day = Day::new(world);
     for at in 0..30 {
         day.take(raised(&format!("{at:02}"), Major));
@@ -308,6 +327,63 @@ fn in_quiet_hours_what_matters_less_waits_for_one_digest() {
     );
     day.pass(2 * MINUTE);
     assert!(day.said().contains(&(15_010, "olga", "escalate", 29)), "{:?}", day.said());
+}
+
+#[test]
+fn what_one_route_tells_now_is_not_held_back_by_another_ones_quiet_hours() {
+    for is_quiet_first in [false, true] {
+        let mut world = world();
+        world.routes = vec![route("a", vec![step(0, "hook", None)]), route("b", vec![step(0, "hook", None)])];
+        world.routes[usize::from(!is_quiet_first)].settings.quiet = Some(morning());
+        let mut day = Day::new(world);
+        day.take(raised("1", Major));
+        day.pass(12 * 60 * MINUTE);
+        assert_eq!(day.said(), [(10, "hook", "raise", 1)]);
+    }
+}
+
+#[test]
+fn what_becomes_worse_in_quiet_hours_is_told_at_once_and_its_steps_begin() {
+    let mut world = world();
+    world.routes[0].settings.quiet = Some(morning());
+    let mut day = Day::new(world);
+    day.take(raised("1", Major));
+    day.pass(30 * MINUTE);
+    assert_eq!(day.said(), []);
+    day.take(raised("1", Critical));
+    day.pass(31 * MINUTE);
+    let expected = [(1_810, "hook", "raise", 1), (2_410, "olga", "escalate", 1), (3_610, "emil", "escalate", 1)];
+    assert_eq!(day.said(), expected);
+}
+
+#[test]
+fn a_step_that_quiet_hours_held_back_is_told_at_once_when_the_alarm_becomes_worse() {
+    for (repeat, before) in [(None, 65), (Some(30), 110)] {
+        let mut world = world();
+        world.routes[0].settings.quiet = Some(morning());
+        world.routes[0].settings.repeat_minutes = repeat;
+        let mut day = Day::new(world);
+        day.now = START - before * MINUTE;
+        day.take(Alarm::example("1", "hall", Major, day.now));
+        day.pass(before * MINUTE);
+        let known = day.said().len();
+        day.take(Alarm::example("1", "hall", Critical, START - before * MINUTE));
+        day.pass(MINUTE);
+        let who = if repeat.is_some() { "emil" } else { "olga" };
+        assert_eq!(day.said()[known..], [(10, who, "escalate", 1)], "{:?}", day.said());
+    }
+}
+
+#[test]
+fn outages_wait_for_the_end_of_quiet_hours_too() {
+    let mut world = world();
+    world.routes[0].settings.quiet = Some(morning());
+    let mut day = Day::new(world);
+    day.plan.take_outage(&outage(), &day.world, day.now);
+    day.plan.take_outage(&outage(), &day.world, day.now);
+    day.pass(4 * 60 * MINUTE + MINUTE);
+    assert_eq!(day.said(), [(14_400, "hook", "digest", 0)]);
+    assert_eq!(day.told[0].1.outages.len(), 1);
 }
 
 #[test]
@@ -373,18 +449,7 @@ fn an_outage_is_told_once_to_routes_about_the_whole_site() {
     cameras.settings.matches.classes = vec!["camera".into()];
     world.routes.push(cameras);
     let mut day = Day::new(world);
-    let outage = OutageItem {
-        id: 1,
-        site: "hall".into(),
-        agent: "hall-1".into(),
-        from_ms: START - 60 * MINUTE,
-        to_ms: START,
-        raised: 3,
-        devices: 2,
-        events: 9,
-        lost: 0,
-        route: String::new(),
-    };
+    let outage = outage();
     day.plan.take_outage(&outage, &day.world, day.now);
     day.plan.take_outage(&outage, &day.world, day.now);
     day.pass(MINUTE);
