@@ -214,6 +214,18 @@ impl Bundle {
         Some(is_news)
     }
 
+    /// Leaves out what is about other sites than those that `sees` says.
+    pub fn keep_sites(&mut self, sees: impl Fn(&str) -> bool) {
+        self.items.retain(|_, item| sees(&item.alarm.site));
+        self.held.retain(|_, (item, _)| sees(&item.alarm.site));
+        self.outages.retain(|outage| sees(&outage.site));
+        self.held_outages.retain(|(outage, _)| sees(&outage.site));
+        if self.items.is_empty() && self.outages.is_empty() {
+            self.due_ms = None;
+            self.is_late = false;
+        }
+    }
+
     /// What was held and may be told now is told now.
     fn settle(&mut self, now: i64) {
         let over: BTreeSet<String> =

@@ -120,6 +120,11 @@ impl Plan {
             }
             self.changed_bundles.insert(to.clone());
             let Some(channel) = world.channels.get(&to.channel) else { continue };
+            if let Some(user) = &to.user {
+                // Who may see what can have changed since it was planned.
+                let person = world.person(user);
+                bundle.keep_sites(|site| person.is_some_and(|person| person.sees(site)));
+            }
             let rate = (channel.wanted.kind != ChannelKind::Alertmanager).then_some(channel.wanted.rate_per_hour);
             if let Some((items, outages, is_late)) = bundle.take_due(rate, now) {
                 parcels.push(Parcel { to: to.clone(), items, outages, is_late });

@@ -443,6 +443,29 @@ fn who_may_not_see_a_site_or_has_no_address_is_not_told_of_it() {
 }
 
 #[test]
+fn who_may_no_longer_see_a_site_is_told_nothing_more_of_it_not_even_that_an_alarm_ended() {
+    let moved =
+        |day: &mut Day| day.world.people[0] = person("olga", Role::Operator, only("pier"), Some("o@example.com"));
+    let disabled = |day: &mut Day| day.world.people[0].user.disabled_ms = Some(START);
+    let removed = |day: &mut Day| drop(day.world.people.remove(0));
+    for change in [moved as fn(&mut Day), disabled, removed] {
+        let mut world = world();
+        world.routes[0].settings.steps = vec![step(0, "mail", Some(Role::Operator))];
+        let mut day = Day::new(world);
+        day.take(raised("1", Critical));
+        day.pass(MINUTE);
+        assert_eq!(day.said(), [(10, "olga", "raise", 1)]);
+        day.take(raised("2", Critical));
+        day.plan.take_outage(&outage(), &day.world, day.now);
+        change(&mut day);
+        day.take(raised("1", Critical).cleared(day.now));
+        day.pass(60 * MINUTE);
+        assert_eq!(day.said().len(), 1, "{:?}", day.said());
+        assert_eq!(day.plan.next_due(&day.world), None);
+    }
+}
+
+#[test]
 fn an_outage_is_told_once_to_routes_about_the_whole_site() {
     let mut world = world();
     let mut cameras = route("cameras", vec![step(0, "mail", Some(Role::Operator))]);
