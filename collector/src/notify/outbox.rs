@@ -288,7 +288,8 @@ pub fn next(conn: &Connection, channel: &str, now: i64, patience: i64) -> Result
          WHERE state = 'waiting' AND channel = ?1 AND (next_ms <= ?2 OR next_ms > ?2 + {FAR_MS})
            AND NOT EXISTS (SELECT 1 FROM notifications AS earlier
                            WHERE earlier.state = 'waiting' AND earlier.channel = n.channel
-                             AND earlier.user_id = n.user_id AND earlier.number < n.number
+                             AND earlier.user_id = n.user_id AND earlier.recipient = n.recipient
+                             AND earlier.number < n.number
                              AND earlier.time_ms > ?2 - ?3)
          ORDER BY number LIMIT 1"
     ))
@@ -448,3 +449,7 @@ pub fn list(
         .and_then(|mut statement| statement.query_map(params_from_iter(bound), read_row)?.collect())
         .during("read notifications")
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;
