@@ -320,7 +320,8 @@ fn first_key(alarm: &str) -> WatchKey {
 
 /// When the next step of a watch is due.
 fn next_step(watch: &Watch, alarm: &Alarm, route: &Route) -> Option<i64> {
-    if !alarm.waits() || alarm.hidden || alarm.maintenance {
+    // A route can be for less than it was when it began to watch.
+    if !alarm.waits() || alarm.hidden || alarm.maintenance || !route.settings.is_for(alarm) {
         return None;
     }
     let since = watch.since_ms.unwrap_or(i64::MIN / 2);

@@ -428,6 +428,19 @@ fn what_was_raised_before_the_route_is_not_its_business() {
 }
 
 #[test]
+fn a_narrowed_route_goes_up_no_further_and_tells_the_end_to_those_who_know_of_it() {
+    let mut day = Day::new(world());
+    day.take(raised("1", Critical));
+    day.pass(MINUTE);
+    day.world.routes[0].settings.matches.classes = vec!["camera".to_owned()];
+    day.pass(60 * MINUTE);
+    assert_eq!(day.said(), [(10, "hook", "raise", 1)]);
+    day.take(raised("1", Critical).cleared(day.now));
+    day.pass(MINUTE);
+    assert_eq!(day.said()[1..], [(3_670, "hook", "clear", 1)]);
+}
+
+#[test]
 fn who_may_not_see_a_site_or_has_no_address_is_not_told_of_it() {
     let mut world = world();
     let users = ["otto", "olga", "nobody"].map(str::to_owned).to_vec();
