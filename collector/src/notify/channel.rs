@@ -67,6 +67,12 @@ impl ChannelKind {
     pub fn is_personal(self) -> bool {
         matches!(self, Self::Email | Self::Sms)
     }
+
+    /// Whether a program reads what it brings, alarm by alarm.
+    #[must_use]
+    pub fn is_program(self) -> bool {
+        matches!(self, Self::Webhook | Self::Alertmanager)
+    }
 }
 
 /// How mail is protected on its way.

@@ -121,7 +121,8 @@ pub fn alarm_view(alarm: &Alarm, reason: &str, link: String) -> Value {
 pub fn write(transaction: &Transaction<'_>, parcel: Parcel, world: &World, now: i64) -> Result<(), StoreError> {
     let Some(channel) = world.channels.get(&parcel.to.channel) else { return Ok(()) };
     let mut rest = parcel;
-    while rest.items.len() > PROGRAM_ALARMS {
+    // People get one message, which tells the numbers and names the worst.
+    while channel.wanted.kind.is_program() && rest.items.len() > PROGRAM_ALARMS {
         let more = rest.items.split_off(PROGRAM_ALARMS);
         let outages = std::mem::take(&mut rest.outages);
         let part = Parcel { outages, ..rest.clone() };
