@@ -6,12 +6,14 @@ use std::io::{Cursor, Read};
 use calamine::{DataRef, Reader as _, Xlsx};
 
 use super::super::trouble::Words;
-use super::sheet::{COLUMNS, Gathering, ROWS, Sheet, SheetRow, wrong};
+use super::sheet::{CELL_BYTES, COLUMNS, Gathering, ROWS, Sheet, SheetRow, wrong};
 
 /// Most bytes of all parts of a workbook when they are unpacked.
 const UNPACKED: u64 = 128 << 20;
 /// Most parts of a workbook.
 const PARTS: usize = 2000;
+/// Most shared strings of a workbook.
+const STRINGS: usize = 2_000_000;
 /// Sheets that are looked at for headers.
 const SHEETS: usize = 10;
 
@@ -28,11 +30,53 @@ fn check_size(bytes: &[u8]) -> Result<(), Words> {
     let mut left = UNPACKED;
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| broken(&error))?;
+        let name = part.name().map_err(|error| broken(&error))?.to_ascii_lowercase();
+        let has_strings = name.ends_with("sharedstrings.xml");
+        let mut strings = Vec::new();
         // What the directory says of its length is not believed.
-        let length = std::io::copy(&mut part.take(left + 1), &mut std::io::sink()).map_err(|error| broken(&error))?;
-        left = left.checked_sub(length).ok_or_else(large)?;
+        let mut part = part.take(left + 1);
+        let length = if has_strings {
+            part.read_to_end(&mut strings).map(|length| length as u64)
+        } else {
+            std::io::copy(&mut part, &mut std::io::sink())
+        };
+        left = left.checked_sub(length.map_err(|error| broken(&error))?).ok_or_else(large)?;
+        if !are_few(strings) {
+            let en = format!("the workbook has, or says that it has, more than {STRINGS} shared strings");
+            return Err(wrong(format!("工作簿的共享字符串超过 {STRINGS} 个"), en));
+        }
     }
     Ok(())
+}
+
+/// Whether shared strings are as few as they may be, both those that are there and those that are said to be:
+/// for the latter the reader takes memory before it has seen one.
+fn are_few(mut strings: Vec<u8>) -> bool {
+    let is_utf16 = strings.starts_with(b"\xff\xfe") || strings.starts_with(b"\xfe\xff");
+    // No XML has the byte with which some encodings shift between alphabets, so that a word looks like none.
+    if !is_utf16 && strings.contains(&0x1b) {
+        return false;
+    }
+    // What remains of UTF-16 reads like ASCII.
+    strings.retain(|byte| *byte != 0);
+    let said = positions(&strings, b"uniqueCount").map(|at| {
+        let rest = strings[at + "uniqueCount".len()..].iter();
+        let digits = rest.skip_while(|byte| byte.is_ascii_whitespace() || b"='\"+".contains(*byte));
+        digits
+            .take_while(|byte| byte.is_ascii_digit())
+            .fold(0usize, |number, digit| number.saturating_mul(10).saturating_add(usize::from(*digit - b'0')))
+    });
+    let is_item = |at: &usize| {
+        let before = at.checked_sub(1).map(|before| strings[before]);
+        matches!(before, Some(b'<' | b':')) && strings.get(at + 2).is_none_or(|next| !next.is_ascii_alphanumeric())
+    };
+    let items = positions(&strings, b"si").filter(is_item).count();
+    items <= STRINGS && said.max().unwrap_or_default() <= STRINGS
+}
+
+/// Where the word stands.
+fn positions(text: &[u8], word: &[u8]) -> impl Iterator<Item = usize> {
+    text.windows(word.len()).enumerate().filter(move |(_, found)| *found == word).map(|(at, _)| at)
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sheet, Words> {
@@ -68,13 +112,20 @@ fn read_sheet(book: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Result<Sheet, Words
     // Values that go on into rows below: column to last row and value.
     let mut lasting: HashMap<u32, (u32, String)> = HashMap::new();
     while let Some(cell) = cells.next_cell().map_err(broken)? {
-        let ((row, column), text) = (cell.get_position(), text(cell.get_value()));
+        let (row, column) = cell.get_position();
         if column as usize >= COLUMNS {
             continue;
         }
         if row as usize > ROWS * 2 {
             return Err(wrong(format!("超过 {ROWS} 行"), format!("there are more than {ROWS} rows")));
         }
+        // Before it is copied: many cells may name one long string.
+        if length(cell.get_value()) > CELL_BYTES {
+            let number = row + 1;
+            let en = format!("row {number} has a cell that is too long");
+            return Err(wrong(format!("第 {number} 行有单元格过长"), en));
+        }
+        let text = text(cell.get_value());
         if current.as_ref().is_none_or(|(number, _)| *number != row) {
             if let Some((number, cells)) = current.take() {
                 gathering.take(finished(number, cells, &lasting))?;
@@ -112,6 +163,14 @@ fn finished(row: u32, mut cells: Vec<String>, lasting: &HashMap<u32, (u32, Strin
         }
     }
     SheetRow { number: row as usize + 1, cells }
+}
+
+fn length(value: &DataRef<'_>) -> usize {
+    match value {
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.len(),
+        DataRef::SharedString(text) => text.len(),
+        _ => 0,
+    }
 }
 
 fn text(value: &DataRef<'_>) -> String {
