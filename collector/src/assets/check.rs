@@ -3,6 +3,7 @@
 use kouan_protocol::DeviceKey;
 
 use super::address::Address;
+use super::topology::STEPS;
 use super::{Asset, AssetId, Topology, Trouble};
 use crate::auth;
 use crate::state::DeviceId;
@@ -15,6 +16,10 @@ const NOTE: usize = 4000;
 const URL: usize = 1000;
 /// Most entries of each list of an asset.
 const ENTRIES: usize = 64;
+/// Longest text of all documents together, in bytes: it must fit into a cell.
+const DOCUMENTS_BYTES: usize = 16_000;
+/// Years of dates.
+const YEARS: std::ops::RangeInclusive<i16> = 1950..=2200;
 /// Highest unit of a rack.
 const RACK_UNITS: u16 = 60;
 
@@ -96,8 +101,12 @@ fn dates(asset: &Asset, troubles: &mut Vec<Trouble>) {
     for (column, date) in own.into_iter().chain(licences) {
         let Some(text) = date else { continue };
         // Only the full form sorts as text.
-        let is_date = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
-        if !is_date {
+        let date = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10);
+        if date.is_some_and(|date| !YEARS.contains(&date.year())) {
+            let (first, last) = (YEARS.start(), YEARS.end());
+            let en = format!("{text} is not within the years {first} to {last}");
+            troubles.push(Trouble::new(column, format!("{text} 不在 {first} 至 {last} 年之间"), en));
+        } else if date.is_none() {
             let zh = format!("“{}”不是日期，请写成 2026-11-22", shown(text));
             troubles.push(Trouble::new(column, zh, format!("\"{}\" is no date such as 2026-11-22", shown(text))));
         }
@@ -117,6 +126,11 @@ fn lists(asset: &Asset, troubles: &mut Vec<Trouble>) {
             let en = format!("it has more than {ENTRIES} entries");
             troubles.push(Trouble::new(column, format!("超过 {ENTRIES} 项"), en));
         }
+    }
+    let joined: usize = asset.documents.iter().map(|document| document.name.len() + document.url.len() + 3).sum();
+    if joined > DOCUMENTS_BYTES {
+        let en = format!("all of them together have more than {DOCUMENTS_BYTES} bytes");
+        troubles.push(Trouble::new("documents", format!("全部文档合计超过 {DOCUMENTS_BYTES} 字节"), en));
     }
     for document in &asset.documents {
         let is_address = reqwest::Url::parse(&document.url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
@@ -202,5 +216,7 @@ fn parent_trouble(topology: &Topology, id: &AssetId, asset: &Asset, parent: &Ass
     };
     let path: Vec<String> = circle.iter().map(name).collect();
     let path = path.join(" → ");
-    Some(Trouble::new("parent", format!("上级关系成环：{path}"), format!("it would depend on itself: {path}")))
+    let zh = format!("上级关系成环或超过 {STEPS} 层：{path}");
+    let en = format!("it depends on itself, or is more than {STEPS} deep: {path}");
+    Some(Trouble::new("parent", zh, en))
 }

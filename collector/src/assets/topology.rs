@@ -11,7 +11,7 @@ use crate::store::{Readers, StoreError};
 pub const AREA_JOINT: &str = " / ";
 
 /// Most steps that are followed from a device towards what it depends on.
-const STEPS: usize = 64;
+pub(super) const STEPS: usize = 64;
 
 /// An area: a building, a hall, a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,14 +194,19 @@ impl Topology {
         found
     }
 
-    /// The assets from `parent` up to `asset`, if the one depends on the other.
+    /// The assets from `parent` up to `asset`, if the one depends on the other; or the first of them, if there are
+    /// more than are followed.
     pub(super) fn circle(&self, asset: &AssetId, parent: &AssetId) -> Option<Vec<AssetId>> {
         let mut path = vec![asset.clone(), parent.clone()];
         let mut next = parent;
         while next != asset {
             next = self.assets.get(next)?.parent.as_ref()?;
-            if path.len() > self.assets.len() + 1 {
+            if path.len() > STEPS {
                 return Some(path);
+            }
+            // The asset is not in that circle; those that are in it are told.
+            if next != asset && path.contains(next) {
+                return None;
             }
             path.push(next.clone());
         }
@@ -228,10 +233,10 @@ impl Topology {
         self.generation += 1;
         let Some(asset) = self.assets.remove(id) else { return };
         if let Some(device) = &asset.device {
-            self.by_device.remove(&DeviceId::new(device));
+            remove_if(&mut self.by_device, &DeviceId::new(device), id);
         }
         if let Some(key) = &asset.key {
-            self.by_key.remove(&(asset.site.clone(), key.clone()));
+            remove_if(&mut self.by_key, &(asset.site.clone(), key.clone()), id);
         }
     }
 
@@ -243,6 +248,13 @@ impl Topology {
     pub(super) fn drop_area(&mut self, id: &AreaId) {
         self.generation += 1;
         self.areas.remove(id);
+    }
+}
+
+/// Removes what is known by `key`, unless it is another asset by now.
+fn remove_if<K: Eq + std::hash::Hash>(known: &mut HashMap<K, AssetId>, key: &K, id: &AssetId) {
+    if known.get(key) == Some(id) {
+        known.remove(key);
     }
 }
 

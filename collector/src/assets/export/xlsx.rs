@@ -32,7 +32,9 @@ fn build(topology: &Topology, rows: &[AssetRow], chinese: bool) -> Result<Vec<u8
             if cell.is_empty() {
                 continue;
             }
-            match (column, cell.parse::<jiff::civil::Date>().ok().filter(|_| column.is_date())) {
+            // A workbook knows no day before 1900.
+            let day = cell.parse::<jiff::civil::Date>().ok().filter(|day| column.is_date() && day.year() >= 1900);
+            match (column, day) {
                 (_, Some(day)) => {
                     let (year, month, day) = (day.year(), day.month(), day.day());
                     let day = ExcelDateTime::from_ymd(year.unsigned_abs(), month.unsigned_abs(), day.unsigned_abs())?;
@@ -57,5 +59,20 @@ fn width(column: Column) -> f64 {
         Column::Name | Column::Area | Column::Address | Column::Documents | Column::Note => 32.0,
         Column::RackUnit | Column::HeightUnits => 9.0,
         _ => 15.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Asset, AssetId};
+    use super::*;
+
+    #[test]
+    fn a_date_that_a_workbook_does_not_know_is_a_text() {
+        let installed = Some("1899-12-31".to_owned());
+        let asset = Asset { installed, ..Asset::default() };
+        let (id, import_key) = (AssetId::from("t-1"), None);
+        let row = AssetRow { id, asset, import_key, revision: 1, created_ms: 0, changed_ms: 0 };
+        assert!(xlsx_file(&Topology::default(), &[row], true).is_ok());
     }
 }
