@@ -13,7 +13,7 @@ use crate::store::{During as _, StoreError};
 /// Longest name, in characters.
 const NAME: usize = 100;
 /// Most areas of a site.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 /// How deep areas may be nested.
 const DEPTH: usize = 16;
 
@@ -164,10 +164,20 @@ impl Working<'_> {
         self.drop_area(id).map(Ok)
     }
 
-    /// The area of that path of names, made as far as it is not there.
-    pub(super) fn ensure_area(&mut self, site: &str, path: &str) -> Result<AreaId, StoreError> {
+    /// The area of that path of names, made as far as it is not there. Nothing is made if that would be too many.
+    pub(super) fn ensure_area(&mut self, site: &str, path: &str) -> Outcome<AreaId> {
+        let names = path_names(path);
+        let (mut known, mut inside): (usize, Option<AreaId>) = (0, None);
+        for name in &names {
+            let Some(area) = find_part(&self.topology, site, inside.as_ref(), name) else { break };
+            (known, inside) = (known + 1, Some(area.id.clone()));
+        }
+        let missing = names.len() - known;
+        if missing > 0 && self.topology.areas().filter(|area| area.site == site).count() + missing > MOST {
+            return Ok(Err(AssetProblem::Conflict(format!("the site would have more than {MOST} areas"))));
+        }
         let mut parent: Option<AreaId> = None;
-        for name in path_names(path) {
+        for name in names {
             let known = find_part(&self.topology, site, parent.as_ref(), &name).map(|area| area.id.clone());
             let id = match known {
                 Some(id) => id,
@@ -180,7 +190,7 @@ impl Working<'_> {
             };
             parent = Some(id);
         }
-        Ok(parent.unwrap_or_else(AreaId::random))
+        Ok(Ok(parent.unwrap_or_else(AreaId::random)))
     }
 }
 

@@ -51,20 +51,24 @@ impl Working<'_> {
         Ok(if troubles.is_empty() { Ok(()) } else { Err(AssetProblem::Wrong(troubles)) })
     }
 
-    /// Adds an asset with these fields.
-    pub(crate) fn add(&mut self, scope: &Scope, fields: Map<String, Value>) -> Outcome<AssetRow> {
-        let asset = match apply(&Asset::default(), fields) {
-            Ok(asset) => asset,
-            Err(problem) => return Ok(Err(problem)),
-        };
+    fn check_new(&self, scope: &Scope, id: &AssetId, asset: &Asset) -> Outcome<()> {
         if !scope.covers(&asset.site) {
             return Ok(Err(AssetProblem::one("site", "没有这个站点", "there is no such site".to_owned())));
         }
         if self.topology.asset_count() >= MOST_ASSETS {
             return Ok(Err(AssetProblem::Conflict(format!("there are {MOST_ASSETS} assets already"))));
         }
+        self.check(id, asset)
+    }
+
+    /// Adds an asset with these fields.
+    pub(crate) fn add(&mut self, scope: &Scope, fields: Map<String, Value>) -> Outcome<AssetRow> {
+        let asset = match apply(&Asset::default(), fields) {
+            Ok(asset) => asset,
+            Err(problem) => return Ok(Err(problem)),
+        };
         let id = AssetId::random();
-        if let Err(problem) = self.check(&id, &asset)? {
+        if let Err(problem) = self.check_new(scope, &id, &asset)? {
             return Ok(Err(problem));
         }
         self.put_asset(&id, asset, None)?;
@@ -146,16 +150,25 @@ impl Working<'_> {
             let fields = Map::from_iter([("device".to_owned(), Value::String(device.to_string()))]);
             return self.change(scope, id, None, fields);
         }
-        if !agent_area.trim().is_empty() {
-            asset.area = Some(self.ensure_area(&asset.site, &agent_area)?);
-        }
         if asset.class.parse::<kouan_protocol::DeviceKey>().is_err() {
             asset.class = "unknown".to_owned();
         }
         asset.name = asset.name.chars().take(100).collect();
         // Another agent of the site may call another device the same.
         asset.key = asset.key.filter(|key| self.topology.with_key(&asset.site, key).is_none());
-        self.add(scope, asset.to_fields())
+        let id = AssetId::random();
+        // Areas are made last, so that a refusal leaves none behind.
+        if let Err(problem) = self.check_new(scope, &id, &asset)? {
+            return Ok(Err(problem));
+        }
+        if !agent_area.trim().is_empty() {
+            match self.ensure_area(&asset.site, &agent_area)? {
+                Ok(area) => asset.area = Some(area),
+                Err(problem) => return Ok(Err(problem)),
+            }
+        }
+        self.put_asset(&id, asset, None)?;
+        self.row(scope, &id)
     }
 
     /// Takes the device from its asset.

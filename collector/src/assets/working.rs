@@ -86,14 +86,30 @@ impl<'t> Working<'t> {
                 })
                 .during("take an asset off a plan")?;
         }
-        if let Some(device) = before.and_then(|before| before.device).filter(|old| Some(old) != asset.device.as_ref()) {
-            self.placed.insert(DeviceId::new(&device), None);
+        let old = before.and_then(|before| before.device).filter(|old| Some(old) != asset.device.as_ref());
+        // Within an import another asset may have it already.
+        let old = old.as_deref().map(DeviceId::new).filter(|device| self.topology.asset_of(device) == Some(id));
+        if let Some(device) = old {
+            self.placed.insert(device, None);
         }
         if let Some(device) = &asset.device {
             let area = asset.area.as_ref().map(|area| self.topology.area_text(area));
             self.placed.insert(DeviceId::new(device), area);
         }
         self.topology.put_asset(id.clone(), asset);
+        Ok(())
+    }
+
+    /// Takes the devices from assets that will have others, so that assets can exchange them.
+    pub(super) fn free_devices(&self, assets: &[(AssetId, Asset, Option<String>)]) -> Result<(), StoreError> {
+        let operation = "free the devices of assets";
+        let mut statement =
+            self.transaction.prepare_cached("UPDATE assets SET device = NULL WHERE id = ?1").during(operation)?;
+        for (id, asset, _) in assets {
+            if self.topology.asset(id).is_some_and(|before| before.device != asset.device) {
+                statement.execute([id.as_str()]).during(operation)?;
+            }
+        }
         Ok(())
     }
 

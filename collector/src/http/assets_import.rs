@@ -77,6 +77,10 @@ pub(super) async fn apply(
         ImportProblem::Changed => Problem::conflict(problem.to_string()),
     };
     let plan = shared.imports.take(&caller.id, shared.clock.boot_time(), &token).map_err(refused)?;
+    // Sites may have been taken from the caller since the preview.
+    if !plan.is_within(&caller.sites) {
+        return Err(refused(ImportProblem::None));
+    }
     change(&shared, &caller, move |working, _| working.import(plan)).await?.map_err(refused)?;
     Ok((StatusCode::OK, Json(Imported { applied: true })))
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::assets::{ask, made};
+use crate::assets::{ask, made, with_devices};
 use crate::running::Running;
 
 const FLEET: &str = include_str!("../../../load/data/fleet.csv");
@@ -268,6 +268,155 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as file:
     let long =
         collector.http.post(path).bearer_auth(&collector.key).body(vec![b'x'; (32 << 20) + 1]).send().await.unwrap();
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_workbook_of_shared_strings_takes_no_more_memory_than_it_may() {
+    let collector = Running::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book.xlsx");
+    let script = "import sys, zipfile
+declared, encoding, length = sys.argv[2], sys.argv[3], int(sys.argv[4])
+space = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main'
+docs = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships'
+package = 'http://schemas.openxmlformats.org/package/2006/relationships'
+with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as file:
+    file.writestr('_rels/.rels', f'<Relationships xmlns=\"{package}\"><Relationship Id=\"r1\" '
+        f'Type=\"{docs}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>')
+    file.writestr('xl/workbook.xml', f'<workbook xmlns=\"{space}\" xmlns:r=\"{docs}\"><sheets>'
+        '<sheet name=\"a\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>')
+    file.writestr('xl/_rels/workbook.xml.rels', f'<Relationships xmlns=\"{package}\">'
+        f'<Relationship Id=\"r1\" Type=\"{docs}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>')
+    strings = ['名称', '类别', '备注', '甲', 'switch', 'x' * length]
+    file.writestr('xl/SharedStrings.xml' if encoding == 'utf-8' else 'xl/sharedStrings.xml', (
+        f'<sst xmlns=\"{space}\" uniqueCount=\"{declared}\">' +
+        ''.join(f'<si><t>{text}</t></si>' for text in strings) + '</sst>').encode(encoding))
+    cell = lambda at, index: f'<c r=\"{at}\" t=\"s\"><v>{index}</v></c>'
+    file.writestr('xl/worksheets/sheet1.xml', f'<worksheet xmlns=\"{space}\"><sheetData><row r=\"1\">' +
+        cell('A1', 0) + cell('B1', 1) + cell('C1', 2) + '</row><row r=\"2\">' +
+        cell('A2', 3) + cell('B2', 4) + cell('C2', 5) + '</row></sheetData></worksheet>')";
+    let preview = async |declared: &str, encoding: &str, length: &str| {
+        let arguments = [declared, encoding, length].map(std::path::Path::new);
+        python(script, &[&book, arguments[0], arguments[1], arguments[2]]);
+        upload(&collector, "format=xlsx&site=hall", std::fs::read(&book).unwrap()).await
+    };
+    let good = preview("6", "utf-8", "9").await;
+    assert_eq!((&good["creates"], &good["error_count"]), (&json!(1), &json!(0)), "{good}");
+    for encoding in ["utf-8", "utf-16"] {
+        let refused = preview("1000000000000", encoding, "9").await;
+        assert!(refused["errors"][0]["text"]["en"].as_str().unwrap().contains("shared strings"), "{refused}");
+    }
+    let refused = preview("6", "utf-8", "20000").await;
+    assert_eq!(refused["errors"][0]["text"]["en"], "row 2 has a cell that is too long", "{refused}");
+}
+
+#[tokio::test]
+async fn what_a_file_would_become_is_bounded_as_well() {
+    let collector = Running::start().await;
+    let text = format!("名称,类别,数量,备注\n甲,交换机,10000,{}\n", "x".repeat(8000));
+    let preview = upload(&collector, "format=csv&site=hall", text).await;
+    assert_eq!((&preview["error_count"], &preview["creates"]), (&json!(1), &json!(0)));
+    assert_eq!(preview["errors"][0]["column"], "quantity", "{preview}");
+    // Only those in a circle are told of it, not what hangs on one.
+    let circle = "名称,类别,上级设备\n甲,交换机,乙\n乙,交换机,甲\n丙,交换机,甲\n丁,交换机,丙\n";
+    let preview = upload(&collector, "format=csv&site=hall", circle).await;
+    assert_eq!(preview["error_count"], json!(2), "{preview}");
+    let mut chain = "名称,类别,上级设备\n交换机0,交换机,\n".to_owned();
+    for at in 1..70 {
+        chain.push_str(&format!("交换机{at},交换机,交换机{}\n", at - 1));
+    }
+    let preview = upload(&collector, "format=csv&site=hall", chain).await;
+    assert_eq!(preview["error_count"], json!(5), "64 above one are as many as are followed: {preview}");
+}
+
+#[tokio::test]
+async fn keys_and_devices_may_go_round_within_a_file() {
+    let collector = with_devices().await;
+    let mut assets = Vec::new();
+    for (device, area) in [("ups-1", "东"), ("gate-1", "西")] {
+        let device = collector.device(device).await;
+        let area = made(&collector, "/areas", json!({ "site": "hall", "name": area })).await;
+        let path = format!("/devices/{device}/asset");
+        let (status, asset) = ask(&collector, Method::POST, &path, Some(json!({}))).await;
+        assert_eq!(status, StatusCode::OK, "{asset}");
+        let asset = asset["id"].as_str().unwrap().to_owned();
+        let set = json!({ "area": area["id"], "key": format!("k{}", assets.len() + 1) });
+        let (status, body) = ask(&collector, Method::PATCH, &format!("/assets/{asset}"), Some(set)).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        assets.push((asset, device));
+    }
+    let [(first, ups), (second, gate)] = assets.try_into().unwrap();
+    let file = String::from_utf8(bytes(&collector, "/assets/export?format=csv").await).unwrap();
+    // One asset alone cannot take what another has.
+    let others: Vec<&str> = file.lines().filter(|line| !line.contains(&second)).collect();
+    let alone = others.join("\n").replace(&ups, &gate).replace(",k1,", ",k2,");
+    let preview = upload(&collector, "format=csv", alone).await;
+    let columns: Vec<_> = preview["errors"].as_array().unwrap().iter().map(|error| error["column"].clone()).collect();
+    assert_eq!(columns, ["key", "device"], "{preview}");
+
+    let file = file.replace(",k2,", ",k3,").replace(",k1,", ",k2,");
+    let file = file.replace(&ups, "SWAP").replace(&gate, &ups).replace("SWAP", &gate);
+    let preview = upload(&collector, "format=csv", file).await;
+    assert_eq!((&preview["updates"], &preview["error_count"]), (&json!(2), &json!(0)), "{preview}");
+    assert_eq!(apply(&collector, &preview).await, StatusCode::OK);
+    let is_right = async |collector: &Running| {
+        for (device, asset, area) in [(&ups, &second, "西"), (&gate, &first, "东")] {
+            let shown = collector.get(&format!("/api/v1/devices/{device}")).await;
+            assert_eq!((&shown["asset"], &shown["area"]), (&json!(asset), &json!(area)), "{shown}");
+        }
+        for (key, asset) in [("k2", &first), ("k3", &second)] {
+            let text = format!("名称,类别,标识,责任人\n甲,交换机,{key},李\n");
+            let preview = upload(collector, "format=csv&site=hall", text).await;
+            assert_eq!(preview["preview"][0]["key"], json!(asset), "{preview}");
+        }
+        let free = upload(collector, "format=csv&site=hall", "名称,类别,标识\n甲,交换机,k1\n").await;
+        assert_eq!(free["creates"], json!(1), "{free}");
+    };
+    is_right(&collector).await;
+    is_right(&collector.restart().await).await;
+}
+
+#[tokio::test]
+async fn a_preview_of_sites_that_were_taken_away_is_none_any_more() {
+    let collector = Running::start().await;
+    let grants = |sites: &[&str]| json!([{ "role": "engineer", "sites": sites }]);
+    let body = json!({ "name": "mei", "grants": grants(&["hall", "port"]) });
+    let (status, user) = collector.post("/api/v1/users", body).await;
+    assert_eq!(status, StatusCode::CREATED, "{user}");
+    let send = async |method: Method, path: &str, session: &(String, String), body: Vec<u8>| {
+        let request = collector.http.request(method, format!("{}/api/v1{path}", collector.base)).body(body);
+        let request = request.header("content-type", "application/json").header("cookie", &session.0);
+        request.header("x-kouan-page-token", &session.1).send().await.unwrap()
+    };
+    let sign_in = async |password: &str| {
+        let body = json!({ "name": "mei", "password": password }).to_string().into_bytes();
+        let answer = send(Method::POST, "/session", &(String::new(), String::new()), body).await;
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let body: Value = answer.json().await.unwrap();
+        (cookie, body["page_token"].as_str().unwrap().to_owned())
+    };
+    let first = user["password"].as_str().unwrap();
+    let session = sign_in(first).await;
+    let password = json!({ "current": first, "new": "a long enough secret" }).to_string().into_bytes();
+    let changed = send(Method::PUT, "/session/password", &session, password).await;
+    assert_eq!(changed.status(), StatusCode::NO_CONTENT);
+    let mut tokens = Vec::new();
+    for site in ["hall", "port"] {
+        let path = format!("/assets/import?format=csv&site={site}");
+        let answer = send(Method::POST, &path, &session, "名称,类别\n甲,交换机\n".into()).await;
+        let preview: Value = answer.json().await.unwrap();
+        tokens.push(preview["token"].as_str().unwrap_or_else(|| panic!("{preview}")).to_owned());
+    }
+    let path = format!("/users/{}", user["user"]["id"].as_str().unwrap());
+    let (status, body) = ask(&collector, Method::PATCH, &path, Some(json!({ "grants": grants(&["hall"]) }))).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let session = sign_in("a long enough secret").await;
+    let apply =
+        async |token: &str| send(Method::POST, &format!("/assets/import/{token}"), &session, Vec::new()).await.status();
+    assert_eq!(apply(&tokens[1]).await, StatusCode::NOT_FOUND);
+    assert_eq!(apply(&tokens[0]).await, StatusCode::OK);
+    let sites: Vec<Value> = all(&collector).await.iter().map(|asset| asset["site"].clone()).collect();
+    assert_eq!(sites, ["hall"]);
 }
 
 /// Reads codes out of a page of labels with ZXing, which knows nothing of how they were drawn.

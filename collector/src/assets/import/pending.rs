@@ -11,6 +11,7 @@ use super::super::sites;
 use super::super::working::Working;
 use super::plan::{Plan, PlannedImport, Preview};
 use crate::audit::Deed;
+use crate::auth::Scope;
 use crate::store::StoreError;
 
 /// How long a preview can be applied.
@@ -98,6 +99,17 @@ impl Imports {
     }
 }
 
+impl PlannedImport {
+    /// Whether all of it is at sites of the scope.
+    #[must_use]
+    pub fn is_within(&self, scope: &Scope) -> bool {
+        let Plan { sites, areas, assets, .. } = &self.0;
+        let areas = areas.iter().map(|area| &area.site);
+        let assets = assets.iter().map(|(_, asset, _)| &asset.site);
+        sites.iter().chain(areas).chain(assets).all(|site| scope.covers(site))
+    }
+}
+
 impl Working<'_> {
     /// Does what was previewed, all of it or nothing.
     pub(crate) fn import(&mut self, planned: PlannedImport) -> Result<Result<(), ImportProblem>, StoreError> {
@@ -113,6 +125,7 @@ impl Working<'_> {
         for area in plan.areas {
             self.put_area(area)?;
         }
+        self.free_devices(&plan.assets)?;
         for (id, asset, import_key) in plan.assets {
             self.put_asset(&id, asset, import_key.as_deref())?;
         }

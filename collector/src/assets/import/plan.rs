@@ -102,6 +102,8 @@ struct Planning<'p> {
     sites: BTreeSet<String>,
     known_sites: HashMap<String, bool>,
     area_ids: HashMap<(String, String), AreaId>,
+    /// How many areas each site will have.
+    area_counts: HashMap<String, usize>,
     areas: Vec<Area>,
     /// Assets that the file speaks of, with the row and how they will be known.
     assets: Vec<(usize, AssetId, Asset, Option<String>)>,
@@ -140,26 +142,34 @@ impl Planning<'_> {
         Ok(None)
     }
 
-    fn area(&mut self, site: &str, path: &str) -> Option<AreaId> {
+    fn area(&mut self, site: &str, path: &str) -> Result<Option<AreaId>, Trouble> {
         if path.is_empty() {
-            return None;
+            return Ok(None);
         }
         let place = (site.to_owned(), path.to_owned());
         if let Some(id) = self.area_ids.get(&place) {
-            return Some(id.clone());
+            return Ok(Some(id.clone()));
         }
+        let count = self.area_counts.entry(site.to_owned()).or_default();
         let mut parent: Option<AreaId> = None;
         for name in path_names(path) {
             let known = areas::find_part(&self.after, site, parent.as_ref(), &name).map(|area| area.id.clone());
-            parent = Some(known.unwrap_or_else(|| {
-                let area = Area { id: AreaId::random(), site: site.to_owned(), parent: parent.clone(), name, order: 0 };
-                self.after.put_area(area.clone());
-                self.areas.push(area.clone());
-                area.id
-            }));
+            if known.is_some() {
+                parent = known;
+                continue;
+            }
+            if *count >= areas::MOST {
+                let en = format!("the site would have more than {} areas", areas::MOST);
+                return Err(Trouble::new("area", format!("该站点的区域将超过 {} 个", areas::MOST), en));
+            }
+            *count += 1;
+            let area = Area { id: AreaId::random(), site: site.to_owned(), parent, name, order: 0 };
+            parent = Some(area.id.clone());
+            self.after.put_area(area.clone());
+            self.areas.push(area);
         }
-        self.area_ids.insert(place, parent.clone()?);
-        parent
+        self.area_ids.extend(parent.clone().map(|id| (place, id)));
+        Ok(parent)
     }
 
     /// The asset that a row speaks of, and how it will be known.
@@ -216,7 +226,13 @@ impl Planning<'_> {
             asset.name = format!("{} {ordinal:0width$}", asset.name);
         }
         if entry.says_area {
-            asset.area = self.area(&entry.site, &entry.area);
+            asset.area = match self.area(&entry.site, &entry.area) {
+                Ok(area) => area,
+                Err(trouble) => {
+                    self.wrong(number, trouble);
+                    return Ok(());
+                }
+            };
         }
         let id = known.unwrap_or_else(AssetId::random);
         if let Some(other) = self.touched.insert(id.clone(), number) {
@@ -282,6 +298,23 @@ impl Planning<'_> {
         }
     }
 
+    /// What an asset has that one of which the file does not speak has too.
+    fn taken(&self, id: &AssetId, asset: &Asset) -> Vec<Trouble> {
+        let is_outside = |other: &&AssetId| *other != id && !self.touched.contains_key(*other);
+        let mut troubles = Vec::new();
+        let key = asset.key.as_deref();
+        if let Some(other) = key.and_then(|key| self.before.with_key(&asset.site, key)).filter(is_outside) {
+            let en = format!("asset {other} of the site has the key already");
+            troubles.push(Trouble::new("key", format!("该站点的资产 {other} 已使用此标识"), en));
+        }
+        let device = asset.device.as_deref().map(DeviceId::new);
+        if let Some(other) = device.and_then(|device| self.before.asset_of(&device)).filter(is_outside) {
+            let en = format!("the device belongs to asset {other} already");
+            troubles.push(Trouble::new("device", format!("该设备已属于资产 {other}"), en));
+        }
+        troubles
+    }
+
     /// Checks everything beside everything, and leaves out what stays as it is.
     fn finish(mut self) -> (Preview, Plan) {
         let mut changes = Vec::new();
@@ -290,6 +323,7 @@ impl Planning<'_> {
         for (number, id, asset, import_key) in std::mem::take(&mut self.assets) {
             let mut troubles = check::by_itself(&asset);
             troubles.extend(check::beside_others(&self.after, &site_of, &id, &asset));
+            troubles.extend(self.taken(&id, &asset));
             troubles.into_iter().for_each(|trouble| self.wrong(number, trouble));
             let before = self.before.asset(&id);
             let what = if before.is_some() { "update" } else { "create" };
@@ -348,6 +382,7 @@ pub fn plan_import(
         sites: BTreeSet::new(),
         known_sites: HashMap::new(),
         area_ids: HashMap::new(),
+        area_counts: area_counts(before),
         areas: Vec::new(),
         assets: Vec::new(),
         touched: HashMap::new(),
@@ -382,9 +417,15 @@ pub fn plan_import(
         *totals.entry((entry.site.clone(), place(entry))).or_default() += entry.quantity;
     }
     let total: usize = totals.values().sum();
+    let expanded =
+        entries.iter().fold(0usize, |sum, entry| sum.saturating_add(entry.quantity.saturating_mul(entry.bytes())));
     if total > MOST_ASSETS {
         let en = format!("there are more than {MOST_ASSETS} assets in the file");
         planning.wrong(0, Trouble::new("quantity", format!("文件中的资产超过 {MOST_ASSETS}"), en));
+        entries.clear();
+    } else if expanded > sheet::ALL_CELLS_BYTES {
+        let en = "with its quantities the file is too long";
+        planning.wrong(0, Trouble::new("quantity", "按数量展开后内容过多", en));
         entries.clear();
     }
     let (mut counted, mut named) = (HashMap::new(), Vec::new());
@@ -409,6 +450,12 @@ pub fn plan_import(
 /// What a preview stands for, to be kept until somebody applies it.
 #[derive(Debug)]
 pub struct PlannedImport(pub(super) Plan);
+
+fn area_counts(topology: &Topology) -> HashMap<String, usize> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    topology.areas().for_each(|area| *counts.entry(area.site.clone()).or_default() += 1);
+    counts
+}
 
 fn by_serial(topology: &Topology) -> HashMap<(String, String), Option<AssetId>> {
     let mut found: HashMap<(String, String), Option<AssetId>> = HashMap::new();

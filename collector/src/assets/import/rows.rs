@@ -33,6 +33,13 @@ impl Entry {
         self.cells.iter().find(|(known, _)| *known == column).map_or("", |(_, cell)| cell.trim())
     }
 
+    /// How much of the file it is; with a quantity, so much for each.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = self.cells.iter().map(|(_, cell)| cell.len()).sum::<usize>();
+        let links = [&self.parent, &self.neighbours].into_iter().flatten().map(String::len).sum::<usize>();
+        cells + links + self.site.len() + self.area.len()
+    }
+
     /// What the cells say, over what is known.
     pub(super) fn over(&self, mut asset: Asset) -> Result<Asset, Vec<Trouble>> {
         let mut troubles = Vec::new();
