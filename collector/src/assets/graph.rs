@@ -29,6 +29,8 @@ pub struct Node {
     pub area: String,
     /// The device's health; `null` without a device, `unknown` if nothing was said yet.
     pub health: Option<&'static str>,
+    /// Whether that is so now; `false` while its agent is silent, `null` without a device.
+    pub current: Option<bool>,
     /// How many alarms stand on the device.
     pub alarms: u64,
 }
@@ -60,13 +62,14 @@ pub struct Graph {
 /// Most nodes of one graph.
 const NODES: usize = 20_000;
 
-/// The graph of a site, or of all sites of the scope.
+/// The graph of a site, or of all sites of the scope. `is_current` says whether a device's agent is heard.
 #[must_use]
 pub fn graph(
     topology: &Topology,
     fleet: &Fleet,
     (scope, site): (&Scope, Option<&str>),
     alarms: impl Fn(&DeviceId) -> u64,
+    is_current: impl Fn(&Device) -> bool,
 ) -> Graph {
     let covered = |at: &str| scope.covers(at) && site.is_none_or(|site| site == at);
     let mut graph = Graph::default();
@@ -87,6 +90,7 @@ pub fn graph(
             class: asset.class.clone(),
             area: asset.area.as_ref().map(|area| topology.area_text(area)).unwrap_or_default(),
             health: device.map(level),
+            current: device.map(&is_current),
             alarms: device_id.as_ref().map_or(0, &alarms),
         });
         edges.extend(asset.parent.as_ref().map(|parent| edge(parent.to_string(), id.to_string(), "parent")));
@@ -109,6 +113,7 @@ pub fn graph(
                 class: device.spec.class.clone(),
                 area: device.area().to_owned(),
                 health: Some(level(device)),
+                current: Some(is_current(device)),
                 alarms: alarms(&device.id),
             });
         }
@@ -132,6 +137,7 @@ pub fn graph(
             class: "line".to_owned(),
             area: String::new(),
             health: None,
+            current: None,
             alarms: 0,
         });
     }

@@ -19,6 +19,9 @@ use crate::state::Device;
 const WORST_FIRST: [&str; 7] =
     ["unreachable", "reachable", "answering", "unknown", "maintenance", "working", "disabled"];
 
+/// How devices of a silent agent are counted.
+const NOT_CURRENT: &str = "not_current";
+
 /// A site.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SiteView {
@@ -28,20 +31,32 @@ pub(super) struct SiteView {
     devices: usize,
     /// How many assets it has.
     assets: usize,
-    /// How many devices have each level of health, as far as it was told.
+    /// How many devices have each level of health, as far as it was told. Those whose agent is silent are counted as
+    /// `not_current` instead: how they are now is not known.
     #[schema(value_type = Object)]
     by_health: BTreeMap<&'static str, usize>,
-    /// The worst level of them; `null` without devices.
+    /// The worst level of them, with `not_current` as `unknown`; `null` without devices.
     worst: Option<&'static str>,
 }
 
+fn is_current(shared: &Shared, device: &Device) -> bool {
+    shared.sessions.is_connected(&device.agent, shared.clock.boot_time())
+}
+
 fn view(shared: &Shared, row: SiteRow) -> SiteView {
-    let level = |device: &Device| device.health.as_ref().map_or("unknown", |health| health.level.as_str());
+    let level = |device: &Device| match device.health.as_ref().map_or("unknown", |health| health.level.as_str()) {
+        // What people said of it, or that nothing was said, does not grow old.
+        level @ ("unknown" | "maintenance" | "disabled") => level,
+        _ if !is_current(shared, device) => NOT_CURRENT,
+        level => level,
+    };
     let mut by_health: BTreeMap<&'static str, usize> = BTreeMap::new();
     for device in shared.fleet().devices().filter(|device| device.site == row.id) {
         *by_health.entry(level(device)).or_default() += 1;
     }
-    let worst = WORST_FIRST.into_iter().find(|level| by_health.contains_key(level));
+    let has =
+        |level: &&str| by_health.contains_key(level) || *level == "unknown" && by_health.contains_key(NOT_CURRENT);
+    let worst = WORST_FIRST.into_iter().find(has);
     let topology = shared.topology.now();
     SiteView {
         devices: by_health.values().sum(),
@@ -142,7 +157,8 @@ pub(super) async fn topology(
     let counts = shared.state_readers.read(alarms::count_by_device).await?;
     let topology = shared.topology.now();
     let alarms = |device: &crate::state::DeviceId| counts.get(device.as_str()).copied().unwrap_or_default();
-    Ok(Json(assets::graph(&topology, &shared.fleet(), (&caller.sites, site.as_deref()), alarms)))
+    let is_current = |device: &Device| is_current(&shared, device);
+    Ok(Json(assets::graph(&topology, &shared.fleet(), (&caller.sites, site.as_deref()), alarms, is_current)))
 }
 
 /// Where the code on an asset's label leads: the asset's page in the console, which asks who is there.

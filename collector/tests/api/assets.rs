@@ -1,9 +1,11 @@
 //! Assets, areas, plans, sites: entered, changed, removed, hung on one another.
 
+use kouan_protocol::{HealthLevel, Lane};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::running::Running;
+use crate::scripted_agent::health;
 
 /// Asks with the key of all rights.
 pub(crate) async fn ask(collector: &Running, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
@@ -33,7 +35,7 @@ async fn asset(collector: &Running, name: &str, class: &str, more: Value) -> Str
 }
 
 /// A collector with an agent whose devices are known.
-async fn with_devices() -> Running {
+pub(crate) async fn with_devices() -> Running {
     let collector = Running::start().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
     agent.hello().await;
@@ -66,6 +68,11 @@ async fn an_asset_is_entered_changed_and_removed_and_its_history_tells() {
         (json!({ "name": " " }), "name"),
         (json!({ "class": "Switch!" }), "class"),
         (json!({ "installed": "2026-02-30" }), "installed"),
+        (json!({ "installed": "1899-12-31" }), "installed"),
+        (
+            json!({ "documents": vec![json!({ "name": "x", "url": format!("http://x/{:900}", "").replace(' ', "x") }); 20] }),
+            "documents",
+        ),
         (json!({ "documents": [{ "name": "x", "url": "javascript:alert(1)" }] }), "documents"),
         (json!({ "rack_unit": 60, "height_units": 2 }), "rack_unit"),
         (json!({ "address": "modbus tcp" }), "address"),
@@ -187,6 +194,28 @@ async fn a_device_becomes_an_asset_stands_in_its_area_and_hangs_on_its_parent() 
     assert_eq!(ask(&collector, Method::DELETE, &format!("/devices/{gate}/asset"), None).await.0, StatusCode::OK);
     let device = collector.get(&format!("/api/v1/devices/{gate}")).await;
     assert_eq!((&device["area"], &device["asset"]), (&json!("lane 1"), &Value::Null), "its agent's word counts again");
+}
+
+#[tokio::test]
+async fn how_devices_of_a_silent_agent_were_is_not_how_they_are() {
+    let collector = Running::start().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let working = agent.batch(Lane::Urgent, vec![health(HealthLevel::Working)]);
+    agent.upload(vec![working]).await;
+    let ups = collector.device("ups-1").await;
+    let shown = async || {
+        let graph = collector.get("/api/v1/topology?site=hall").await;
+        let node = graph["nodes"].as_array().unwrap().iter().find(|node| node["id"] == json!(ups)).unwrap().clone();
+        let sites = collector.items("/api/v1/sites").await;
+        (node["current"].clone(), sites[0]["by_health"].clone(), sites[0]["worst"].clone())
+    };
+    let (current, by_health, _) = shown().await;
+    assert_eq!((&current, &by_health["working"], &by_health["not_current"]), (&json!(true), &json!(1), &Value::Null));
+    collector.clock.advance_ms(61_000);
+    let (current, by_health, worst) = shown().await;
+    assert_eq!((&current, &by_health["working"], &by_health["not_current"]), (&json!(false), &Value::Null, &json!(1)));
+    assert_eq!(worst, "unknown");
 }
 
 #[tokio::test]
