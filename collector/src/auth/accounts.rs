@@ -159,7 +159,8 @@ pub fn renew_agent_token(
     Ok(if renewed { Ok(token) } else { Err(AccountProblem::NoAgent(agent.clone())) })
 }
 
-/// Takes an agent's token back. What it stored stays, its alarms are cleared; it is refused until it gets another token.
+/// Takes an agent's token back. What it stored stays, what it raised is cleared; it is refused until it gets another
+/// token.
 ///
 /// # Errors
 /// When it cannot be written; the inner error when there is no such agent.

@@ -242,6 +242,65 @@ async fn a_rule_is_written_tried_judged_and_removed() {
 }
 
 #[tokio::test]
+async fn rules_of_other_sites_are_not_seen_and_shipped_ones_come_back_for_all() {
+    let collector = Running::start_with_rules().await;
+    collector.enrol("hall-1", "hall").await;
+    collector.enrol("pier-1", "pier").await;
+    let hall = collector.key("hall", &["read", "configure"], Some(&["hall"])).await;
+    let at = |site: &str, text: &str| text.replace("[match]", &format!("[match]\nsites = [\"{site}\"]"));
+    let own = RULE.replace("voltage-low", "voltage-own");
+    assert_eq!(collector.post("/api/v1/alarm-rules", json!({ "toml": at("pier", &own) })).await.0, StatusCode::CREATED);
+    assert_eq!(collector.post("/api/v1/alarm-rules", json!({ "toml": own })).await.0, StatusCode::CONFLICT);
+    let ask = async |method: Method, id: &str, key: &str, body: Option<Value>| {
+        collector.request(method, &format!("/api/v1/alarm-rules/{id}"), Some(key), body).await.0
+    };
+    let mine = Some(json!({ "toml": at("hall", &own) }));
+    assert_eq!(ask(Method::GET, "voltage-own", &collector.key, None).await, StatusCode::OK);
+    assert_eq!(ask(Method::GET, "voltage-own", &hall, None).await, StatusCode::NOT_FOUND);
+    assert_eq!(ask(Method::PUT, "voltage-own", &hall, mine).await, StatusCode::NOT_FOUND);
+    assert_eq!(ask(Method::DELETE, "voltage-own", &hall, None).await, StatusCode::NOT_FOUND);
+    let (_, seen) = collector.request(Method::GET, "/api/v1/alarm-rules", Some(&hall), None).await;
+    let ids: Vec<&str> = seen["items"].as_array().unwrap().iter().filter_map(|rule| rule["id"].as_str()).collect();
+    assert!(ids.contains(&"voltage-low") && !ids.contains(&"voltage-own"), "{ids:?}");
+
+    let narrowed = Some(json!({ "toml": at("hall", RULE), "revision": 0 }));
+    assert_eq!(ask(Method::PUT, "voltage-low", &collector.key, narrowed.clone()).await, StatusCode::OK);
+    assert_eq!(ask(Method::PUT, "voltage-low", &collector.key, narrowed).await, StatusCode::CONFLICT, "read before");
+    let off = Some(json!({ "enabled": false }));
+    assert_eq!(ask(Method::PUT, "voltage-low/enabled", &hall, off).await, StatusCode::OK, "it is theirs now");
+    assert_eq!(ask(Method::DELETE, "voltage-low", &hall, None).await, StatusCode::FORBIDDEN, "it would be everybody's");
+    assert_eq!(ask(Method::DELETE, "voltage-low", &collector.key, None).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn what_an_agent_said_ends_when_it_is_taken_back() {
+    let (collector, mut agent) = started().await;
+    let alarm = raise(&collector, &mut agent, AlarmState::Raised).await;
+    let (status, _) =
+        collector.request(Method::DELETE, "/api/v1/agents/hall-1/token", Some(&collector.key), None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let ended = collector.get(&format!("/api/v1/alarms/{}", alarm["id"].as_str().unwrap())).await;
+    assert_eq!(ended["state"], "cleared", "{ended}");
+    let log = collector.items("/api/v1/alarms/log").await;
+    assert!(log.iter().any(|entry| entry["text"] == "the agent was taken back"), "{log:?}");
+}
+
+#[tokio::test]
+async fn an_alarm_that_is_raised_again_while_somebody_works_there_is_marked() {
+    let (collector, mut agent) = started().await;
+    raise(&collector, &mut agent, AlarmState::Raised).await;
+    collector.clock.advance_ms(1_000);
+    raise(&collector, &mut agent, AlarmState::Cleared).await;
+    collector.clock.advance_ms(1_000);
+    let (from, to) = (NOW.to_string(), (NOW + 3_600_000).to_string());
+    let window = json!({ "site": "hall", "from": from, "to": to, "reason": "fuses" });
+    let (status, made) = collector.post("/api/v1/maintenance", window).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let again = raise(&collector, &mut agent, AlarmState::Raised).await;
+    assert_eq!((again["count"].as_i64(), again["maintenance"].as_bool()), (Some(2), Some(true)), "{again}");
+}
+
+#[tokio::test]
 async fn fourteen_hundred_devices_lost_at_once_are_a_handful_of_alarms() {
     let collector = Running::start_with_rules().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
