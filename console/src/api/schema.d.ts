@@ -3037,6 +3037,8 @@ export interface components {
             asset?: string | null;
             /** @description Its class; `line` for a line that several devices share. */
             class: string;
+            /** @description Whether that is so now; `false` while its agent is silent, `null` without a device. */
+            current?: boolean | null;
             /** @description The device. */
             device?: string | null;
             /** @description The device's health; `null` without a device, `unknown` if nothing was said yet. */
@@ -3940,11 +3942,14 @@ export interface components {
             items: (components["schemas"]["SiteRow"] & {
                 /** @description How many assets it has. */
                 assets: number;
-                /** @description How many devices have each level of health, as far as it was told. */
+                /**
+                 * @description How many devices have each level of health, as far as it was told. Those whose agent is silent are counted as
+                 *     `not_current` instead: how they are now is not known.
+                 */
                 by_health: Record<string, never>;
                 /** @description How many devices it has. */
                 devices: number;
-                /** @description The worst level of them; `null` without devices. */
+                /** @description The worst level of them, with `not_current` as `unknown`; `null` without devices. */
                 worst?: string | null;
             })[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
@@ -4536,11 +4541,14 @@ export interface components {
         SiteView: components["schemas"]["SiteRow"] & {
             /** @description How many assets it has. */
             assets: number;
-            /** @description How many devices have each level of health, as far as it was told. */
+            /**
+             * @description How many devices have each level of health, as far as it was told. Those whose agent is silent are counted as
+             *     `not_current` instead: how they are now is not known.
+             */
             by_health: Record<string, never>;
             /** @description How many devices it has. */
             devices: number;
-            /** @description The worst level of them; `null` without devices. */
+            /** @description The worst level of them, with `not_current` as `unknown`; `null` without devices. */
             worst?: string | null;
         };
         /** @description Something that happened to an alarm. */
