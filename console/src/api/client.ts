@@ -30,6 +30,8 @@ interface Options {
 const ROOT = '/api/v1';
 /** A line that hangs must not leave a page waiting for ever. */
 const TIMEOUT_MS = 30_000;
+/** Pictures and tables of megabytes go over the line of a phone. */
+const UPLOAD_TIMEOUT_MS = 5 * 60_000;
 
 let pageToken = '';
 let onSignedOut: () => void = () => {};
@@ -98,7 +100,7 @@ async function send(method: string, path: string, options: Options): Promise<Res
     headers['content-type'] = 'application/json';
   }
   if (method !== 'GET') headers['x-kouan-page-token'] = pageToken;
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(options.body instanceof Blob ? UPLOAD_TIMEOUT_MS : TIMEOUT_MS);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   let response: Response;
   try {

@@ -46,6 +46,26 @@ export function usePagedList<T>(key: QueryKey, path: string, query: Query, limit
   };
 }
 
+/** Pages of a list that are followed to its end; a site has no more. */
+const MOST_PAGES = 50;
+
+/** Every row of a list. */
+export async function everything<T>(
+  path: string,
+  query: Record<string, string | null>,
+  signal?: AbortSignal,
+): Promise<T[]> {
+  const rows: T[] = [];
+  let cursor: string | null = null;
+  for (let at = 0; at < MOST_PAGES; at += 1) {
+    const page: Page<T> = await api.get<Page<T>>(path, { ...query, limit: 500, cursor }, signal);
+    rows.push(...page.items);
+    cursor = page.next ?? null;
+    if (cursor === null) break;
+  }
+  return rows;
+}
+
 export const sitesQuery = queryOptions({
   queryKey: ['sites'],
   queryFn: async () => (await api.get<Page<Site>>('/sites', { limit: 1000 })).items,

@@ -34,9 +34,18 @@ export function useRight(right: Right): boolean {
   return useSession().rights.includes(right);
 }
 
+/** Whether the person ended the session, and not the collector. */
+let hasLeft = false;
+
+/** Whether somebody who sees the sign-in page went there on purpose. */
+export function wentOnPurpose(): boolean {
+  return hasLeft;
+}
+
 export async function signIn(name: string, password: string): Promise<Session> {
   const session = await api.post<Session>('/session', { name, password });
   setPageToken(session.page_token);
+  hasLeft = false;
   return session;
 }
 
@@ -55,6 +64,7 @@ export async function signOut(client: QueryClient): Promise<void> {
   } catch (problem) {
     if (!(problem instanceof Problem && problem.status === 401)) throw problem;
   }
+  hasLeft = true;
   forgetSession(client);
 }
 

@@ -19,7 +19,16 @@ export type HealthLevel =
   | 'disabled'
   | 'unknown';
 export type Severity = 'info' | 'warning' | 'major' | 'critical';
-export type Right = 'read' | 'operate' | 'command' | 'maintain' | 'configure' | 'admin' | 'audit';
+export type Right =
+  | 'metrics'
+  | 'read'
+  | 'operate'
+  | 'command'
+  | 'maintain'
+  | 'evidence'
+  | 'configure'
+  | 'admin'
+  | 'audit';
 
 export interface Health {
   level: HealthLevel;
@@ -96,6 +105,18 @@ export interface Site {
   devices: number;
   by_health?: Partial<Record<HealthLevel, number>>;
   worst?: string | null;
+}
+
+export interface Area {
+  id: string;
+  site: string;
+  parent: string | null;
+  name: string;
+  order: number;
+  /** Whether it has a floor plan. */
+  plan: boolean;
+  /** Names from the top of the tree down to this one. */
+  path: string[];
 }
 
 /** One life of one condition. */

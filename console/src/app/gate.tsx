@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { useStreamState } from '../api/live';
-import { sessionQuery } from '../api/session';
+import { sessionQuery, wentOnPurpose } from '../api/session';
 import { stream } from '../api/stream';
 import { cacheWriter } from '../api/stream-cache';
 import { FirstPassword } from '../pages/sign-in/first-password';
@@ -33,7 +33,7 @@ export function Gate({ children }: { children: React.ReactNode }) {
 
   if (isPending) return null;
   if (error && session === undefined) return <ProblemState error={error} retry={() => void refetch()} />;
-  if (!session) return <SignIn hasEnded={wasIn.current} />;
+  if (!session) return <SignIn hasEnded={wasIn.current && !wentOnPurpose()} />;
   if (session.must_change_password) return <FirstPassword session={session} />;
   if (isConnecting) return null;
   return children;

@@ -122,6 +122,11 @@ export const IconBellOff = strokes(
   'M4 4l16 16',
 );
 export const IconFilter = strokes('IconFilter', 'M4 5h16l-6 8v6l-4-2v-4z');
+export const IconCamera = strokes(
+  'IconCamera',
+  'M4 8h4l2-3h4l2 3h4v11H4z',
+  'M12 16a3 3 0 1 0 0-6 3 3 0 0 0 0 6z',
+);
 export const IconPlay = strokes('IconPlay', 'M7 5l12 7-12 7z');
 export const IconPrint = strokes('IconPrint', 'M7 8V3h10v5', 'M5 8h14v8H5z', 'M8 14h8v7H8z');
 export const IconPin = strokes(

@@ -5,6 +5,7 @@ import { useParams as useRouteParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useRight } from '../../api/session';
+import { Pictures } from '../../evidence/pictures';
 import { currentLanguage } from '../../i18n';
 import { useWords } from '../../i18n/words';
 import { SeverityBadge, ToneBadge } from '../../ui/badges';
@@ -119,6 +120,9 @@ export default function AlarmPage() {
           <AlarmFacts alarm={alarm} />
           {alarm.device && alarm.point && <Around alarm={alarm} />}
           {alarm.hides > 0 && <Hidden alarm={alarm} />}
+          {alarm.device && (
+            <Pictures subject={{ device: alarm.device, site: alarm.site, alarm: alarm.id }} ofAlarm />
+          )}
         </div>
         <div className={classes.column}>
           <Panel title={t('log')}>

@@ -1,12 +1,12 @@
 /** Asks for what an act on alarms needs: an end and a reason, a person, words. */
-import { Button, Chip, Group, Modal, Select, Stack, Text, Textarea } from '@mantine/core';
+import { Chip, Group, Select, Text, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { useSession } from '../../api/session';
+import { FormDialog } from '../../ui/form-dialog';
 import { serverNow } from '../../ui/now';
-import { useProblemText } from '../../ui/states';
 import { timeText } from '../../ui/time';
 import { useZone } from '../../ui/zone';
 import type { ActRequest, Deed } from './types';
@@ -87,15 +87,11 @@ export function ActDialog({ deed, ids, site, run, onClose }: ActDialogProps) {
   const { t } = useTranslation('alarms');
   const me = useSession();
   const zone = useZone(site);
-  const problemText = useProblemText();
   const [text, setText] = useState('');
   const [span, setSpan] = useState<SpanName>('4h');
   const [to, setTo] = useState(me.id);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
   const words = text.trim();
   const needsWords = deed === 'shelve' || deed === 'comment';
-  const isBlocked = needsWords && words === '';
   const request = (): ActRequest => {
     if (deed === 'shelve')
       return { ids, do: deed, until_ms: Math.round(serverNow() + SPANS[span] * HOUR_MS), reason: words };
@@ -103,18 +99,6 @@ export function ActDialog({ deed, ids, site, run, onClose }: ActDialogProps) {
     if (deed === 'close') return { ids, do: deed, ...(words ? { text: words } : {}) };
     if (deed === 'comment') return { ids, do: deed, text: words };
     return { ids, do: deed };
-  };
-  const submit = async () => {
-    if (isBlocked || busy) return;
-    setBusy(true);
-    setProblem(null);
-    try {
-      await run(request());
-      onClose();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
   };
   const label = { shelve: t('ask.reason'), comment: t('ask.text'), close: t('ask.closeReason') }[
     deed as string
@@ -128,52 +112,38 @@ export function ActDialog({ deed, ids, site, run, onClose }: ActDialogProps) {
     acknowledge: t('ask.acknowledgeText'),
   }[deed as string];
   return (
-    <Modal opened onClose={busy ? () => {} : onClose} title={t(`ask.${deed}`, { count: ids.length })}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <Stack gap="sm">
-          {about && (
-            <Text size="sm" c="dimmed">
-              {about}
-            </Text>
-          )}
-          {deed === 'shelve' && <Shelve span={span} onSpan={setSpan} zone={zone} />}
-          {deed === 'assign' && <Assign site={site} to={to} onTo={setTo} />}
-          {label && (
-            <Textarea
-              data-autofocus
-              label={label}
-              placeholder={hint ?? ''}
-              required={needsWords}
-              maxLength={500}
-              autosize
-              minRows={2}
-              value={text}
-              onChange={(event) => setText(event.currentTarget.value)}
-              onKeyDown={(event) => {
-                if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void submit();
-              }}
-            />
-          )}
-          {problem !== null && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {problemText(problem)}
-            </Text>
-          )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose} disabled={busy}>
-              {t('ask.cancel')}
-            </Button>
-            <Button type="submit" loading={busy} disabled={isBlocked}>
-              {t(`act.${deed}`)}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={t(`ask.${deed}`, { count: ids.length })}
+      submit={t(`act.${deed}`)}
+      disabled={needsWords && words === ''}
+      onSubmit={() => run(request())}
+      onClose={onClose}
+    >
+      {about && (
+        <Text size="sm" c="dimmed">
+          {about}
+        </Text>
+      )}
+      {deed === 'shelve' && <Shelve span={span} onSpan={setSpan} zone={zone} />}
+      {deed === 'assign' && <Assign site={site} to={to} onTo={setTo} />}
+      {label && (
+        <Textarea
+          data-autofocus
+          label={label}
+          placeholder={hint ?? ''}
+          required={needsWords}
+          maxLength={500}
+          autosize
+          minRows={2}
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+              event.currentTarget.form?.requestSubmit();
+            }
+          }}
+        />
+      )}
+    </FormDialog>
   );
 }

@@ -4,6 +4,7 @@ import { useDebouncedCallback } from '@mantine/hooks';
 import { type RefObject, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useWords } from '../../i18n/words';
+import { AreaSelect } from '../../ui/area-select';
 import { IconClose, IconFilter, IconSearch } from '../../ui/icons';
 import { usePhone } from '../../ui/phone';
 import { timeText } from '../../ui/time';
@@ -19,7 +20,7 @@ interface FilterBarProps {
 }
 
 /** What can only come with an address, such as that of a device's alarms; it can be taken back here. */
-const FROM_ELSEWHERE = ['device', 'condition', 'rule', 'area', 'from', 'to'] as const;
+const FROM_ELSEWHERE = ['device', 'condition', 'rule', 'from', 'to'] as const;
 
 export function FilterBar({ site, params, onChange, searchRef }: FilterBarProps) {
   const { t } = useTranslation('alarms');
@@ -70,6 +71,15 @@ export function FilterBar({ site, params, onChange, searchRef }: FilterBarProps)
         clearable
         searchable
         onChange={(value) => onChange({ class: value ?? '' })}
+      />
+      <AreaSelect
+        size="xs"
+        w={isPhone ? '100%' : 150}
+        aria-label={t('filter.area')}
+        placeholder={t('filter.anyArea')}
+        site={site}
+        value={params.area}
+        onChange={(area) => onChange({ area })}
       />
       {choice(
         t('filter.acknowledged'),

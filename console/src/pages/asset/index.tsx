@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useParams as useRoute } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath, areasQuery } from '../../api/areas';
 import { api, apiAddress } from '../../api/client';
 import { useSites } from '../../api/lists';
 import { useRight } from '../../api/session';
@@ -11,15 +12,16 @@ import type { AuditRow, Page } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { ConfirmDialog } from '../../ui/confirm';
 import { IconEdit, IconPrint, IconTrash } from '../../ui/icons';
-import { AppLink, useGo } from '../../ui/link';
+import { useGo } from '../../ui/link';
 import { PageBody, PageHeader, Panel } from '../../ui/page';
 import { LoadingState, ProblemState } from '../../ui/states';
 import { TimeText } from '../../ui/time-text';
 import classes from '../assets/assets.module.css';
-import { areasQuery, assetQuery } from '../assets/data';
+import { assetQuery } from '../assets/data';
 import { EndDate } from '../assets/dates';
 import { AssetEditor } from '../assets/editor';
 import type { Asset } from '../assets/types';
+import { Connections } from './connections';
 import { BoundDevice } from './device';
 
 export default function AssetPage() {
@@ -120,7 +122,7 @@ function Details({ asset }: { asset: Asset }) {
   ];
   const pairs: [string, React.ReactNode][] = [
     [t('field.site'), words.name(site?.name, asset.site)],
-    [t('field.area'), area?.path.join(' / ')],
+    [t('field.area'), area && areaPath(area)],
     [t('field.rack'), place.filter(Boolean).join(' · ')],
     [t('field.maker'), asset.maker],
     [t('field.model'), asset.model],
@@ -147,33 +149,6 @@ function Details({ asset }: { asset: Asset }) {
       </dl>
     </Panel>
   );
-}
-
-function Connections({ asset }: { asset: Asset }) {
-  const { t } = useTranslation('assets');
-  if (!asset.parent && asset.neighbours.length === 0) return null;
-  return (
-    <Panel title={t('connections')}>
-      <ul className={classes['list']}>
-        {asset.parent && (
-          <li>
-            {t('field.parent')}：<AssetName id={asset.parent} />
-          </li>
-        )}
-        {asset.neighbours.map((neighbour) => (
-          <li key={`${neighbour.asset} ${neighbour.port}`}>
-            <span className="k-num">{neighbour.port || '?'}</span> ↔{' '}
-            <span className="k-num">{neighbour.their_port || '?'}</span> <AssetName id={neighbour.asset} />
-          </li>
-        ))}
-      </ul>
-    </Panel>
-  );
-}
-
-function AssetName({ id }: { id: string }) {
-  const { data } = useQuery(assetQuery(id));
-  return <AppLink to={`/assets/${id}`}>{data?.name ?? id}</AppLink>;
 }
 
 function Papers({ asset }: { asset: Asset }) {

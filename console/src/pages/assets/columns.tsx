@@ -1,19 +1,21 @@
 /** The columns of the list of assets. */
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath } from '../../api/areas';
 import { useSites } from '../../api/lists';
+import type { Area } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { ToneBadge } from '../../ui/badges';
 import type { Column } from '../../ui/data-table';
 import { EndDate, firstExpiry } from './dates';
-import type { Area, Asset } from './types';
+import type { Asset } from './types';
 
 export function useColumns(areas: readonly Area[]): readonly Column<Asset>[] {
   const { t } = useTranslation('assets');
   const words = useWords();
   const sites = useSites();
   return useMemo(() => {
-    const paths = new Map(areas.map((area) => [area.id, area.path.join(' / ')]));
+    const paths = new Map(areas.map((area) => [area.id, areaPath(area)]));
     const names = new Map(sites.map((site) => [site.id, words.name(site.name, site.id)]));
     return [
       {

@@ -2,35 +2,8 @@
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api } from '../../api/client';
 import { useStreamBatch } from '../../api/live';
-import type { Health, HealthLevel, Page } from '../../api/types';
-import type { Area, Asset, Position, Topology, TopologyNode } from './types';
-
-/** Pages of a list that are followed to its end; a site has no more. */
-const MOST_PAGES = 50;
-
-/** Every row of a list. */
-export async function everything<T>(
-  path: string,
-  query: Record<string, string | null>,
-  signal?: AbortSignal,
-): Promise<T[]> {
-  const rows: T[] = [];
-  let cursor: string | null = null;
-  for (let at = 0; at < MOST_PAGES; at += 1) {
-    const page: Page<T> = await api.get<Page<T>>(path, { ...query, limit: 500, cursor }, signal);
-    rows.push(...page.items);
-    cursor = page.next ?? null;
-    if (cursor === null) break;
-  }
-  return rows;
-}
-
-export const areasQuery = (site: string | null) =>
-  queryOptions({
-    queryKey: ['areas', { site }],
-    queryFn: ({ signal }) => everything<Area>('/areas', { site }, signal),
-    staleTime: 60_000,
-  });
+import type { Health, HealthLevel } from '../../api/types';
+import type { Asset, Position, Topology, TopologyNode } from './types';
 
 export const assetQuery = (id: string) =>
   queryOptions({

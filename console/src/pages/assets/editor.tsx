@@ -1,25 +1,16 @@
 /** The form of an asset, to make one or to change one. */
-import {
-  Button,
-  Drawer,
-  Group,
-  NumberInput,
-  Select,
-  TagsInput,
-  Text,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
+import { Group, NumberInput, Select, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath, areasQuery } from '../../api/areas';
 import { api } from '../../api/client';
 import { useSites } from '../../api/lists';
 import { useSite } from '../../app/site';
 import { useWords } from '../../i18n/words';
-import { useProblemText } from '../../ui/states';
+import { DateField } from '../../ui/date-fields';
+import { FormDialog } from '../../ui/form-dialog';
 import classes from './assets.module.css';
-import { areasQuery } from './data';
 import { documentsText, licencesText, readDocuments, readLicences } from './lines';
 import { AssetPicker, DevicePicker } from './pickers';
 import type { Asset } from './types';
@@ -94,14 +85,11 @@ export function AssetEditor({ asset, onClose, onDone }: EditorProps) {
   const { t } = useTranslation('assets');
   const { t: common } = useTranslation('common');
   const words = useWords();
-  const problemText = useProblemText();
   const client = useQueryClient();
   const sites = useSites();
   const [chosen] = useSite();
   const [before] = useState(() => draftOf(asset, chosen ?? sites[0]?.id ?? ''));
   const [draft, setDraft] = useState(before);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
   const areas = useQuery(areasQuery(draft.site)).data ?? [];
   const set = (change: Partial<Draft>) => setDraft((old) => ({ ...old, ...change }));
   const text = (
@@ -117,12 +105,7 @@ export function AssetEditor({ asset, onClose, onDone }: EditorProps) {
     />
   );
   const date = (name: 'installed' | 'warranty_until') => (
-    <TextInput
-      type="date"
-      label={t(`field.${name}`)}
-      value={draft[name] ?? ''}
-      onChange={(event) => set({ [name]: event.currentTarget.value || null })}
-    />
+    <DateField label={t(`field.${name}`)} value={draft[name]} onChange={(value) => set({ [name]: value })} />
   );
   const units = (name: 'rack_unit' | 'height_units') => (
     <NumberInput
@@ -136,140 +119,111 @@ export function AssetEditor({ asset, onClose, onDone }: EditorProps) {
   );
 
   const save = async () => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const changes = asset
-        ? { ...changesOf(draft, before), revision: asset.revision }
-        : { ...draft, licences: readLicences(draft.licences), documents: readDocuments(draft.documents) };
-      const saved = asset
-        ? await api.patch<Asset>(`/assets/${encodeURIComponent(asset.id)}`, changes)
-        : await api.post<Asset>('/assets', changes);
-      await client.invalidateQueries({ queryKey: ['assets'] });
-      await client.invalidateQueries({ queryKey: ['asset'] });
-      void client.invalidateQueries({ queryKey: ['topology'] });
-      onClose();
-      onDone?.(saved);
-    } catch (error) {
-      setProblem(error);
-    } finally {
-      setBusy(false);
-    }
+    const changes = asset
+      ? { ...changesOf(draft, before), revision: asset.revision }
+      : { ...draft, licences: readLicences(draft.licences), documents: readDocuments(draft.documents) };
+    const saved = asset
+      ? await api.patch<Asset>(`/assets/${encodeURIComponent(asset.id)}`, changes)
+      : await api.post<Asset>('/assets', changes);
+    await client.invalidateQueries({ queryKey: ['assets'] });
+    await client.invalidateQueries({ queryKey: ['asset'] });
+    void client.invalidateQueries({ queryKey: ['topology'] });
+    return saved;
   };
 
   return (
-    <Drawer
-      opened
-      onClose={onClose}
-      position="right"
-      size="lg"
+    <FormDialog
+      drawer
       title={asset ? t('editTitle', { name: asset.name }) : t('new')}
-      closeButtonProps={{ 'aria-label': common('close') }}
+      submit={common('save')}
+      disabled={!draft.name.trim() || !draft.class.trim() || !draft.site}
+      onSubmit={save}
+      onDone={(saved) => {
+        onClose();
+        onDone?.(saved);
+      }}
+      onClose={onClose}
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void save();
-        }}
-      >
-        <div className={classes['form']}>
-          {text('name', true)}
-          {text('class', true)}
-          <Select
-            label={t('field.site')}
-            required
-            disabled={asset !== null}
-            data={sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }))}
-            value={draft.site}
-            onChange={(site) => site && set({ site, area: null, parent: null, device: null })}
-          />
-          <Select
-            label={t('field.area')}
-            data={areas.map((area) => ({ value: area.id, label: area.path.join(' / ') }))}
-            value={draft.area}
-            onChange={(area) => set({ area })}
-            clearable
-            searchable
-          />
-          {text('maker')}
-          {text('model')}
-          {text('serial')}
-          <TextInput
-            label={t('field.key')}
-            maxLength={64}
-            value={draft.key ?? ''}
-            onChange={(event) => set({ key: event.currentTarget.value || null })}
-          />
-          {text('profile')}
-          {text('address')}
-          {text('owner')}
-          {text('rack')}
-          <Group grow>
-            {units('rack_unit')}
-            {units('height_units')}
-          </Group>
-          {date('installed')}
-          {date('warranty_until')}
-          <AssetPicker
-            label={t('field.parent')}
-            site={draft.site}
-            value={draft.parent}
-            except={asset?.id}
-            onChange={(parent) => set({ parent })}
-          />
-          <DevicePicker site={draft.site} value={draft.device} onChange={(device) => set({ device })} />
-          <TagsInput
-            className={classes['whole'] ?? ''}
-            label={t('field.tags')}
-            value={draft.tags}
-            onChange={(tags) => set({ tags })}
-          />
-          <Textarea
-            className={classes['whole'] ?? ''}
-            label={t('field.licences')}
-            description={t('licencesHelp')}
-            autosize
-            minRows={2}
-            value={draft.licences}
-            onChange={(event) => set({ licences: event.currentTarget.value })}
-          />
-          <Textarea
-            className={classes['whole'] ?? ''}
-            label={t('field.documents')}
-            description={t('documentsHelp')}
-            autosize
-            minRows={2}
-            value={draft.documents}
-            onChange={(event) => set({ documents: event.currentTarget.value })}
-          />
-          <Textarea
-            className={classes['whole'] ?? ''}
-            label={t('field.note')}
-            autosize
-            minRows={2}
-            maxLength={2000}
-            value={draft.note}
-            onChange={(event) => set({ note: event.currentTarget.value })}
-          />
-        </div>
-        {problem !== null && (
-          <Text c="var(--k-bad)" size="sm" role="alert" mt="sm">
-            {problemText(problem)}
-          </Text>
-        )}
-        <Group justify="flex-end" gap="xs" mt="md">
-          <Button variant="default" onClick={onClose} disabled={busy}>
-            {common('cancel')}
-          </Button>
-          <Button
-            type="submit"
-            loading={busy}
-            disabled={!draft.name.trim() || !draft.class.trim() || !draft.site}
-          >
-            {common('save')}
-          </Button>
+      <div className={classes['form']}>
+        {text('name', true)}
+        {text('class', true)}
+        <Select
+          label={t('field.site')}
+          required
+          disabled={asset !== null}
+          data={sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }))}
+          value={draft.site}
+          onChange={(site) => site && set({ site, area: null, parent: null, device: null })}
+        />
+        <Select
+          label={t('field.area')}
+          data={areas.map((area) => ({ value: area.id, label: areaPath(area) }))}
+          value={draft.area}
+          onChange={(area) => set({ area })}
+          clearable
+          searchable
+        />
+        {text('maker')}
+        {text('model')}
+        {text('serial')}
+        <TextInput
+          label={t('field.key')}
+          maxLength={64}
+          value={draft.key ?? ''}
+          onChange={(event) => set({ key: event.currentTarget.value || null })}
+        />
+        {text('profile')}
+        {text('address')}
+        {text('owner')}
+        {text('rack')}
+        <Group grow>
+          {units('rack_unit')}
+          {units('height_units')}
         </Group>
-      </form>
-    </Drawer>
+        {date('installed')}
+        {date('warranty_until')}
+        <AssetPicker
+          label={t('field.parent')}
+          site={draft.site}
+          value={draft.parent}
+          except={asset?.id}
+          onChange={(parent) => set({ parent })}
+        />
+        <DevicePicker site={draft.site} value={draft.device} onChange={(device) => set({ device })} />
+        <TagsInput
+          className={classes['whole'] ?? ''}
+          label={t('field.tags')}
+          value={draft.tags}
+          onChange={(tags) => set({ tags })}
+        />
+        <Textarea
+          className={classes['whole'] ?? ''}
+          label={t('field.licences')}
+          description={t('licencesHelp')}
+          autosize
+          minRows={2}
+          value={draft.licences}
+          onChange={(event) => set({ licences: event.currentTarget.value })}
+        />
+        <Textarea
+          className={classes['whole'] ?? ''}
+          label={t('field.documents')}
+          description={t('documentsHelp')}
+          autosize
+          minRows={2}
+          value={draft.documents}
+          onChange={(event) => set({ documents: event.currentTarget.value })}
+        />
+        <Textarea
+          className={classes['whole'] ?? ''}
+          label={t('field.note')}
+          autosize
+          minRows={2}
+          maxLength={2000}
+          value={draft.note}
+          onChange={(event) => set({ note: event.currentTarget.value })}
+        />
+      </div>
+    </FormDialog>
   );
 }

@@ -4,6 +4,7 @@ import { useDebouncedCallback } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath, areasQuery } from '../../api/areas';
 import { apiAddress } from '../../api/client';
 import { overviewQuery, usePagedList } from '../../api/lists';
 import { useRight } from '../../api/session';
@@ -16,7 +17,6 @@ import { useGo } from '../../ui/link';
 import { PageBody, PageHeader } from '../../ui/page';
 import classes from './assets.module.css';
 import { useColumns } from './columns';
-import { areasQuery } from './data';
 import { AssetEditor } from './editor';
 import type { Asset } from './types';
 
@@ -48,7 +48,7 @@ export default function AssetsPage() {
     () => (overview?.classes ?? []).map((row) => ({ value: row.class, label: words.class(row.class) })),
     [overview, words],
   );
-  const areaOptions = areas.map((area) => ({ value: area.id, label: area.path.join(' / ') }));
+  const areaOptions = areas.map((area) => ({ value: area.id, label: areaPath(area) }));
   const chosen = selected.size > 0 ? { ids: [...selected] } : filters;
   const language = words.language;
   return (

@@ -11,6 +11,7 @@ import type { Asset } from './types';
 
 interface PickerProps {
   label?: string;
+  description?: string;
   site: string;
   value: string | null;
   except?: string | undefined;
@@ -19,7 +20,7 @@ interface PickerProps {
 
 const SHOWN = 40;
 
-export function AssetPicker({ label, site, value, except, onChange }: PickerProps) {
+export function AssetPicker({ label, description, site, value, except, onChange }: PickerProps) {
   const [typed, setTyped] = useState('');
   const [q] = useDebouncedValue(typed, 200);
   const { data } = useQuery({
@@ -33,6 +34,7 @@ export function AssetPicker({ label, site, value, except, onChange }: PickerProp
   return (
     <Select
       label={label}
+      description={description}
       data={all.map((asset) => ({ value: asset.id, label: asset.name }))}
       value={value}
       onChange={onChange}

@@ -50,18 +50,6 @@ export interface Asset {
   changed_ms?: number;
 }
 
-export interface Area {
-  id: string;
-  site: string;
-  parent: string | null;
-  name: string;
-  order: number;
-  /** Whether it has a floor plan. */
-  plan: boolean;
-  /** Names from the top of the tree down to this one. */
-  path: string[];
-}
-
 export interface Position {
   asset: string;
   x: number;
@@ -86,7 +74,8 @@ export interface TopologyEdge {
   from: string;
   to: string;
   kind: EdgeKind;
-  ports?: string | [string, string] | null;
+  /** The ports of neighbours, of `from` and of `to`. */
+  ports?: [string, string] | null;
 }
 
 export interface Topology {

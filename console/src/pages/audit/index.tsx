@@ -10,11 +10,12 @@ import type { AuditRow } from '../../api/types';
 import { text, useParams, whole } from '../../app/params';
 import { ToneBadge } from '../../ui/badges';
 import { type Column, DataTable } from '../../ui/data-table';
+import { MomentField } from '../../ui/date-fields';
 import { Facts } from '../../ui/facts';
 import { IconCheck, IconClose, IconDownload } from '../../ui/icons';
 import { PageBody, PageHeader } from '../../ui/page';
 import { useProblemText } from '../../ui/states';
-import { localMs, localText } from '../../ui/time';
+
 import { TimeText } from '../../ui/time-text';
 import { useZone } from '../../ui/zone';
 import { detailText, useActionText } from './words';
@@ -148,14 +149,16 @@ export default function AuditPage() {
     params.from !== null ||
     params.to !== null;
   const time = (name: 'from' | 'to') => (
-    <TextInput
+    <MomentField
       size="xs"
-      type="datetime-local"
+      w={205}
+      clearable
       aria-label={t(`filter.${name}`)}
       leftSection={<span className="k-dim">{t(`filter.${name}`)}</span>}
       leftSectionWidth={44}
-      value={params[name] === null ? '' : localText(params[name], zone).slice(0, 16).replace(' ', 'T')}
-      onChange={(event) => setParams({ [name]: localMs(event.currentTarget.value, zone) })}
+      ms={params[name]}
+      zone={zone}
+      onChange={(ms) => setParams({ [name]: ms })}
     />
   );
   return (

@@ -6,6 +6,7 @@ import type { AuditRow, DeviceDetail } from '../../api/types';
 import { Panel } from '../../ui/page';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { TimeText } from '../../ui/time-text';
+import { detailText, useActionText } from '../audit/words';
 import classes from './device.module.css';
 
 interface ChangesTabProps {
@@ -54,10 +55,10 @@ export function ChangesTab({ device, mayLookBack }: ChangesTabProps) {
 }
 
 function Deeds({ id }: { id: string }) {
-  const { t, i18n } = useTranslation('device');
+  const { t } = useTranslation('device');
+  const name = useActionText();
   const query = useMemo(() => ({ target: id }), [id]);
   const list = usePagedList<AuditRow>(['audit'], '/audit', query, 100);
-  const name = (action: string) => (i18n.exists(`device:deed.${action}`) ? t(`deed.${action}`) : action);
   return (
     <Panel title={t('deeds')} flush>
       {list.isFirstLoad && <LoadingState />}
@@ -77,13 +78,4 @@ function Deeds({ id }: { id: string }) {
       </ul>
     </Panel>
   );
-}
-
-/** `{"label": "A"}` → `label: A`. */
-function detailText(detail: unknown): string {
-  if (typeof detail !== 'object' || detail === null) return detail ? String(detail) : '';
-  const texts = Object.entries(detail).map(([name, value]) =>
-    typeof value === 'object' ? `${name}: ${JSON.stringify(value)}` : `${name}: ${String(value)}`,
-  );
-  return texts.join(' · ');
 }

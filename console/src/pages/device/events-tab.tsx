@@ -1,13 +1,23 @@
 import { Group } from '@mantine/core';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { usePagedList } from '../../api/lists';
 import type { DeviceDetail, EventRow } from '../../api/types';
+import evidenceClasses from '../../evidence/evidence.module.css';
+import { useEvidence } from '../../evidence/pictures';
+import { Thumbnail } from '../../evidence/tile';
+import type { Evidence } from '../../evidence/types';
+import { Viewer } from '../../evidence/viewer';
 import { useWords } from '../../i18n/words';
 import { ToneBadge } from '../../ui/badges';
 import { type Column, DataTable } from '../../ui/data-table';
 import { TimeText } from '../../ui/time-text';
 import classes from './device.module.css';
+
+/** The newest pictures of the device are looked through for those of events. */
+const MOST_PICTURES = 500;
+/** More stand in the viewer. */
+const SHOWN_PICTURES = 2;
 
 /** What happened once: passages, tickets, cards. */
 export function EventsTab({ device }: { device: DeviceDetail }) {
@@ -15,6 +25,9 @@ export function EventsTab({ device }: { device: DeviceDetail }) {
   const words = useWords();
   const query = useMemo(() => ({ device: device.id }), [device.id]);
   const list = usePagedList<EventRow>(['events'], '/events', query);
+  const { rows: pictures } = useEvidence({ device: device.id }, MOST_PICTURES);
+  const byEvent = useMemo(() => groupByEvent(pictures), [pictures]);
+  const [open, setOpen] = useState<Evidence | null>(null);
   const columns = useMemo<readonly Column<EventRow>[]>(
     () => [
       {
@@ -31,13 +44,19 @@ export function EventsTab({ device }: { device: DeviceDetail }) {
         cell: (event) => <Fields event={event} />,
       },
       {
+        id: 'pictures',
+        header: '',
+        width: '7rem',
+        cell: (event) => <Pictures of={byEvent.get(event.id)} onOpen={setOpen} />,
+      },
+      {
         id: 'late',
         header: '',
         width: '7rem',
         cell: (event) => event.late && <ToneBadge tone="off">{t('late')}</ToneBadge>,
       },
     ],
-    [t, words],
+    [t, words, byEvent],
   );
   return (
     <div className={classes['tall']}>
@@ -53,11 +72,46 @@ export function EventsTab({ device }: { device: DeviceDetail }) {
               <TimeText ms={event.time_ms} site={event.site} />
             </Group>
             <Fields event={event} />
+            <Pictures of={byEvent.get(event.id)} onOpen={setOpen} />
           </>
         )}
         empty={{ title: t('noEvents'), text: t('noEventsText') }}
       />
+      {open && (
+        <Viewer
+          pictures={byEvent.get(open.event ?? '') ?? [open]}
+          open={open.id}
+          onMove={(id) => setOpen(pictures.find((each) => each.id === id) ?? null)}
+          onClose={() => setOpen(null)}
+        />
+      )}
     </div>
+  );
+}
+
+/** Pictures of the device by the event that they show. */
+function groupByEvent(pictures: readonly Evidence[]): ReadonlyMap<string, Evidence[]> {
+  const groups = new Map<string, Evidence[]>();
+  for (const picture of pictures) {
+    if (picture.event === null) continue;
+    groups.set(picture.event, [...(groups.get(picture.event) ?? []), picture]);
+  }
+  return groups;
+}
+
+interface PicturesProps {
+  of: readonly Evidence[] | undefined;
+  onOpen: (picture: Evidence) => void;
+}
+
+function Pictures({ of, onOpen }: PicturesProps) {
+  if (!of) return null;
+  return (
+    <span className={evidenceClasses.thumbnails}>
+      {of.slice(0, SHOWN_PICTURES).map((picture) => (
+        <Thumbnail key={picture.id} evidence={picture} onOpen={() => onOpen(picture)} />
+      ))}
+    </span>
   );
 }
 

@@ -8,6 +8,7 @@ import { useWatchDevice } from '../../api/live';
 import { useSession } from '../../api/session';
 import type { DeviceDetail } from '../../api/types';
 import { useParams } from '../../app/params';
+import { Pictures } from '../../evidence/pictures';
 import { PageBody } from '../../ui/page';
 import { LoadingState, ProblemState } from '../../ui/states';
 import { AlarmsTab } from './alarms-tab';
@@ -68,6 +69,7 @@ export default function DevicePage() {
           {tab === 'events' && <EventsTab device={device} />}
           {tab === 'alarms' && <AlarmsTab device={device} />}
           {tab === 'commands' && <CommandsTab device={device} params={params} set={set} />}
+          {tab === 'pictures' && <Pictures subject={{ device: device.id, site: device.site }} />}
           {tab === 'neighbours' && <NeighboursTab device={device} />}
           {tab === 'changes' && <ChangesTab device={device} mayLookBack={rights.includes('audit')} />}
         </Tabs.Panel>

@@ -4,7 +4,8 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import type { DeviceDetail } from '../../api/types';
-import { ConfirmDialog } from '../../ui/confirm';
+import { AreaInput } from '../../ui/area-select';
+import { FormDialog } from '../../ui/form-dialog';
 
 /** Changes the device's name and area; what is left empty goes back to what its agent says. */
 export function NameDialog({ device, onClose }: { device: DeviceDetail; onClose: () => void }) {
@@ -19,7 +20,7 @@ export function NameDialog({ device, onClose }: { device: DeviceDetail; onClose:
     void client.invalidateQueries({ queryKey: ['devices'] });
   };
   return (
-    <ConfirmDialog opened title={t('renameTitle')} confirm={t('save')} onConfirm={save} onClose={onClose}>
+    <FormDialog title={t('renameTitle')} submit={t('save')} onSubmit={save} onClose={onClose}>
       <TextInput
         label={t('name')}
         description={t('renameText')}
@@ -28,12 +29,7 @@ export function NameDialog({ device, onClose }: { device: DeviceDetail; onClose:
         onChange={(event) => setLabel(event.currentTarget.value)}
         data-autofocus
       />
-      <TextInput
-        label={t('area')}
-        maxLength={100}
-        value={area}
-        onChange={(event) => setArea(event.currentTarget.value)}
-      />
-    </ConfirmDialog>
+      <AreaInput label={t('area')} site={device.site} value={area} onChange={setArea} />
+    </FormDialog>
   );
 }

@@ -1,7 +1,16 @@
 import { type SetParams, text, type Values, whole, word, words } from '../../app/params';
 import { RANGES } from './charts/range';
 
-export const TABS = ['state', 'charts', 'events', 'alarms', 'commands', 'neighbours', 'changes'] as const;
+export const TABS = [
+  'state',
+  'charts',
+  'events',
+  'alarms',
+  'commands',
+  'pictures',
+  'neighbours',
+  'changes',
+] as const;
 export type Tab = (typeof TABS)[number];
 
 export const PARAMS = {

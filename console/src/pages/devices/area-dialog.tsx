@@ -1,7 +1,8 @@
-import { TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
+import { useSite } from '../../app/site';
+import { AreaInput } from '../../ui/area-select';
 import { ConfirmDialog } from '../../ui/confirm';
 import { useBulk } from './use-bulk';
 
@@ -15,6 +16,7 @@ export interface BulkDialogProps {
 export function AreaDialog({ ids, opened, onClose }: BulkDialogProps) {
   const { t } = useTranslation('devices');
   const [area, setArea] = useState('');
+  const [site] = useSite();
   const [, run] = useBulk();
   return (
     <ConfirmDialog
@@ -24,13 +26,12 @@ export function AreaDialog({ ids, opened, onClose }: BulkDialogProps) {
       confirm={t('bulk.areaConfirm')}
       onConfirm={() => run(ids, (id) => api.put(`/devices/${encodeURIComponent(id)}`, { area: area.trim() }))}
     >
-      <TextInput
+      <AreaInput
         label={t('area')}
         description={t('bulk.areaText')}
-        maxLength={100}
+        site={site}
         value={area}
-        onChange={(event) => setArea(event.currentTarget.value)}
-        data-autofocus
+        onChange={setArea}
       />
     </ConfirmDialog>
   );

@@ -8,6 +8,7 @@ import { overviewQuery } from '../../api/lists';
 import type { HealthLevel } from '../../api/types';
 import { useSite } from '../../app/site';
 import { useWords } from '../../i18n/words';
+import { AreaSelect } from '../../ui/area-select';
 import { LEVELS, LevelShape } from '../../ui/badges';
 import { IconSearch } from '../../ui/icons';
 import classes from './devices.module.css';
@@ -47,6 +48,14 @@ export function FilterBar({ params, set }: FilterBarProps) {
         nothingFoundMessage={t('noClass')}
         clearButtonProps={{ 'aria-label': t('reset') }}
       />
+      <AreaSelect
+        aria-label={t('area')}
+        placeholder={t('allAreas')}
+        w={190}
+        site={site}
+        value={params.area}
+        onChange={(area) => set({ area })}
+      />
       <fieldset className={classes['levels']}>
         <legend className="k-hidden">{t('health')}</legend>
         {LEVELS.map((level) => (
@@ -63,14 +72,11 @@ export function FilterBar({ params, set }: FilterBarProps) {
           </button>
         ))}
       </fieldset>
-      {(['area', 'agent'] as const).map(
-        (name) =>
-          params[name] && (
-            <span key={name} className={classes['pill']}>
-              {t(name)}: {params[name]}
-              <CloseButton size="xs" aria-label={t('reset')} onClick={() => set({ [name]: '' })} />
-            </span>
-          ),
+      {params.agent && (
+        <span className={classes['pill']}>
+          {t('agent')}: {params.agent}
+          <CloseButton size="xs" aria-label={t('reset')} onClick={() => set({ agent: '' })} />
+        </span>
       )}
       {(isFiltered || params.health.length > 0) && (
         <Group gap={0}>

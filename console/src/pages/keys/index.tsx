@@ -1,125 +1,24 @@
 /** Keys by which other systems ask the collector. */
-import {
-  Button,
-  Checkbox,
-  Group,
-  Modal,
-  MultiSelect,
-  Stack,
-  Switch,
-  Table,
-  Text,
-  TextInput,
-} from '@mantine/core';
+import { Button, Switch, Table, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
-import { useSites } from '../../api/lists';
 import type { components } from '../../api/schema';
-import { useSession } from '../../api/session';
 import type { Page } from '../../api/types';
 import { flag, useParams } from '../../app/params';
-import { useWords } from '../../i18n/words';
 import { ToneBadge } from '../../ui/badges';
 import { ConfirmDialog } from '../../ui/confirm';
 import { IconPlus } from '../../ui/icons';
 import { PageBody, PageHeader, Panel } from '../../ui/page';
-import { EmptyState, LoadingState, ProblemState, useProblemText } from '../../ui/states';
+import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { TimeText } from '../../ui/time-text';
 import { Once } from '../people/once';
+import { KeyDialog, type MadeKey } from './key-dialog';
 
 type Key = components['schemas']['KeyView'];
-type Made = components['schemas']['MadeKey'];
 
 const PARAMS = { revoked: flag() };
-
-function KeyDialog({ onClose, onMade }: { onClose: () => void; onMade: (made: Made) => void }) {
-  const { t } = useTranslation('keys');
-  const words = useWords();
-  const sites = useSites();
-  const client = useQueryClient();
-  const problemText = useProblemText();
-  // Nobody gives a key more than they may do themselves.
-  const { rights } = useSession();
-  const [name, setName] = useState('');
-  const [scopes, setScopes] = useState<string[]>(['read']);
-  const [at, setAt] = useState<string[]>([]);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
-  const isBlocked = name.trim() === '' || scopes.length === 0;
-  const save = async () => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const made = await api.post<Made>('/keys', {
-        name: name.trim(),
-        scopes,
-        ...(at.length > 0 ? { sites: at } : {}),
-      });
-      void client.invalidateQueries({ queryKey: ['keys'] });
-      onMade(made);
-      onClose();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
-  };
-  return (
-    <Modal opened onClose={onClose} title={t('new')}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isBlocked && !busy) void save();
-        }}
-      >
-        <Stack gap="sm">
-          <TextInput
-            data-autofocus
-            label={t('form.name')}
-            placeholder={t('form.nameHint')}
-            required
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <Checkbox.Group label={t('form.scopes')} value={scopes} onChange={setScopes}>
-            <Stack gap={6} mt={4}>
-              {rights.map((right) => (
-                <Checkbox key={right} size="sm" value={right} label={t(`scope.${right}`)} />
-              ))}
-            </Stack>
-          </Checkbox.Group>
-          {scopes.length === 0 && (
-            <Text size="sm" c="var(--k-bad)">
-              {t('form.needScope')}
-            </Text>
-          )}
-          <MultiSelect
-            label={t('form.sites')}
-            description={t('form.sitesHelp')}
-            searchable
-            data={sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }))}
-            value={at}
-            onChange={setAt}
-          />
-          {problem !== null && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {problemText(problem)}
-            </Text>
-          )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose} disabled={busy}>
-              {t('form.cancel')}
-            </Button>
-            <Button type="submit" loading={busy} disabled={isBlocked}>
-              {t('form.create')}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
-  );
-}
 
 export default function KeysPage() {
   const { t } = useTranslation('keys');
@@ -130,7 +29,7 @@ export default function KeysPage() {
     queryFn: async () => (await api.get<Page<Key>>('/keys')).items,
   });
   const [isNew, setNew] = useState(false);
-  const [made, setMade] = useState<Made | null>(null);
+  const [made, setMade] = useState<MadeKey | null>(null);
   const [revoking, setRevoking] = useState<Key | null>(null);
   const keys = (data ?? []).filter((key) => params.revoked || typeof key.revoked_ms !== 'number');
   return (
@@ -173,7 +72,7 @@ export default function KeysPage() {
                 {keys.map((key) => (
                   <Table.Tr key={key.id}>
                     <Table.Td>{key.name}</Table.Td>
-                    <Table.Td>{key.scopes.map((scope) => t(`scope.${scope}`)).join(' · ')}</Table.Td>
+                    <Table.Td>{key.scopes.map((scope) => t(`common:right.${scope}`)).join(' · ')}</Table.Td>
                     <Table.Td visibleFrom="sm">{key.sites?.join(', ') ?? t('allSites')}</Table.Td>
                     <Table.Td visibleFrom="sm">
                       <TimeText ms={key.created_ms} style="date" />

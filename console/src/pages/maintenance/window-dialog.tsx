@@ -1,15 +1,4 @@
-import {
-  Button,
-  Group,
-  Modal,
-  MultiSelect,
-  SegmentedControl,
-  Select,
-  Stack,
-  Text,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
+import { Group, MultiSelect, SegmentedControl, Select, Text, Textarea } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -18,9 +7,10 @@ import { api } from '../../api/client';
 import { useSites } from '../../api/lists';
 import type { Device, Page } from '../../api/types';
 import { useWords } from '../../i18n/words';
+import { AreaSelect } from '../../ui/area-select';
+import { ClockField, MomentField } from '../../ui/date-fields';
+import { FormDialog } from '../../ui/form-dialog';
 import { serverNow } from '../../ui/now';
-import { useProblemText } from '../../ui/states';
-import { localMs, localText } from '../../ui/time';
 import { useZone } from '../../ui/zone';
 import { useClassIds } from '../alarms/classes';
 import { crossesMidnight, type Draft, type Repeat, requestOf, wrongWith } from './types';
@@ -71,18 +61,6 @@ function Place({ draft, change }: PartProps) {
   const { t } = useTranslation('maintenance');
   const words = useWords();
   const sites = useSites();
-  const { data: areas } = useQuery({
-    queryKey: ['areas', { site: draft.site }],
-    queryFn: async () => {
-      const page = await api.get<Page<{ id: string; name: string; path?: string[] }>>('/areas', {
-        site: draft.site,
-        limit: 1000,
-      });
-      return page.items;
-    },
-    enabled: draft.scope === 'area' && draft.site !== '',
-    retry: false,
-  });
   const classes = useClassIds(draft.site || null);
   if (draft.class && !classes.includes(draft.class)) classes.push(draft.class);
   return (
@@ -108,17 +86,13 @@ function Place({ draft, change }: PartProps) {
         />
       )}
       {draft.scope === 'area' && (
-        <Select
+        <AreaSelect
           label={t('form.area')}
           required
-          searchable
+          site={draft.site || null}
           disabled={draft.site === ''}
-          data={(areas ?? []).map((area) => ({
-            value: area.path?.join('/') || area.name,
-            label: area.path?.join(' / ') || area.name,
-          }))}
-          value={draft.area || null}
-          onChange={(area) => change({ area: area ?? '' })}
+          value={draft.area}
+          onChange={(area) => change({ area })}
         />
       )}
       {draft.scope === 'class' && (
@@ -156,18 +130,8 @@ function RepeatForm({ draft, change }: PartProps) {
           allowDeselect={false}
           onChange={(kind) => set({ kind: kind as Repeat['kind'], days: [] })}
         />
-        <TextInput
-          type="time"
-          label={t('form.timeFrom')}
-          value={repeat.from}
-          onChange={(event) => set({ from: event.currentTarget.value })}
-        />
-        <TextInput
-          type="time"
-          label={t('form.timeTo')}
-          value={repeat.to}
-          onChange={(event) => set({ to: event.currentTarget.value })}
-        />
+        <ClockField label={t('form.timeFrom')} value={repeat.from} onChange={(from) => set({ from })} />
+        <ClockField label={t('form.timeTo')} value={repeat.to} onChange={(to) => set({ to })} />
       </Group>
       {crossesMidnight(repeat) && (
         <Text size="xs" c="dimmed">
@@ -193,7 +157,6 @@ const MONTH_MS = 30 * 24 * HOUR_MS;
 export function WindowDialog({ start, onClose }: { start: Start; onClose: () => void }) {
   const { t } = useTranslation('maintenance');
   const client = useQueryClient();
-  const problemText = useProblemText();
   const [draft, setDraft] = useState<Draft>(() => {
     const now = Math.floor(serverNow() / 60_000) * 60_000;
     const scope = start.device ? 'device' : start.class ? 'class' : start.area ? 'area' : 'site';
@@ -209,101 +172,68 @@ export function WindowDialog({ start, onClose }: { start: Start; onClose: () => 
     };
   });
   const zone = useZone(draft.site || null);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
-  const [isTried, setTried] = useState(false);
   const change = (part: Partial<Draft>) => setDraft((before) => ({ ...before, ...part }));
-  const wrong = wrongWith(draft);
-  const save = async () => {
-    setTried(true);
-    if (wrong.length > 0) return;
-    setBusy(true);
-    setProblem(null);
-    try {
-      await api.post('/maintenance', requestOf(draft));
-      await client.invalidateQueries({ queryKey: ['maintenance'] });
-      onClose();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
+  const check = () => {
+    const wrong = wrongWith(draft);
+    return wrong.length > 0 ? wrong.map((key) => t(`wrong.${key}`)).join(' · ') : null;
   };
-  const shown = (ms: number | null) =>
-    ms === null ? '' : localText(ms, zone).slice(0, 16).replace(' ', 'T');
+  const save = async () => {
+    await api.post('/maintenance', requestOf(draft));
+    await client.invalidateQueries({ queryKey: ['maintenance'] });
+  };
   const setRepeating = (isRepeating: boolean) => {
     const from = draft.from_ms ?? serverNow();
     change({ isRepeating, to_ms: from + (isRepeating ? 3 * MONTH_MS : 2 * HOUR_MS) });
   };
   return (
-    <Modal opened onClose={busy ? () => {} : onClose} title={t('form.title')} size="lg">
-      <form
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy) void save();
-        }}
-      >
-        <Stack gap="sm">
-          <Place draft={draft} change={change} />
-          <SegmentedControl
-            size="xs"
-            data={[
-              { value: 'once', label: t('form.once') },
-              { value: 'repeat', label: t('form.repeat') },
-            ]}
-            value={draft.isRepeating ? 'repeat' : 'once'}
-            onChange={(value) => setRepeating(value === 'repeat')}
-          />
-          {draft.isRepeating && <RepeatForm draft={draft} change={change} />}
-          <Group grow align="flex-start">
-            <TextInput
-              type="datetime-local"
-              required
-              label={t(draft.isRepeating ? 'form.begins' : 'form.from')}
-              value={shown(draft.from_ms)}
-              onChange={(event) => change({ from_ms: localMs(event.currentTarget.value, zone) })}
-            />
-            <TextInput
-              type="datetime-local"
-              required
-              label={t(draft.isRepeating ? 'form.until' : 'form.to')}
-              value={shown(draft.to_ms)}
-              onChange={(event) => change({ to_ms: localMs(event.currentTarget.value, zone) })}
-            />
-          </Group>
-          <Text size="xs" c="dimmed">
-            {t('form.zone', { zone })}
-          </Text>
-          <Textarea
-            label={t('form.reason')}
-            placeholder={t('form.reasonHint')}
-            required
-            autosize
-            minRows={2}
-            maxLength={500}
-            value={draft.reason}
-            onChange={(event) => change({ reason: event.currentTarget.value })}
-          />
-          {isTried && wrong.length > 0 && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {wrong.map((key) => t(`wrong.${key}`)).join(' · ')}
-            </Text>
-          )}
-          {problem !== null && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {problemText(problem)}
-            </Text>
-          )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose} disabled={busy}>
-              {t('form.cancel')}
-            </Button>
-            <Button type="submit" loading={busy}>
-              {t('form.create')}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={t('form.title')}
+      submit={t('form.create')}
+      size="lg"
+      check={check}
+      onSubmit={save}
+      onClose={onClose}
+    >
+      <Place draft={draft} change={change} />
+      <SegmentedControl
+        size="xs"
+        data={[
+          { value: 'once', label: t('form.once') },
+          { value: 'repeat', label: t('form.repeat') },
+        ]}
+        value={draft.isRepeating ? 'repeat' : 'once'}
+        onChange={(value) => setRepeating(value === 'repeat')}
+      />
+      {draft.isRepeating && <RepeatForm draft={draft} change={change} />}
+      <Group grow align="flex-start">
+        <MomentField
+          required
+          label={t(draft.isRepeating ? 'form.begins' : 'form.from')}
+          ms={draft.from_ms}
+          zone={zone}
+          onChange={(from_ms) => change({ from_ms })}
+        />
+        <MomentField
+          required
+          label={t(draft.isRepeating ? 'form.until' : 'form.to')}
+          ms={draft.to_ms}
+          zone={zone}
+          onChange={(to_ms) => change({ to_ms })}
+        />
+      </Group>
+      <Text size="xs" c="dimmed">
+        {t('form.zone', { zone })}
+      </Text>
+      <Textarea
+        label={t('form.reason')}
+        placeholder={t('form.reasonHint')}
+        required
+        autosize
+        minRows={2}
+        maxLength={500}
+        value={draft.reason}
+        onChange={(event) => change({ reason: event.currentTarget.value })}
+      />
+    </FormDialog>
   );
 }

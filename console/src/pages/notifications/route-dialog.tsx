@@ -2,7 +2,6 @@ import {
   Button,
   Checkbox,
   Group,
-  Modal,
   MultiSelect,
   NumberInput,
   Select,
@@ -20,8 +19,10 @@ import { useSites } from '../../api/lists';
 import { useRight } from '../../api/session';
 import type { Page } from '../../api/types';
 import { useWords } from '../../i18n/words';
+import { AreaMultiSelect } from '../../ui/area-select';
+import { ClockField } from '../../ui/date-fields';
+import { FormDialog } from '../../ui/form-dialog';
 import { IconPlus, IconTrash } from '../../ui/icons';
-import { useProblemText } from '../../ui/states';
 import { useClassIds } from '../alarms/classes';
 import { SEVERITIES, type Severity } from '../alarms/types';
 import { ROLES } from '../people/types';
@@ -114,17 +115,15 @@ function QuietForm({ quiet, onChange }: { quiet: Quiet | null; onChange: (quiet:
       {quiet && (
         <>
           <Group grow align="flex-end">
-            <TextInput
-              type="time"
+            <ClockField
               label={t('route.quietFrom')}
               value={quiet.from}
-              onChange={(event) => onChange({ ...quiet, from: event.currentTarget.value })}
+              onChange={(from) => onChange({ ...quiet, from })}
             />
-            <TextInput
-              type="time"
+            <ClockField
               label={t('route.quietTo')}
               value={quiet.to}
-              onChange={(event) => onChange({ ...quiet, to: event.currentTarget.value })}
+              onChange={(to) => onChange({ ...quiet, to })}
             />
             <Select
               label={t('route.quietBelow')}
@@ -159,7 +158,6 @@ export function RouteDialog({ route, onClose }: { route: Route | null; onClose: 
   const words = useWords();
   const client = useQueryClient();
   const sites = useSites();
-  const problemText = useProblemText();
   const [name, setName] = useState(route?.name ?? '');
   const [enabled, setEnabled] = useState(route?.enabled ?? true);
   const [match, setMatch] = useState<Route['match']>(
@@ -168,150 +166,126 @@ export function RouteDialog({ route, onClose }: { route: Route | null; onClose: 
   const [steps, setSteps] = useState<RouteStep[]>(route?.steps ?? [NEW_STEP]);
   const [quiet, setQuiet] = useState<Quiet | null>(route?.quiet ?? null);
   const [repeat, setRepeat] = useState<number | null>(route?.repeat_minutes ?? null);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
-  const isBlocked = name.trim() === '' || steps.some((step) => step.channels.length === 0);
   const known = new Set([...useClassIds(null), ...match.classes]);
   const save = async () => {
-    setBusy(true);
-    setProblem(null);
     const inOrder = [...steps].sort((a, b) => a.after_minutes - b.after_minutes);
     const body = { name: name.trim(), enabled, match, steps: inOrder, quiet, repeat_minutes: repeat };
-    try {
-      if (route) {
-        const revision = route.revision === undefined ? {} : { revision: route.revision };
-        await api.put(`/notification-routes/${encodeURIComponent(route.id)}`, { ...body, ...revision });
-      } else await api.post('/notification-routes', body);
-      await client.invalidateQueries({ queryKey: ['notification-routes'] });
-      onClose();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
-    }
+    if (route) {
+      const revision = route.revision === undefined ? {} : { revision: route.revision };
+      await api.put(`/notification-routes/${encodeURIComponent(route.id)}`, { ...body, ...revision });
+    } else await api.post('/notification-routes', body);
+    await client.invalidateQueries({ queryKey: ['notification-routes'] });
   };
   const change = (at: number, step: RouteStep) =>
     setSteps(steps.map((each, index) => (index === at ? step : each)));
   return (
-    <Modal opened onClose={onClose} title={t(route ? 'route.edit' : 'route.new')} size="lg">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isBlocked && !busy) void save();
-        }}
-      >
-        <Stack gap="sm">
-          <TextInput
-            data-autofocus
-            label={t('route.name')}
-            placeholder={t('route.nameHint')}
-            required
-            maxLength={64}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <Text fw={600}>{t('route.match')}</Text>
-          <Group grow align="flex-start">
-            <Select
-              label={t('route.min_severity')}
-              placeholder={t('route.all')}
-              clearable
-              data={SEVERITIES.map((value) => ({ value, label: words.severity(value) }))}
-              value={match.min_severity}
-              onChange={(value) => setMatch({ ...match, min_severity: value as Severity | null })}
-            />
-            <MultiSelect
-              label={t('route.sites')}
-              placeholder={match.sites.length === 0 ? t('route.all') : ''}
-              data={sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }))}
-              value={match.sites}
-              onChange={(value) => setMatch({ ...match, sites: value })}
-            />
-          </Group>
-          <MultiSelect
-            label={t('route.classes')}
-            placeholder={match.classes.length === 0 ? t('route.all') : ''}
-            searchable
-            data={[...known].filter((id) => id !== '').map((id) => ({ value: id, label: words.class(id) }))}
-            value={match.classes}
-            onChange={(value) => setMatch({ ...match, classes: value })}
-          />
-          <Group grow align="flex-start">
-            <TagsInput
-              label={t('route.areas')}
-              description={t('route.oneEach')}
-              value={match.areas}
-              onChange={(value) => setMatch({ ...match, areas: value })}
-            />
-            <TagsInput
-              label={t('route.conditions')}
-              description={t('route.oneEach')}
-              value={match.conditions}
-              onChange={(value) => setMatch({ ...match, conditions: value })}
-            />
-          </Group>
-          <Text fw={600}>{t('route.steps')}</Text>
-          {steps.map((step, at) => (
-            <StepForm
-              // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place
-              key={at}
-              step={step}
-              at={at}
-              onChange={(next) => change(at, next)}
-              onRemove={steps.length > 1 ? () => setSteps(steps.filter((_, index) => index !== at)) : null}
-            />
-          ))}
-          <Group justify="space-between" gap="xs">
-            <Text size="xs" c="dimmed">
-              {t('route.personal')}
-            </Text>
-            <Button
-              size="compact-sm"
-              variant="default"
-              leftSection={<IconPlus size={13} />}
-              onClick={() =>
-                setSteps([...steps, { ...NEW_STEP, after_minutes: (steps.at(-1)?.after_minutes ?? 0) + 10 }])
-              }
-            >
-              {t('route.addStep')}
-            </Button>
-          </Group>
-          <Text fw={600}>{t('route.repeat')}</Text>
-          <Switch
-            label={t('route.repeatOn')}
-            checked={repeat !== null}
-            onChange={(event) => setRepeat(event.currentTarget.checked ? 60 : null)}
-          />
-          {repeat !== null && (
-            <NumberInput
-              label={`${t('route.repeatEvery')} (${t('route.minutes')})`}
-              min={5}
-              max={10_080}
-              value={repeat}
-              onChange={(value) => setRepeat(Number(value) || 60)}
-            />
-          )}
-          <Text fw={600}>{t('route.quiet')}</Text>
-          <QuietForm quiet={quiet} onChange={setQuiet} />
-          <Switch
-            label={t('route.enabled')}
-            checked={enabled}
-            onChange={(event) => setEnabled(event.currentTarget.checked)}
-          />
-          {problem !== null && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {problemText(problem)}
-            </Text>
-          )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose} disabled={busy}>
-              {t('cancel')}
-            </Button>
-            <Button type="submit" loading={busy} disabled={isBlocked}>
-              {t(route ? 'save' : 'create')}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={t(route ? 'route.edit' : 'route.new')}
+      submit={t(route ? 'save' : 'create')}
+      size="lg"
+      disabled={name.trim() === '' || steps.some((step) => step.channels.length === 0)}
+      onSubmit={save}
+      onClose={onClose}
+    >
+      <TextInput
+        data-autofocus
+        label={t('route.name')}
+        placeholder={t('route.nameHint')}
+        required
+        maxLength={64}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+      <Text fw={600}>{t('route.match')}</Text>
+      <Group grow align="flex-start">
+        <Select
+          label={t('route.min_severity')}
+          placeholder={t('route.all')}
+          clearable
+          data={SEVERITIES.map((value) => ({ value, label: words.severity(value) }))}
+          value={match.min_severity}
+          onChange={(value) => setMatch({ ...match, min_severity: value as Severity | null })}
+        />
+        <MultiSelect
+          label={t('route.sites')}
+          placeholder={match.sites.length === 0 ? t('route.all') : ''}
+          data={sites.map((site) => ({ value: site.id, label: words.name(site.name, site.id) }))}
+          value={match.sites}
+          onChange={(value) => setMatch({ ...match, sites: value })}
+        />
+      </Group>
+      <MultiSelect
+        label={t('route.classes')}
+        placeholder={match.classes.length === 0 ? t('route.all') : ''}
+        searchable
+        data={[...known].filter((id) => id !== '').map((id) => ({ value: id, label: words.class(id) }))}
+        value={match.classes}
+        onChange={(value) => setMatch({ ...match, classes: value })}
+      />
+      <Group grow align="flex-start">
+        <AreaMultiSelect
+          label={t('route.areas')}
+          description={t('route.areasHelp')}
+          placeholder={match.areas.length === 0 ? t('route.all') : ''}
+          sites={match.sites}
+          value={match.areas}
+          onChange={(value) => setMatch({ ...match, areas: value })}
+        />
+        <TagsInput
+          label={t('route.conditions')}
+          description={t('route.oneEach')}
+          value={match.conditions}
+          onChange={(value) => setMatch({ ...match, conditions: value })}
+        />
+      </Group>
+      <Text fw={600}>{t('route.steps')}</Text>
+      {steps.map((step, at) => (
+        <StepForm
+          // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place
+          key={at}
+          step={step}
+          at={at}
+          onChange={(next) => change(at, next)}
+          onRemove={steps.length > 1 ? () => setSteps(steps.filter((_, index) => index !== at)) : null}
+        />
+      ))}
+      <Group justify="space-between" gap="xs">
+        <Text size="xs" c="dimmed">
+          {t('route.personal')}
+        </Text>
+        <Button
+          size="compact-sm"
+          variant="default"
+          leftSection={<IconPlus size={13} />}
+          onClick={() =>
+            setSteps([...steps, { ...NEW_STEP, after_minutes: (steps.at(-1)?.after_minutes ?? 0) + 10 }])
+          }
+        >
+          {t('route.addStep')}
+        </Button>
+      </Group>
+      <Text fw={600}>{t('route.repeat')}</Text>
+      <Switch
+        label={t('route.repeatOn')}
+        checked={repeat !== null}
+        onChange={(event) => setRepeat(event.currentTarget.checked ? 60 : null)}
+      />
+      {repeat !== null && (
+        <NumberInput
+          label={`${t('route.repeatEvery')} (${t('route.minutes')})`}
+          min={5}
+          max={10_080}
+          value={repeat}
+          onChange={(value) => setRepeat(Number(value) || 60)}
+        />
+      )}
+      <Text fw={600}>{t('route.quiet')}</Text>
+      <QuietForm quiet={quiet} onChange={setQuiet} />
+      <Switch
+        label={t('route.enabled')}
+        checked={enabled}
+        onChange={(event) => setEnabled(event.currentTarget.checked)}
+      />
+    </FormDialog>
   );
 }

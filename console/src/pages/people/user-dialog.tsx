@@ -1,12 +1,12 @@
-import { Button, Group, Modal, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { useSites } from '../../api/lists';
 import { useWords } from '../../i18n/words';
+import { FormDialog } from '../../ui/form-dialog';
 import { IconPlus, IconTrash } from '../../ui/icons';
-import { useProblemText } from '../../ui/states';
 import { type Contact, type Grant, joined, ROLES, type Role, type User } from './types';
 
 interface GrantProps {
@@ -57,7 +57,6 @@ interface UserDialogProps {
 export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
   const { t } = useTranslation('people');
   const client = useQueryClient();
-  const problemText = useProblemText();
   const [name, setName] = useState(user?.name ?? '');
   const [displayName, setDisplayName] = useState(user?.display_name ?? '');
   const [grants, setGrants] = useState<Grant[]>(user?.grants ?? [{ role: 'operator', sites: null }]);
@@ -68,148 +67,118 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
   });
   const [touched, setTouched] = useState<Partial<Contact>>({});
   const contact: Contact = { email: null, phone: null, language: 'zh', ...known, ...touched };
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
-  const isBlocked = name.trim() === '' || grants.length === 0;
+  /** A user that was made stays made when what follows fails: trying again must not make another one. */
+  const [made, setMade] = useState<User | null>(null);
   const touch = (part: Partial<Contact>) => setTouched((before) => ({ ...before, ...part }));
   const save = async () => {
-    setBusy(true);
-    setProblem(null);
-    const display_name = displayName.trim() || name.trim();
-    try {
-      let id = user?.id;
-      if (user)
-        await api.patch(`/users/${encodeURIComponent(user.id)}`, { display_name, grants: joined(grants) });
-      else {
-        const made = await api.post<{ user: User; password: string }>('/users', {
-          name: name.trim(),
-          display_name,
-          grants: joined(grants),
-        });
-        id = made.user.id;
-        // The password is shown once: whatever happens next, it must be on the screen.
-        onMade(made.user, made.password);
-      }
-      if (Object.keys(touched).length > 0) {
-        await api.put(`/users/${encodeURIComponent(id ?? '')}/contact`, contact);
-        void client.invalidateQueries({ queryKey: ['user-contact', id] });
-      }
-      onClose();
-    } catch (error) {
-      setProblem(error);
-      setBusy(false);
+    const wanted = { display_name: displayName.trim() || name.trim(), grants: joined(grants) };
+    const existing = user ?? made;
+    let id = existing?.id;
+    if (existing) await api.patch(`/users/${encodeURIComponent(existing.id)}`, wanted);
+    else {
+      const answer = await api.post<{ user: User; password: string }>('/users', {
+        name: name.trim(),
+        ...wanted,
+      });
+      id = answer.user.id;
+      setMade(answer.user);
+      // The password is shown once: whatever happens next, it must be on the screen.
+      onMade(answer.user, answer.password);
     }
     void client.invalidateQueries({ queryKey: ['users'] });
+    if (Object.keys(touched).length === 0) return;
+    await api.put(`/users/${encodeURIComponent(id ?? '')}/contact`, contact);
+    void client.invalidateQueries({ queryKey: ['user-contact', id] });
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={user ? t('form.edit', { name: user.display_name }) : t('form.title')}
+      submit={t(user ? 'form.save' : 'form.create')}
       size="lg"
+      disabled={name.trim() === '' || grants.length === 0}
+      onSubmit={save}
+      onClose={onClose}
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isBlocked && !busy) void save();
-        }}
-      >
-        <Stack gap="sm">
-          <Group grow align="flex-start">
-            <TextInput
-              data-autofocus
-              label={t('form.name')}
-              description={t('form.nameHelp')}
-              required
-              disabled={user !== null}
-              autoComplete="off"
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
+      <Group grow align="flex-start">
+        <TextInput
+          data-autofocus
+          label={t('form.name')}
+          description={t('form.nameHelp')}
+          required
+          disabled={user !== null || made !== null}
+          autoComplete="off"
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+        />
+        <TextInput
+          label={t('form.displayName')}
+          description={'\u00a0'}
+          value={displayName}
+          onChange={(event) => setDisplayName(event.currentTarget.value)}
+        />
+      </Group>
+      <div>
+        <Text size="sm" fw={500}>
+          {t('form.roles')}
+        </Text>
+        <Text size="xs" c="dimmed" mb={6}>
+          {t('form.sitesHelp')}
+        </Text>
+        <Stack gap="xs">
+          {grants.map((grant, at) => (
+            <GrantForm
+              // biome-ignore lint/suspicious/noArrayIndexKey: a grant is its place until it is saved
+              key={at}
+              grant={grant}
+              onChange={(next) => setGrants(grants.map((each, index) => (index === at ? next : each)))}
+              onRemove={() => setGrants(grants.filter((_, index) => index !== at))}
             />
-            <TextInput
-              label={t('form.displayName')}
-              description={'\u00a0'}
-              value={displayName}
-              onChange={(event) => setDisplayName(event.currentTarget.value)}
-            />
-          </Group>
-          <div>
-            <Text size="sm" fw={500}>
-              {t('form.roles')}
-            </Text>
-            <Text size="xs" c="dimmed" mb={6}>
-              {t('form.sitesHelp')}
-            </Text>
-            <Stack gap="xs">
-              {grants.map((grant, at) => (
-                <GrantForm
-                  // biome-ignore lint/suspicious/noArrayIndexKey: a grant is its place until it is saved
-                  key={at}
-                  grant={grant}
-                  onChange={(next) => setGrants(grants.map((each, index) => (index === at ? next : each)))}
-                  onRemove={() => setGrants(grants.filter((_, index) => index !== at))}
-                />
-              ))}
-            </Stack>
-            {grants.length === 0 && (
-              <Text size="sm" c="var(--k-bad)">
-                {t('form.needRole')}
-              </Text>
-            )}
-            <Button
-              mt="xs"
-              size="compact-sm"
-              variant="default"
-              leftSection={<IconPlus size={13} />}
-              onClick={() => setGrants([...grants, { role: 'viewer', sites: null }])}
-            >
-              {t('form.addRole')}
-            </Button>
-          </div>
-          <Text size="sm" fw={500}>
-            {t('form.contact')}
-          </Text>
-          <Group grow align="flex-start">
-            <TextInput
-              label={t('form.email')}
-              type="email"
-              disabled={user !== null && known === undefined}
-              value={contact.email ?? ''}
-              onChange={(event) => touch({ email: event.currentTarget.value.trim() || null })}
-            />
-            <TextInput
-              label={t('form.phone')}
-              type="tel"
-              disabled={user !== null && known === undefined}
-              value={contact.phone ?? ''}
-              onChange={(event) => touch({ phone: event.currentTarget.value.trim() || null })}
-            />
-            <Select
-              label={t('form.language')}
-              data={(['zh', 'en'] as const).map((value) => ({
-                value,
-                label: t(`notifications:language.${value}`),
-              }))}
-              value={contact.language}
-              allowDeselect={false}
-              onChange={(value) => touch({ language: value as 'zh' | 'en' })}
-            />
-          </Group>
-          {problem !== null && (
-            <Text c="var(--k-bad)" size="sm" role="alert">
-              {problemText(problem)}
-            </Text>
-          )}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose} disabled={busy}>
-              {t('form.cancel')}
-            </Button>
-            <Button type="submit" loading={busy} disabled={isBlocked}>
-              {t(user ? 'form.save' : 'form.create')}
-            </Button>
-          </Group>
+          ))}
         </Stack>
-      </form>
-    </Modal>
+        {grants.length === 0 && (
+          <Text size="sm" c="var(--k-bad)">
+            {t('form.needRole')}
+          </Text>
+        )}
+        <Button
+          mt="xs"
+          size="compact-sm"
+          variant="default"
+          leftSection={<IconPlus size={13} />}
+          onClick={() => setGrants([...grants, { role: 'viewer', sites: null }])}
+        >
+          {t('form.addRole')}
+        </Button>
+      </div>
+      <Text size="sm" fw={500}>
+        {t('form.contact')}
+      </Text>
+      <Group grow align="flex-start">
+        <TextInput
+          label={t('form.email')}
+          type="email"
+          disabled={user !== null && known === undefined}
+          value={contact.email ?? ''}
+          onChange={(event) => touch({ email: event.currentTarget.value.trim() || null })}
+        />
+        <TextInput
+          label={t('form.phone')}
+          type="tel"
+          disabled={user !== null && known === undefined}
+          value={contact.phone ?? ''}
+          onChange={(event) => touch({ phone: event.currentTarget.value.trim() || null })}
+        />
+        <Select
+          label={t('form.language')}
+          data={(['zh', 'en'] as const).map((value) => ({
+            value,
+            label: t(`notifications:language.${value}`),
+          }))}
+          value={contact.language}
+          allowDeselect={false}
+          onChange={(value) => touch({ language: value as 'zh' | 'en' })}
+        />
+      </Group>
+    </FormDialog>
   );
 }

@@ -1,15 +1,16 @@
 /** The areas of a site as a tree, to choose from and to change. */
-import { ActionIcon, Button, Group, Menu, Modal, Select, TextInput } from '@mantine/core';
+import { ActionIcon, Button, Group, Menu, Select, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath } from '../../api/areas';
 import { api } from '../../api/client';
 import { useRight } from '../../api/session';
+import type { Area } from '../../api/types';
 import { ConfirmDialog } from '../../ui/confirm';
+import { FormDialog } from '../../ui/form-dialog';
 import { IconEdit, IconMore, IconPlus, IconTrash } from '../../ui/icons';
 import { usePhone } from '../../ui/phone';
-import { useProblemText } from '../../ui/states';
-import type { Area } from '../assets/types';
 import classes from './plans.module.css';
 
 interface TreeProps {
@@ -65,7 +66,7 @@ export function AreaTree({ site, areas, chosen, onChoose }: TreeProps) {
       {isPhone ? (
         <Select
           aria-label={t('areas')}
-          data={ordered.map((area) => ({ value: area.id, label: area.path.join(' / ') }))}
+          data={ordered.map((area) => ({ value: area.id, label: areaPath(area) }))}
           value={chosen || null}
           onChange={(id) => id && onChoose(id)}
           searchable
@@ -158,57 +159,30 @@ interface FormProps {
 function AreaForm({ site, what, area, onClose, onDone }: FormProps) {
   const { t } = useTranslation('plans');
   const { t: common } = useTranslation('common');
-  const problemText = useProblemText();
   const [name, setName] = useState(what === 'rename' ? (area?.name ?? '') : '');
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
   const save = async () => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      if (what === 'rename' && area) {
-        const { parent, order } = area;
-        await api.put(`/areas/${encodeURIComponent(area.id)}`, { parent, name: name.trim(), order });
-      } else await api.post('/areas', { site, parent: area?.id ?? null, name: name.trim(), order: 0 });
-      await onDone();
-      onClose();
-    } catch (error) {
-      setProblem(problemText(error));
-    } finally {
-      setBusy(false);
-    }
+    if (what === 'rename' && area) {
+      const { parent, order } = area;
+      await api.put(`/areas/${encodeURIComponent(area.id)}`, { parent, name: name.trim(), order });
+    } else await api.post('/areas', { site, parent: area?.id ?? null, name: name.trim(), order: 0 });
+    await onDone();
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
+    <FormDialog
       title={what === 'rename' ? t('rename') : t('addArea')}
-      closeButtonProps={{ 'aria-label': common('close') }}
+      submit={common('save')}
+      disabled={!name.trim()}
+      onSubmit={save}
+      onClose={onClose}
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!busy && name.trim()) void save();
-        }}
-      >
-        <TextInput
-          label={t('areaNameLabel')}
-          required
-          maxLength={100}
-          data-autofocus
-          value={name}
-          error={problem}
-          onChange={(event) => setName(event.currentTarget.value)}
-        />
-        <Group justify="flex-end" gap="xs" mt="md">
-          <Button variant="default" onClick={onClose} disabled={busy}>
-            {common('cancel')}
-          </Button>
-          <Button type="submit" loading={busy} disabled={!name.trim()}>
-            {common('save')}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+      <TextInput
+        label={t('areaNameLabel')}
+        required
+        maxLength={100}
+        data-autofocus
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+      />
+    </FormDialog>
   );
 }

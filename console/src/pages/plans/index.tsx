@@ -3,8 +3,9 @@ import { Button, FileButton, Group, Select } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { areaPath, areasQuery } from '../../api/areas';
 import { api } from '../../api/client';
-import { useSites } from '../../api/lists';
+import { everything, useSites } from '../../api/lists';
 import { useIsStale } from '../../api/live';
 import { useRight } from '../../api/session';
 import { text, useParams } from '../../app/params';
@@ -14,7 +15,7 @@ import { ToneBadge } from '../../ui/badges';
 import { IconEdit, IconUpload } from '../../ui/icons';
 import { PageBody, PageHeader } from '../../ui/page';
 import { EmptyState, LoadingState, ProblemState, useProblemText } from '../../ui/states';
-import { areasQuery, everything, positionsQuery, useTopology } from '../assets/data';
+import { positionsQuery, useTopology } from '../assets/data';
 import type { Asset, Position, TopologyNode } from '../assets/types';
 import { AreaTree } from './areas';
 import { Plan } from './plan';
@@ -61,7 +62,7 @@ export default function PlansPage() {
           onChoose={(id) => setParams({ area: id })}
         />
         {area ? (
-          <AreaPlan key={area.id} site={site} id={area.id} name={area.path.join(' / ')} hasPlan={area.plan} />
+          <AreaPlan key={area.id} site={site} id={area.id} name={areaPath(area)} hasPlan={area.plan} />
         ) : (
           <EmptyState title={t('noAreas.title')} text={t('noAreas.text')} />
         )}

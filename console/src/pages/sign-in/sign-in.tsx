@@ -6,12 +6,20 @@ import { providerQuery, SESSION_KEY, signIn } from '../../api/session';
 import { useProblemText } from '../../ui/states';
 import { SignInFrame } from './frame';
 
-/** `hasEnded`: the person was signed in until now. */
+/** Why the identity provider's sign-in failed; the collector says it in the address that it leads back to. */
+const REFUSED = 'sign-in';
+
+function refusal(): string | null {
+  return new URLSearchParams(window.location.search).get(REFUSED);
+}
+
+/** `hasEnded`: the person was signed in until now, and did not end it. */
 export function SignIn({ hasEnded }: { hasEnded: boolean }) {
-  const { t } = useTranslation('sign-in');
+  const { t, i18n } = useTranslation('sign-in');
   const client = useQueryClient();
   const problemText = useProblemText();
   const hasProvider = useQuery(providerQuery).data === true;
+  const [refused] = useState(refusal);
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
   const trying = useMutation({
@@ -20,11 +28,23 @@ export function SignIn({ hasEnded }: { hasEnded: boolean }) {
     onError: () => setPassword(''),
   });
   useEffect(() => {
+    // Said once: whoever reloads the page, or keeps its address, has not been refused again.
+    if (refused === null) return;
+    const address = new URL(window.location.href);
+    address.searchParams.delete(REFUSED);
+    window.history.replaceState(window.history.state, '', address);
+  }, [refused]);
+  useEffect(() => {
     document.title = t('windowTitle');
   }, [t]);
   return (
     <SignInFrame>
       <Title order={1}>{t('title')}</Title>
+      {refused !== null && !trying.error && (
+        <Alert color="red" variant="light" role="alert">
+          {t(i18n.exists(`common:problem.${refused}`) ? `problem.${refused}` : 'problem.sign-in-refused')}
+        </Alert>
+      )}
       {hasEnded && !trying.error && (
         <Alert color="blue" variant="light">
           {t('ended')}

@@ -1,12 +1,12 @@
 /** Asks whether a command is meant, sends it once, and follows it until it is known what became of it. */
-import { Alert, Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../../api/client';
 import type { CommandDetail, DeviceDetail } from '../../../api/types';
 import { useWords } from '../../../i18n/words';
-import { useProblemText } from '../../../ui/states';
+import { FormDialog } from '../../../ui/form-dialog';
 import { ArgumentFields } from './argument-fields';
 import { type ActionSpec, checkArguments, type Typed } from './arguments';
 import { Outcome } from './outcome';
@@ -27,11 +27,8 @@ export function SendDialog({ device, action, onClose }: SendDialogProps) {
   const { t } = useTranslation('device');
   const words = useWords();
   const client = useQueryClient();
-  const problemText = useProblemText();
   const [typed, setTyped] = useState<Typed>({});
   const [why, setWhy] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<unknown>(null);
   const [sent, setSent] = useState<string | null>(null);
   const key = useRef(newKey());
   const { values, problems } = checkArguments(action.arguments, typed);
@@ -44,30 +41,18 @@ export function SendDialog({ device, action, onClose }: SendDialogProps) {
     key.current = newKey();
   };
   const send = async () => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const path = `/devices/${encodeURIComponent(device.id)}/commands`;
-      const request = { action: action.name, arguments: values, why: why.trim() };
-      const command = await api.post<CommandDetail>(path, request, {}, { 'idempotency-key': key.current });
-      client.setQueryData(['command', command.id], command);
-      void client.invalidateQueries({ queryKey: ['commands'] });
-      setSent(command.id);
-    } catch (error) {
-      setProblem(error);
-    } finally {
-      setBusy(false);
-    }
+    const path = `/devices/${encodeURIComponent(device.id)}/commands`;
+    const request = { action: action.name, arguments: values, why: why.trim() };
+    const command = await api.post<CommandDetail>(path, request, {}, { 'idempotency-key': key.current });
+    client.setQueryData(['command', command.id], command);
+    void client.invalidateQueries({ queryKey: ['commands'] });
+    setSent(command.id);
   };
 
-  return (
-    <Modal
-      opened
-      onClose={busy ? () => {} : onClose}
-      title={`${device.label} · ${name}`}
-      closeButtonProps={{ 'aria-label': t('close') }}
-    >
-      {sent ? (
+  const title = `${device.label} · ${name}`;
+  if (sent) {
+    return (
+      <Modal opened onClose={onClose} title={title} closeButtonProps={{ 'aria-label': t('close') }}>
         <Stack gap="sm">
           <Outcome id={sent} />
           <Group justify="flex-end">
@@ -76,52 +61,37 @@ export function SendDialog({ device, action, onClose }: SendDialogProps) {
             </Button>
           </Group>
         </Stack>
-      ) : (
-        <form
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (isReady && !busy) void send();
-          }}
-        >
-          <Stack gap="sm">
-            {action.moves && (
-              <Alert color="orange" variant="light" title={t('command.movesTitle')}>
-                {t('command.movesText')}
-              </Alert>
-            )}
-            {(device.health.level === 'unreachable' || !device.health.current) && (
-              <Alert color="red" variant="light">
-                {t('command.notReachable')}
-              </Alert>
-            )}
-            <ArgumentFields specs={action.arguments} typed={typed} problems={problems} onChange={change} />
-            <TextInput
-              label={t('command.why')}
-              maxLength={200}
-              value={why}
-              onChange={(event) => setWhy(event.currentTarget.value)}
-            />
-            {problem !== null && (
-              <Text c="var(--k-bad)" size="sm" role="alert">
-                {problemText(problem)}
-              </Text>
-            )}
-            <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={onClose} disabled={busy}>
-                {t('cancel')}
-              </Button>
-              <Button
-                type="submit"
-                color={action.moves ? 'orange' : 'harbor'}
-                loading={busy}
-                disabled={!isReady}
-              >
-                {t('command.send', { action: name })}
-              </Button>
-            </Group>
-          </Stack>
-        </form>
+      </Modal>
+    );
+  }
+  return (
+    <FormDialog
+      title={title}
+      submit={t('command.send', { action: name })}
+      color={action.moves ? 'orange' : 'harbor'}
+      disabled={!isReady}
+      onSubmit={send}
+      // What became of it is shown next.
+      onDone={() => {}}
+      onClose={onClose}
+    >
+      {action.moves && (
+        <Alert color="orange" variant="light" title={t('command.movesTitle')}>
+          {t('command.movesText')}
+        </Alert>
       )}
-    </Modal>
+      {(device.health.level === 'unreachable' || !device.health.current) && (
+        <Alert color="red" variant="light">
+          {t('command.notReachable')}
+        </Alert>
+      )}
+      <ArgumentFields specs={action.arguments} typed={typed} problems={problems} onChange={change} />
+      <TextInput
+        label={t('command.why')}
+        maxLength={200}
+        value={why}
+        onChange={(event) => setWhy(event.currentTarget.value)}
+      />
+    </FormDialog>
   );
 }

@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-DPcTZUW5.js";import{c as t}from"./lists-D2whCSH4.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};

@@ -1,1 +1,0 @@
-import{o as e}from"./lists-D2whCSH4.js";import{Xt as t,t as n}from"./words-B1_MVIHr.js";var r=t();function i({id:t}){let i=n(),a=e().find(e=>e.id===t);return(0,r.jsx)(r.Fragment,{children:i.name(a?.name,t)})}export{i as t};
