@@ -34,6 +34,8 @@ export interface Health {
   level: HealthLevel;
   reason: string;
   text: string;
+  /** The same in Chinese; empty where nobody wrote it. */
+  text_zh?: string;
   time?: string | null;
   time_ms?: number | null;
   /** Whether its agent is heard. */

@@ -5,6 +5,12 @@ import type { Names } from '../api/types';
 import { currentLanguage, type Language } from './index';
 import { keyOf, pointName } from './points';
 
+/** A text, and the same in Chinese if somebody wrote it. */
+export interface Said {
+  text?: string | null;
+  text_zh?: string | null;
+}
+
 export interface Words {
   language: Language;
   /** What devices of a class are called. */
@@ -19,6 +25,8 @@ export interface Words {
   condition: (name: string) => string;
   /** Why a device is as it is, or why a value is not good. */
   reason: (code: string) => string;
+  /** What a device says for itself, in the page's language where it says it in both. */
+  text: (said: Said) => string;
   /** A name given in both languages, or `fallback`. */
   name: (names: Names | null | undefined, fallback: string) => string;
 }
@@ -56,6 +64,7 @@ export function useWords(): Words {
       action: look('action'),
       condition: look('condition'),
       reason: look('reason'),
+      text: ({ text, text_zh }) => (currentLanguage() === 'zh' && text_zh ? text_zh : (text ?? '')),
       name: (names, fallback) => names?.[currentLanguage()] || names?.zh || names?.en || fallback,
     };
   }, [t, language]);

@@ -100,6 +100,16 @@ function Shape({ children, size }: { children: React.ReactNode; size: number }) 
   );
 }
 
+/** Drawn once: an element that stays the same is not looked at again. */
+const LEVEL_SIGNS = Object.fromEntries(
+  LEVELS.map((level) => [
+    level,
+    <Shape key={level} size={11}>
+      {LEVEL_SHAPES[level]}
+    </Shape>,
+  ]),
+) as Record<HealthLevel, React.ReactNode>;
+
 /** The sign of a level alone; put a word beside it. */
 export function LevelShape({ level, size = 12 }: { level: HealthLevel; size?: number }) {
   return (
@@ -136,25 +146,39 @@ export function ToneBadge({ tone, shape, old, children }: BadgeProps) {
   );
 }
 
+interface LevelBadgeProps {
+  level: HealthLevel;
+  word: string;
+  old: boolean;
+  title?: string | undefined;
+}
+
+/** The same as `HealthBadge` of what is given, without asking anybody: lists draw many while somebody scrolls. */
+export function LevelBadge({ level, word, old, title }: LevelBadgeProps) {
+  return (
+    <span
+      className={classes['badge']}
+      data-tone={LEVEL_TONES[level] ?? 'off'}
+      data-old={old || undefined}
+      title={title}
+    >
+      {LEVEL_SIGNS[level] ?? LEVEL_SIGNS.unknown}
+      {word}
+    </span>
+  );
+}
+
 /** How far a device can be used. Greyed, and called so, when it is only how it last was. */
 export function HealthBadge({ health }: { health: Pick<Health, 'level'> & Partial<Health> }) {
   const { t } = useTranslation('common');
   const words = useWords();
   const isDown = useIsStale();
   const old = isDown || health.current === false;
-  const badge = (
-    <ToneBadge
-      tone={LEVEL_TONES[health.level] ?? 'off'}
-      old={old}
-      shape={<Shape size={11}>{LEVEL_SHAPES[health.level] ?? LEVEL_SHAPES.unknown}</Shape>}
-    >
-      {words.health(health.level)}
-    </ToneBadge>
-  );
+  const badge = <LevelBadge level={health.level} word={words.health(health.level)} old={old} />;
   const why = [
     old ? t('lastKnown') : '',
     health.reason ? words.reason(health.reason) : '',
-    health.text ?? '',
+    words.text(health),
   ];
   const label = why.filter((part) => part !== '').join(' · ');
   return <Hint label={label}>{badge}</Hint>;

@@ -1,5 +1,4 @@
 import { memo } from 'react';
-import { useTranslation } from 'react-i18next';
 import type { Column } from './data-table';
 import classes from './data-table.module.css';
 
@@ -14,6 +13,8 @@ interface RowProps<T> {
   card: ((row: T) => React.ReactNode) | undefined;
   isActive: boolean;
   isSelected: boolean | undefined;
+  /** What the box to choose the row is called. */
+  chooseLabel: string;
   tone: string | undefined;
   onChoose: (index: number, range: boolean) => void;
   onActivate: (index: number) => void;
@@ -22,7 +23,6 @@ interface RowProps<T> {
 
 function Row<T>(props: RowProps<T>) {
   const { row, index, columns, isSelected, card, onOpen } = props;
-  const { t } = useTranslation('common');
   const open = (event: React.MouseEvent) => {
     props.onActivate(index);
     const isControl = (event.target as HTMLElement).closest('a, button, input, label') !== null;
@@ -33,7 +33,7 @@ function Row<T>(props: RowProps<T>) {
       type="checkbox"
       className={classes['check']}
       tabIndex={-1}
-      aria-label={t('table.choose')}
+      aria-label={props.chooseLabel}
       checked={isSelected}
       onChange={(event) =>
         props.onChoose(index, (event.nativeEvent as unknown as MouseEvent).shiftKey === true)
@@ -55,6 +55,7 @@ function Row<T>(props: RowProps<T>) {
       data-tone={props.tone}
       data-open={onOpen ? true : undefined}
       style={{
+        // Painted apart from each other: a row that comes does not have the others painted again.
         transform: `translateY(${props.start}px)`,
         ...(card ? {} : { gridTemplateColumns: props.template }),
       }}

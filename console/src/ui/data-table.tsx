@@ -4,14 +4,14 @@
  * On a phone each row is a card. By keyboard: arrows, Page Up/Down, Home, End move; Enter opens; Space chooses.
  */
 import { Checkbox, Loader } from '@mantine/core';
-import { useVirtualizer } from '@tanstack/react-virtual';
+import type { Virtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PagedList } from '../api/lists';
 import { useIsStale } from '../api/live';
 import classes from './data-table.module.css';
 import { DataTableHead } from './data-table-head';
-import { DataTableRow } from './data-table-row';
+import { CARD_PX, DataTableRows, ROW_PX } from './data-table-rows';
 import { usePhone } from './phone';
 import { EmptyState, LoadingState, ProblemState } from './states';
 
@@ -50,9 +50,6 @@ export interface DataTableProps<T> {
   empty: { title: string; text?: React.ReactNode; action?: React.ReactNode };
 }
 
-const ROW_PX = 40;
-const CARD_PX = 84;
-
 export function DataTable<T>(props: DataTableProps<T>) {
   const { list, columns, rowId, selected, onSelect, label } = props;
   const { rows } = list;
@@ -62,22 +59,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
   const lastChosen = useRef<number | null>(null);
-  const virtual = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => (isPhone ? CARD_PX : ROW_PX),
-    overscan: 12,
-  });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: sizes are measured again when rows become cards
-  useEffect(() => virtual.measure(), [isPhone]);
-
-  const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  const isNearEnd = rows.length > 0 && last >= rows.length - 60;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: asks once for each page, not at each drawing
-  useEffect(() => {
-    if (isNearEnd && list.hasMore && !list.isFetchingMore) list.fetchMore();
-  }, [isNearEnd, list.hasMore, list.isFetchingMore, rows.length]);
+  const virtual = useRef<Virtualizer<HTMLDivElement, Element> | null>(null);
 
   const template = useMemo(
     () => (selected ? ['2.5rem'] : []).concat(columns.map((column) => column.width)).join(' '),
@@ -111,7 +93,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const moveTo = (index: number) => {
     const next = Math.max(0, Math.min(rows.length - 1, index));
     setActive(next);
-    virtual.scrollToIndex(next);
+    virtual.current?.scrollToIndex(next);
   };
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -170,31 +152,23 @@ export function DataTable<T>(props: DataTableProps<T>) {
         )}
         {list.isFirstLoad && <LoadingState rows={10} />}
         {!list.isFirstLoad && rows.length === 0 && <EmptyState {...props.empty} />}
-        <div className={classes['rows']} style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index];
-            if (row === undefined) return null;
-            return (
-              <DataTableRow
-                key={rowId(row)}
-                id={`${id}-${item.index}`}
-                row={row}
-                index={item.index}
-                start={item.start}
-                measure={isPhone ? virtual.measureElement : undefined}
-                columns={columns}
-                template={template}
-                card={isPhone ? props.card : undefined}
-                isActive={item.index === active}
-                isSelected={selected ? selected.has(rowId(row)) : undefined}
-                tone={props.tone?.(row)}
-                onChoose={onChoose}
-                onActivate={setActive}
-                onOpen={props.onOpen && onOpen}
-              />
-            );
-          })}
-        </div>
+        <DataTableRows
+          id={id}
+          list={list}
+          scroller={scroller}
+          virtual={virtual}
+          columns={columns}
+          template={template}
+          card={isPhone ? props.card : undefined}
+          rowId={rowId}
+          active={active}
+          selected={selected}
+          chooseLabel={t('table.choose')}
+          tone={props.tone}
+          onChoose={onChoose}
+          onActivate={setActive}
+          onOpen={props.onOpen && onOpen}
+        />
         {list.isFetchingMore && (
           <div className={classes['more']}>
             <Loader size="xs" type="dots" />

@@ -35,6 +35,8 @@ export function AppLink({ to, search, className, current, onClick, children, ...
   const site = useContext(SiteContext);
   const router = useRouter();
   const whole = { ...(site ? { site } : {}), ...search };
+  // Lists draw hundreds of links; most have nothing to write behind the address.
+  const query = site || search ? stringifySearch(whole) : '';
   const follow = (event: MouseEvent) => {
     onClick?.(event);
     if (isForBrowser(event)) return;
@@ -45,7 +47,7 @@ export function AppLink({ to, search, className, current, onClick, children, ...
   return (
     <a
       {...rest}
-      href={to + stringifySearch(whole)}
+      href={to + query}
       className={className ?? 'k-link'}
       aria-current={current ? 'page' : undefined}
       data-active={current || undefined}

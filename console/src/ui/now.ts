@@ -6,7 +6,8 @@ const listeners = new Set<() => void>();
 let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 
-function subscribe(listener: () => void): () => void {
+/** Calls `listener` once a second. */
+export function subscribeNow(listener: () => void): () => void {
   listeners.add(listener);
   if (timer === undefined) {
     now = serverNow();
@@ -28,7 +29,12 @@ export function serverNow(): number {
   return Date.now() + stream.getOffsetMs();
 }
 
+/** The time of the last tick. */
+export function nowOnce(): number {
+  return now;
+}
+
 /** The time, once a second. Use it in small components only: each tick draws them again. */
 export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
+  return useSyncExternalStore(subscribeNow, nowOnce);
 }

@@ -47,9 +47,9 @@ export function Head({ device }: { device: DeviceDetail }) {
                 </AppLink>
               </>
             )}
-            {(health.reason || health.text) && (
+            {(health.reason || words.text(health)) && (
               <div>
-                {[words.reason(health.reason), health.text].filter((part) => part !== '').join(' · ')}
+                {[words.reason(health.reason), words.text(health)].filter((part) => part !== '').join(' · ')}
               </div>
             )}
             {!health.current && <div>{t('notCurrent')}</div>}

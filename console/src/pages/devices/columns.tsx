@@ -1,26 +1,61 @@
 import { Group } from '@mantine/core';
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Device } from '../../api/types';
+import { useSites } from '../../api/lists';
+import { useIsStale } from '../../api/live';
+import type { Device, Health } from '../../api/types';
 import { useWords } from '../../i18n/words';
-import { HealthBadge } from '../../ui/badges';
+import { HealthBadge, LevelBadge } from '../../ui/badges';
 import type { Column } from '../../ui/data-table';
 import { AppLink } from '../../ui/link';
-import { SiteName } from '../../ui/site-name';
-import { Age } from '../../ui/time-text';
+import { RowAge } from '../../ui/row-age';
+import { DEFAULT_ZONE } from '../../ui/time';
+import { Age, useDurationText } from '../../ui/time-text';
 
-/** Columns of the list; the site only when several are shown. */
+const NOTHING = <span className="k-dim">—</span>;
+const NONE = <span className="k-dim">0</span>;
+
+/**
+ * Columns of the list; the site only when several are shown.
+ *
+ * Words, zones and whether the stream is down are found here once, and not by every cell of every row: rows are made
+ * at the speed of somebody who scrolls.
+ */
 export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
-  const { t } = useTranslation('devices');
+  const { t } = useTranslation(['devices', 'common']);
   const words = useWords();
+  const sites = useSites();
+  const isDown = useIsStale();
+  const durationText = useDurationText();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `durationText` is another with another language, like `t`
   return useMemo(() => {
+    const siteOf = new Map(
+      sites.map((site) => [
+        site.id,
+        { name: words.name(site.name, site.id), zone: site.zone || DEFAULT_ZONE },
+      ]),
+    );
+    const why = (health: Health, old: boolean) =>
+      [old ? t('lastKnown') : '', health.reason && words.reason(health.reason), words.text(health)]
+        .filter((part) => part !== '')
+        .join(' · ');
     const columns: (Column<Device> | false)[] = [
       {
         id: 'worst',
         header: t('health'),
         width: '9rem',
         sortable: true,
-        cell: (device) => <HealthBadge health={device.health} />,
+        cell: ({ health }) => {
+          const old = isDown || health.current === false;
+          return (
+            <LevelBadge
+              level={health.level}
+              word={words.health(health.level)}
+              old={old}
+              title={why(health, old) || undefined}
+            />
+          );
+        },
       },
       {
         id: 'label',
@@ -45,14 +80,14 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
         header: t('site'),
         width: 'minmax(8rem, 1fr)',
         sortable: true,
-        cell: (device) => <SiteName id={device.site} />,
+        cell: (device) => siteOf.get(device.site)?.name ?? device.site,
       },
       {
         id: 'area',
         header: t('area'),
         width: 'minmax(8rem, 1fr)',
         sortable: true,
-        cell: (device) => device.area || <span className="k-dim">—</span>,
+        cell: (device) => device.area || NOTHING,
       },
       {
         id: 'alarms',
@@ -60,20 +95,25 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
         width: '5.5rem',
         align: 'end',
         sortable: true,
-        cell: (device) =>
-          device.alarms > 0 ? <strong>{device.alarms}</strong> : <span className="k-dim">0</span>,
+        cell: (device) => (device.alarms > 0 ? <strong>{device.alarms}</strong> : NONE),
       },
       {
         id: 'since',
         header: t('since'),
         width: '9rem',
         sortable: true,
-        cell: (device) => <Age ms={device.health.time_ms} site={device.site} />,
+        cell: (device) => (
+          <RowAge
+            ms={device.health.time_ms}
+            zone={siteOf.get(device.site)?.zone ?? DEFAULT_ZONE}
+            text={durationText}
+          />
+        ),
       },
       { id: 'agent', header: t('agent'), width: 'minmax(7rem, 1fr)', cell: (device) => device.agent },
     ];
     return columns.filter((column) => column !== false);
-  }, [t, words, withSite]);
+  }, [t, words, sites, isDown, withSite]);
 }
 
 /** A device on a phone. */
