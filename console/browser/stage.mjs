@@ -77,6 +77,28 @@ export class Stage {
     return text ? JSON.parse(text) : null;
   }
 
+  /** Makes somebody who knows the password of the stage, having replaced the first one as a person would. */
+  async person(name, grants) {
+    const { user, password } = await this.api('/users', 'POST', { name, grants });
+    const session = await fetch(`${this.url}/api/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name, password }),
+    });
+    const { page_token } = await session.json();
+    const changed = await fetch(`${this.url}/api/v1/session/password`, {
+      method: 'PUT',
+      headers: {
+        'content-type': 'application/json',
+        cookie: session.headers.get('set-cookie').split(';')[0],
+        'x-kouan-page-token': page_token,
+      },
+      body: JSON.stringify({ current: password, new: this.password }),
+    });
+    if (!changed.ok) throw new Error(`the password of ${name}: ${changed.status} ${await changed.text()}`);
+    return user;
+  }
+
   async stop() {
     if (this.#child.exitCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));

@@ -9,16 +9,20 @@
 //! | `ups LINE`, `cabinet LINE`, `gate LINE`, `kiosk LINE` | gives the simulator a control line |
 //! | `kill ups` | ends the process of the simulated UPS as a power cut would |
 //! | `start ups` | starts it again at the same address |
-//! | `collector kill`, `collector start` | the same for the collector |
+//! | `agent stop`, `agent start` | stops the agent in order, and starts it again |
+//! | `collector kill`, `collector start` | ends the collector as a power cut would, and starts it again |
+//! | `collector settings "TOML"` | starts the collector again with these settings; the text is a string of JSON |
+//! | `collector back-up`, `collector restore` | makes a backup, and puts it back in the place of the collector's data |
 //! | `first NAME ROLE` | makes a user whose first password must still be replaced |
+
+mod lines;
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Parser;
-use kouan_tests::{Checkpoint, Fleet, Simulator, first_person, furnish, person};
-use rustix::process::Signal;
+use kouan_tests::{Checkpoint, Fleet, furnish, person};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -74,7 +78,7 @@ async fn main() -> anyhow::Result<()> {
     }))?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await.context("reading a line failed")? {
-        let answer = match obey(&mut site, &line).await {
+        let answer = match lines::obey(&mut site, &line).await {
             Ok(answer) => json!({ "ok": true, "answer": answer }),
             Err(error) => json!({ "ok": false, "error": format!("{error:#}") }),
         };
@@ -84,36 +88,6 @@ async fn main() -> anyhow::Result<()> {
         fleet.stop().await?;
     }
     site.stop().await
-}
-
-async fn obey(site: &mut Checkpoint, line: &str) -> anyhow::Result<Value> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    match words[..] {
-        ["kill", "ups"] => site.ups.process().signal(Signal::KILL)?,
-        ["start", "ups"] => {
-            let address = site.ups.address().to_owned();
-            let arguments = ["modbus-tcp", "--listen", &address, "--model", "apc-smart-ups"];
-            site.ups = Simulator::start("ups", &site.folder(), arguments).await?;
-        }
-        ["collector", "kill"] => site.collector.kill().await?,
-        ["collector", "start"] => site.collector.restart().await?,
-        ["first", name, role] => {
-            let person = first_person(&site.api()?, name, name, role).await?;
-            return Ok(json!({ "name": person.name, "password": person.password }));
-        }
-        [simulator @ ("ups" | "cabinet" | "gate" | "kiosk"), ..] => {
-            let line = line.trim_start().strip_prefix(simulator).unwrap_or_default().trim();
-            let simulator = match simulator {
-                "ups" => &mut site.ups,
-                "cabinet" => &mut site.cabinet,
-                "gate" => &mut site.gate,
-                _ => &mut site.kiosk,
-            };
-            return simulator.control(line).await;
-        }
-        _ => bail!("\"{line}\" is not known"),
-    }
-    Ok(Value::Null)
 }
 
 fn say(value: &Value) -> anyhow::Result<()> {
