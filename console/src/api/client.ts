@@ -11,6 +11,8 @@ export class Problem extends Error {
     readonly detail: string,
     readonly problems: readonly string[] = [],
     readonly retryAfterMs: number | null = null,
+    /** `detail` in Chinese; empty where nobody wrote it. */
+    readonly detailZh: string = '',
   ) {
     super(detail || title);
   }
@@ -83,6 +85,7 @@ async function problemOf(response: Response): Promise<Problem> {
       String(document['detail'] ?? ''),
       problems,
       retryAfterMs,
+      String(document['detail_zh'] ?? ''),
     );
   } catch {
     return new Problem(response.status, 'problem', response.statusText, '', [], retryAfterMs);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { joinOverview, type StandingAnswer } from './overview';
+import { joinOverview, promptShare, type StandingAnswer } from './overview';
 
 const counts = {
   total: 3,
@@ -50,4 +50,10 @@ it('joins how devices stand with which alarms are open', () => {
     backlog: { urgent: 0, readings: 12 },
     oldest_ms: 90_000,
   });
+});
+
+it('gives the share of prompt answers, and none where nobody answered', () => {
+  expect(promptShare({ mean_ms: 1, count: 16, within_10_min: 12 })).toBe(0.75);
+  expect(promptShare({ mean_ms: null, count: 0, within_10_min: 0 })).toBeNull();
+  expect(promptShare(undefined)).toBeNull();
 });

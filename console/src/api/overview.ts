@@ -61,6 +61,11 @@ export function joinOverview(standing: StandingAnswer, alarms: AlarmSummary): Ov
   };
 }
 
+/** The share of answered alarms that were answered within 10 minutes; `null` if none was answered. */
+export function promptShare(response: AlarmSummary['response']): number | null {
+  return response && response.count > 0 ? (response.within_10_min ?? 0) / response.count : null;
+}
+
 export const overviewQuery = (site: string | null) =>
   queryOptions({
     queryKey: ['overview', { site }],

@@ -1,6 +1,7 @@
 /** Who is signed in, and what they may do. */
 import { type QueryClient, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, Problem, setPageToken } from './client';
+import { mayAt } from './rights';
 import type { Right, Session } from './types';
 
 export const SESSION_KEY = ['session'] as const;
@@ -29,9 +30,15 @@ export function useSession(): Session {
   return data;
 }
 
-/** Whether the person may do something; at `site`, or anywhere when none is named. */
-export function useRight(right: Right): boolean {
-  return useSession().rights.includes(right);
+/** Whether the person may do something: at a site, or anywhere when none is named. */
+export function useMay(): (right: Right, site?: string | null) => boolean {
+  const { rights, grants } = useSession();
+  return (right, site) => (site ? mayAt(grants, right, site) : rights.includes(right));
+}
+
+/** The same, of one thing. */
+export function useRight(right: Right, site?: string | null): boolean {
+  return useMay()(right, site);
 }
 
 /** Whether the person ended the session, and not the collector. */

@@ -80,8 +80,12 @@ export type Command = Omit<Schemas['CommandRow'], 'state' | 'arguments' | 'resul
   state: CommandState;
   arguments: Record<string, Value>;
   results: Record<string, Value>;
-};
-export type CommandDetail = Command & { history: Schemas['HistoryRow'][] };
+} & InChinese;
+export type CommandDetail = Command & { history: (Schemas['HistoryRow'] & InChinese)[] };
+/** A reason in Chinese; empty where nobody wrote it. */
+interface InChinese {
+  reason_zh?: string;
+}
 export type EventRow = Omit<Schemas['EventRow'], 'fields' | 'blobs'> & {
   fields: Record<string, Value>;
   blobs: { hash: string; size: number; media_type?: string }[];
@@ -104,6 +108,8 @@ export interface Site {
   zone?: string | null;
   lon?: number | null;
   lat?: number | null;
+  /** Its place on a plan of all sites. */
+  position?: { x: number; y: number } | null;
   devices: number;
   by_health?: Partial<Record<HealthLevel, number>>;
   worst?: string | null;
@@ -168,6 +174,7 @@ export interface AlarmSummary {
   hidden: number;
   shelved: number;
   maintenance: number;
+  /** Of the last 30 days; `within_10_min` is a number of alarms. */
   response?: { mean_ms: number | null; count: number; within_10_min: number | null };
   closed_share?: number | null;
 }

@@ -10,11 +10,17 @@ import classes from './shell.module.css';
 import { useSite } from './site';
 import { useAlarmSound, useSound } from './sound';
 
+const SOUND_WORDS = {
+  on: 'alarms.soundOff',
+  off: 'alarms.soundOn',
+  waiting: 'alarms.soundWaits',
+} as const;
+
 export function AlarmCounter() {
   const { t } = useTranslation('common');
   const [site] = useSite();
   const { data } = useQuery(alarmSummaryQuery(site));
-  const [isOn, setOn] = useSound();
+  const [sound, toggleSound] = useSound();
   useAlarmSound();
   const unseen = SEVERITIES.map((severity) => ({
     severity,
@@ -24,7 +30,7 @@ export function AlarmCounter() {
   const open = SEVERITIES.reduce((sum, severity) => sum + (data?.by_severity[severity]?.open ?? 0), 0);
   const worst = unseen.find(({ n }) => n > 0)?.severity;
   const label = data ? t('alarms.counter', { total, open }) : t('alarms.unknown');
-  const soundLabel = t(isOn ? 'alarms.soundOff' : 'alarms.soundOn');
+  const soundLabel = t(SOUND_WORDS[sound]);
   return (
     <>
       <Tooltip label={label}>
@@ -41,10 +47,12 @@ export function AlarmCounter() {
           type="button"
           className={classes['tool']}
           aria-label={soundLabel}
-          aria-pressed={isOn}
-          onClick={() => setOn(!isOn)}
+          aria-pressed={sound === 'on'}
+          data-waits={sound === 'waiting' || undefined}
+          onClick={toggleSound}
         >
-          {isOn ? <IconSound /> : <IconMuted />}
+          {sound === 'off' ? <IconMuted /> : <IconSound />}
+          {sound === 'waiting' && <span className={classes['soundNote']}>{t('alarms.soundWaitsShort')}</span>}
         </button>
       </Tooltip>
     </>

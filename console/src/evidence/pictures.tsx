@@ -33,7 +33,7 @@ interface PicturesProps {
 
 export function Pictures({ subject, ofAlarm }: PicturesProps) {
   const { t } = useTranslation('evidence');
-  const mayAdd = useRight('evidence');
+  const mayAdd = useRight('evidence', subject.site);
   const list = useEvidence(ofAlarm && subject.alarm ? { alarm: subject.alarm } : { device: subject.device });
   const [open, setOpen] = useState<string | null>(null);
   const [isAdding, setAdding] = useState(false);

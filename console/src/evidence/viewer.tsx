@@ -26,10 +26,10 @@ export function Viewer({ pictures, open, onMove, onClose }: ViewerProps) {
   const { t } = useTranslation('evidence');
   const { t: common } = useTranslation('common');
   const client = useQueryClient();
-  const mayRemove = useRight('admin');
   const [isRemoving, setRemoving] = useState(false);
   const at = pictures.findIndex((each) => each.id === open);
   const evidence = pictures[at];
+  const mayRemove = useRight('admin', evidence?.site);
   const before = pictures[at - 1];
   const after = pictures[at + 1];
   useEffect(() => {

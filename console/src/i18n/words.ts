@@ -7,8 +7,8 @@ import { keyOf, pointName } from './points';
 
 /** A text, and the same in Chinese if somebody wrote it. */
 export interface Said {
-  text?: string | null;
-  text_zh?: string | null;
+  text?: string | null | undefined;
+  text_zh?: string | null | undefined;
 }
 
 export interface Words {

@@ -40,7 +40,8 @@ export function useProblemText(): (error: unknown) => string {
     if (error.status === 0) return t(`problem.${error.word === 'timeout' ? 'timeout' : 'unreachable'}`);
     const key = `problem.${error.word}`;
     const known = i18n.exists(key, { ns: 'common' }) ? t(key) : t('problem.other', { status: error.status });
-    const detail = error.problems.length > 0 ? error.problems.join('; ') : error.detail;
+    const said = (i18n.language === 'zh' && error.detailZh) || error.detail;
+    const detail = error.problems.length > 0 ? error.problems.join('; ') : said;
     return detail && error.status !== 500 ? `${known} (${detail})` : known;
   };
 }

@@ -70,7 +70,7 @@ export default function AlarmPage() {
   const words = useWords();
   const { id = '' } = useRouteParams({ strict: false }) as { id?: string };
   const { data: alarm, error, refetch } = useQuery(alarmQuery(id));
-  const mayOperate = useRight('operate');
+  const mayOperate = useRight('operate', alarm?.site);
   const acting = useActing();
   const [asking, setAsking] = useState<Deed | null>(null);
   if (error && !alarm) return <ProblemState error={error} retry={() => void refetch()} />;
@@ -132,7 +132,7 @@ export default function AlarmPage() {
                 onSend={(text) => acting.run({ ids: [id], do: 'comment', text })}
               />
             )}
-            <Log steps={alarm.log} site={alarm.site} />
+            <Log alarm={alarm} />
           </Panel>
           <Told alarm={alarm} />
         </div>

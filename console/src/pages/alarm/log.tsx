@@ -1,7 +1,9 @@
 import { Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
+import { currentLanguage } from '../../i18n';
+import { AppLink } from '../../ui/link';
 import { TimeText } from '../../ui/time-text';
-import type { AlarmStep } from '../alarms/types';
+import { type AlarmDetail, type AlarmStep, inLanguage } from '../alarms/types';
 import classes from './alarm.module.css';
 
 const TONES: Partial<Record<AlarmStep['what'], string>> = {
@@ -16,8 +18,9 @@ const TONES: Partial<Record<AlarmStep['what'], string>> = {
 };
 
 /** Newest first: what happened last is what somebody who opens the page looks for. */
-export function Log({ steps, site }: { steps: AlarmStep[]; site: string }) {
+export function Log({ alarm }: { alarm: AlarmDetail }) {
   const { t } = useTranslation('alarm');
+  const { log: steps, site } = alarm;
   if (steps.length === 0) return <Text c="dimmed">{t('noLog')}</Text>;
   return (
     <ol className={classes.log}>
@@ -31,9 +34,25 @@ export function Log({ steps, site }: { steps: AlarmStep[]; site: string }) {
               <TimeText ms={step.time_ms} site={site} />
             </span>
           </div>
-          {step.text && <div className={classes.stepText}>{step.text}</div>}
+          <StepText step={step} alarm={alarm} />
         </li>
       ))}
     </ol>
   );
+}
+
+/** What belongs to a step: the alarm that explains this one, what it said in the reader's language, or words of people. */
+function StepText({ step, alarm }: { step: AlarmStep; alarm: AlarmDetail }) {
+  const { t } = useTranslation('alarm');
+  const { what, text } = step;
+  if (text === '') return null;
+  if (what === 'hidden') {
+    return (
+      <div className={classes.stepText}>
+        <AppLink to={`/alarms/${encodeURIComponent(text)}`}>{t('toParent')}</AppLink>
+      </div>
+    );
+  }
+  const said = text === alarm.text.en ? inLanguage(alarm.text, currentLanguage()) : text;
+  return <div className={classes.stepText}>{said}</div>;
 }

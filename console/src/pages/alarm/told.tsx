@@ -2,12 +2,13 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import type { Page } from '../../api/types';
+import { currentLanguage } from '../../i18n';
 import { ToneBadge } from '../../ui/badges';
 import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
 import { useProblemText } from '../../ui/states';
 import { TimeText } from '../../ui/time-text';
-import type { AlarmDetail, NotificationRecord } from '../alarms/types';
+import { type AlarmDetail, inLanguage, type NotificationRecord } from '../alarms/types';
 import { RECORD_TONES } from '../notifications/types';
 import classes from './alarm.module.css';
 
@@ -45,7 +46,8 @@ export function Told({ alarm }: { alarm: AlarmDetail }) {
               <br />
               <span className={classes.small}>
                 {t(`notifications:record.kind.${record.kind}`)}
-                {record.problem && ` · ${record.problem}`}
+                {record.problem &&
+                  ` · ${inLanguage({ zh: record.problem_zh ?? '', en: record.problem }, currentLanguage())}`}
               </span>
             </span>
             <span className={classes.small}>

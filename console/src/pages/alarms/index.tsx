@@ -5,7 +5,7 @@ import { useQueries } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useRight, useSession } from '../../api/session';
+import { useMay, useSession } from '../../api/session';
 import { useParams } from '../../app/params';
 import { useSite } from '../../app/site';
 import { useSound } from '../../app/sound';
@@ -39,11 +39,11 @@ export default function AlarmDesk() {
   const { t } = useTranslation('alarms');
   const navigate = useNavigate();
   const me = useSession();
-  const mayOperate = useRight('operate');
+  const may = useMay();
   const isPhone = usePhone();
   const [site] = useSite();
   const [params, setParams] = useParams(DESK);
-  const [isSoundOn, setSound] = useSound();
+  const [sound, toggleSound] = useSound();
   const search = useMemo(() => ({ ...params, site }), [params, site]);
   const { list, alarms } = useDeskAlarms(search, me.id);
   const acting = useActing();
@@ -70,17 +70,25 @@ export default function AlarmDesk() {
   const kept = [...chosen].filter((id) => present.has(id));
   const activeRow = rows.find((row) => row.key === active) ?? null;
 
+  const sites = new Map(
+    [...alarms, ...rows.flatMap((row) => (row.kind === 'alarm' ? [row.alarm] : []))].map(({ id, site }) => [
+      id,
+      site,
+    ]),
+  );
+  const mayActOn = (id: string) => may('operate', sites.get(id));
   const targets = (): string[] => {
     if (kept.length > 0) return kept;
     if (activeRow?.kind === 'alarm') return [activeRow.alarm.id];
     return activeRow?.kind === 'group' ? activeRow.members : [];
   };
   const act = (deed: Deed) => {
-    if (!mayOperate) {
+    const wanted = targets();
+    const ids = wanted.filter(mayActOn);
+    if (!may('operate') || ids.length < wanted.length) {
       notifications.show({ message: t('act.noRight'), color: 'orange' });
-      return;
+      if (ids.length === 0) return;
     }
-    const ids = targets();
     if (ids.length === 0) notifications.show({ message: t('act.nothing'), color: 'blue' });
     else if (deed === 'unshelve' || (deed === 'acknowledge' && ids.length <= MANY)) {
       const run = acting.run({ ids, do: deed });
@@ -143,7 +151,7 @@ export default function AlarmDesk() {
       case 'search':
         return searchRef.current?.focus();
       case 'mute':
-        return setSound(!isSoundOn);
+        return toggleSound();
       case 'help':
         return setHelpOpen(true);
       case 'shelve':
@@ -161,7 +169,10 @@ export default function AlarmDesk() {
   const empty = isNarrowed
     ? { title: t('empty.filtered'), text: t('empty.filteredText') }
     : { title: t(`empty.${params.view}`), text: params.view === 'open' ? t('empty.openText') : undefined };
-  const soundLabel = t(isSoundOn ? 'sound.mute' : 'sound.unmute');
+  const soundLabel =
+    sound === 'waiting'
+      ? t('alarms.soundWaits', { ns: 'common' })
+      : t(sound === 'on' ? 'sound.mute' : 'sound.unmute');
   return (
     <PageBody fill>
       <PageHeader
@@ -174,10 +185,10 @@ export default function AlarmDesk() {
                   variant="default"
                   size="md"
                   aria-label={soundLabel}
-                  aria-pressed={isSoundOn}
-                  onClick={() => setSound(!isSoundOn)}
+                  aria-pressed={sound === 'on'}
+                  onClick={toggleSound}
                 >
-                  {isSoundOn ? <IconSound size={16} /> : <IconMuted size={16} />}
+                  {sound === 'off' ? <IconMuted size={16} /> : <IconSound size={16} />}
                 </ActionIcon>
               </Tooltip>
               <Button size="xs" variant="default" onClick={() => setHelpOpen(true)}>
@@ -192,7 +203,7 @@ export default function AlarmDesk() {
       {kept.length > 0 && (
         <ActBar
           count={kept.length}
-          deeds={mayOperate ? deeds : []}
+          deeds={kept.some(mayActOn) ? deeds : []}
           busy={acting.busy}
           onAct={act}
           onClear={() => setChosen(new Set())}

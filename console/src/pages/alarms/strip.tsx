@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { alarmSummaryQuery } from '../../api/lists';
+import { promptShare } from '../../api/overview';
 import { useWords } from '../../i18n/words';
 import { SeverityShape } from '../../ui/badges';
 import { shareText } from '../../ui/number';
@@ -28,7 +29,6 @@ export function Strip({ site, params, onChange }: StripProps) {
   };
   const show = (view: View) => onChange({ view: params.view === view ? 'open' : view });
   const response = data?.response;
-  const within = response && response.count > 0 ? (response.within_10_min ?? 0) / response.count : null;
   return (
     <div className={classes.strip}>
       {SEVERITIES.map((severity) => {
@@ -78,7 +78,7 @@ export function Strip({ site, params, onChange }: StripProps) {
       </div>
       <div className={`${classes.figure} ${classes.wide}`}>
         <span className={classes.figureLabel}>{t('strip.within')}</span>
-        <span className={classes.figureValue}>{shareText(within)}</span>
+        <span className={classes.figureValue}>{shareText(promptShare(response))}</span>
         <span className={classes.figureSub}>{t('strip.today')}</span>
       </div>
     </div>

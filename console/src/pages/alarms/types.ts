@@ -56,6 +56,8 @@ export interface NotificationRecord {
   attempts: number;
   next_ms: number | null;
   problem: string | null;
+  /** The same in Chinese, where somebody wrote it. */
+  problem_zh?: string | null;
 }
 
 export type AlarmDetail = Alarm & { log: AlarmStep[]; hidden: Alarm[] };
@@ -75,4 +77,6 @@ export interface ActResult {
   id: string;
   done: boolean;
   problem?: string | null;
+  /** The same in Chinese, where somebody wrote it. */
+  problem_zh?: string | null;
 }

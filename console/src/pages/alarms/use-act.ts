@@ -1,6 +1,7 @@
 /** Does something to alarms and tells how it went. */
 import { notifications } from '@mantine/notifications';
 import { useTranslation } from 'react-i18next';
+import { currentLanguage } from '../../i18n';
 import { useAct } from './data';
 import type { ActRequest } from './types';
 
@@ -16,7 +17,13 @@ export function useActing(): Acting {
     const results = await act.mutateAsync(request);
     const failed = results.filter(({ done }) => !done);
     const done = results.length - failed.length;
-    const why = [...new Set(failed.map(({ problem }) => problem).filter((problem) => problem))];
+    const why = [
+      ...new Set(
+        failed
+          .map(({ problem, problem_zh }) => (currentLanguage() === 'zh' && problem_zh) || problem)
+          .filter((problem) => problem),
+      ),
+    ];
     notifications.show(
       failed.length === 0
         ? { message: t('act.done', { count: done }), color: 'teal', autoClose: 2500 }

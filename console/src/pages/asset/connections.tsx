@@ -15,7 +15,7 @@ import { ConnectionsDialog } from './connections-dialog';
 
 export function Connections({ asset }: { asset: Asset }) {
   const { t } = useTranslation('assets');
-  const mayEdit = useRight('configure');
+  const mayEdit = useRight('configure', asset.site);
   const [isEditing, setEditing] = useState(false);
   const { data, error, refetch } = useTopology(asset.site);
   const found = data && around(data, asset.id);

@@ -36,7 +36,7 @@ function AssetView({ asset }: { asset: Asset }) {
   const { t } = useTranslation('assets');
   const { t: common } = useTranslation('common');
   const words = useWords();
-  const mayEdit = useRight('configure');
+  const mayEdit = useRight('configure', asset.site);
   const go = useGo();
   const client = useQueryClient();
   const [open, setOpen] = useState<'edit' | 'delete' | null>(null);

@@ -13,12 +13,13 @@ import { SiteName } from '../../ui/site-name';
 import { Age } from '../../ui/time-text';
 import { MaintenanceDialog } from '../devices/maintenance-dialog';
 import { NameDialog } from './name-dialog';
+import { UnderMaintenance } from './under-maintenance';
 
 export function Head({ device }: { device: DeviceDetail }) {
   const { t } = useTranslation('device');
   const words = useWords();
   const [open, setOpen] = useState<'name' | 'maintenance' | null>(null);
-  const [mayConfigure, mayMaintain] = [useRight('configure'), useRight('maintain')];
+  const [mayConfigure, mayMaintain] = [useRight('configure', device.site), useRight('maintain', device.site)];
   const { health } = device;
   return (
     <>
@@ -30,6 +31,7 @@ export function Head({ device }: { device: DeviceDetail }) {
             <span className="k-dim">
               {t('for')} <Age ms={health.time_ms} site={device.site} />
             </span>
+            <UnderMaintenance device={device} />
           </>
         }
         description={

@@ -12,7 +12,7 @@ import classes from './device.module.css';
 
 export function NeighboursTab({ device }: { device: DeviceDetail }) {
   const { t } = useTranslation('device');
-  const mayEdit = useRight('configure');
+  const mayEdit = useRight('configure', device.site);
   const { data, error, refetch } = useTopology(device.site);
   if (!data) {
     return (

@@ -2,7 +2,8 @@
 import { Button, Group, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useRight } from '../../api/session';
+import { useMay } from '../../api/session';
+import type { Right } from '../../api/types';
 import { IconBellOff, IconClose, IconPin, IconWindow } from '../../ui/icons';
 import { AreaDialog } from './area-dialog';
 import classes from './devices.module.css';
@@ -11,16 +12,20 @@ import { ShelveDialog } from './shelve-dialog';
 
 interface BulkBarProps {
   ids: readonly string[];
+  /** Where they are. */
+  sites: readonly string[];
   onClear: () => void;
 }
 
-export function BulkBar({ ids, onClear }: BulkBarProps) {
+export function BulkBar({ ids, sites, onClear }: BulkBarProps) {
   const { t } = useTranslation('devices');
   const [open, setOpen] = useState<'area' | 'maintenance' | 'shelve' | null>(null);
+  const may = useMay();
+  const mayEverywhere = (right: Right) => sites.every((site) => may(right, site));
   const [mayConfigure, mayMaintain, mayOperate] = [
-    useRight('configure'),
-    useRight('maintain'),
-    useRight('operate'),
+    mayEverywhere('configure'),
+    mayEverywhere('maintain'),
+    mayEverywhere('operate'),
   ];
   const close = () => setOpen(null);
   return (

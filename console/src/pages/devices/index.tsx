@@ -20,6 +20,10 @@ function toneOf(device: Device): 'bad' | 'serious' | 'warn' | undefined {
   return TONES[device.health.level as keyof typeof TONES];
 }
 
+function sitesOf(rows: readonly Device[], chosen: ReadonlySet<string>): string[] {
+  return [...new Set(rows.filter(({ id }) => chosen.has(id)).map(({ site }) => site))];
+}
+
 export default function DevicesPage() {
   const { t } = useTranslation('devices');
   const [site] = useSite();
@@ -35,7 +39,9 @@ export default function DevicesPage() {
     <PageBody fill>
       <PageHeader title={t('title')} />
       <FilterBar params={params} set={setParams} />
-      {chosen.size > 0 && <BulkBar ids={[...chosen]} onClear={() => setChosen(new Set())} />}
+      {chosen.size > 0 && (
+        <BulkBar ids={[...chosen]} sites={sitesOf(list.rows, chosen)} onClear={() => setChosen(new Set())} />
+      )}
       <DataTable
         label={t('title')}
         list={list}

@@ -5,7 +5,7 @@ import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { usePagedList } from '../../api/lists';
-import { useRight } from '../../api/session';
+import { useMay } from '../../api/session';
 import { flag, text, useParams, word } from '../../app/params';
 import { useSite } from '../../app/site';
 import { useWords } from '../../i18n/words';
@@ -86,7 +86,8 @@ export default function MaintenancePage() {
   const client = useQueryClient();
   const [site] = useSite();
   const [params, setParams] = useParams(PARAMS);
-  const mayPlan = useRight('maintain');
+  const may = useMay();
+  const mayPlan = may('maintain', site);
   const [ending, setEnding] = useState<Window | null>(null);
   const isNow = params.tab === 'now';
   const from = isNow ? String(Math.floor(serverNow() / STEP_MS) * STEP_MS) : null;
@@ -129,7 +130,7 @@ export default function MaintenancePage() {
         width: '7rem',
         align: 'end',
         cell: (row) =>
-          mayPlan &&
+          may('maintain', row.site) &&
           !row.cancelled &&
           (row.ended_ms ?? row.to_ms) > serverNow() && (
             <Button size="compact-xs" variant="default" onClick={() => setEnding(row)}>
@@ -138,7 +139,7 @@ export default function MaintenancePage() {
           ),
       },
     ],
-    [t, mayPlan],
+    [t, may],
   );
   return (
     <PageBody fill>
@@ -170,7 +171,7 @@ export default function MaintenancePage() {
           <>
             <Group justify="space-between" gap="xs">
               <State row={row} />
-              {mayPlan && !row.cancelled && (row.ended_ms ?? row.to_ms) > serverNow() && (
+              {may('maintain', row.site) && !row.cancelled && (row.ended_ms ?? row.to_ms) > serverNow() && (
                 <Button size="compact-xs" variant="default" onClick={() => setEnding(row)}>
                   {t(row.from_ms > serverNow() ? 'cancel' : 'end')}
                 </Button>

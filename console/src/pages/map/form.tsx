@@ -22,7 +22,14 @@ export function SiteForm({ site, onClose }: { site: Site; onClose: () => void })
   const set = (change: Partial<typeof draft>) => setDraft((old) => ({ ...old, ...change }));
   const save = async () => {
     const { zh, en, zone, lon, lat } = draft;
-    await api.put(`/sites/${encodeURIComponent(site.id)}`, { name: { zh, en }, zone, lon, lat });
+    await api.put(`/sites/${encodeURIComponent(site.id)}`, {
+      name: { zh, en },
+      zone,
+      lon,
+      lat,
+      // Not in the form, and to stay as it is.
+      position: site.position ?? null,
+    });
     await client.invalidateQueries({ queryKey: ['sites'] });
     void client.invalidateQueries({ queryKey: ['overview'] });
   };

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { overviewQuery, sitesQuery } from '../../api/lists';
 import { useIsStale } from '../../api/live';
 import { useRight } from '../../api/session';
+import { troubled, unobserved } from '../../api/standing';
 import type { Site } from '../../api/types';
 import { text, useParams } from '../../app/params';
 import { useWords } from '../../i18n/words';
@@ -17,7 +18,7 @@ import { PageBody, PageHeader } from '../../ui/page';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { SiteForm } from './form';
 import classes from './map.module.css';
-import { troubled, worstFirst } from './order';
+import { type SiteSummary, worstFirst } from './order';
 import { SiteMap } from './picture';
 
 const PARAMS = { at: text() };
@@ -26,10 +27,10 @@ export default function MapPage() {
   const { t } = useTranslation('map');
   const words = useWords();
   const isStale = useIsStale();
-  const mayEdit = useRight('configure');
   const overview = useQuery(overviewQuery(null));
   const sites = useQuery(sitesQuery);
   const [params, setParams] = useParams(PARAMS);
+  const mayEdit = useRight('configure', params.at);
   const [isEditing, setEditing] = useState(false);
   const rows = useMemo(() => [...(overview.data?.sites ?? [])].sort(worstFirst), [overview.data]);
   const known = useMemo(() => new Map((sites.data ?? []).map((site) => [site.id, site])), [sites.data]);
@@ -73,6 +74,12 @@ export default function MapPage() {
                   )}
                 </Group>
                 <ul className={classes['levels']}>
+                  {(chosen.by_level.not_current ?? 0) > 0 && (
+                    <li>
+                      <LevelShape level="unknown" /> {words.health('not_current')}{' '}
+                      <b className="k-num">{chosen.by_level.not_current}</b>
+                    </li>
+                  )}
                   {LEVELS.filter((level) => (chosen.by_level[level] ?? 0) > 0).map((level) => (
                     <li key={level}>
                       <LevelShape level={level} /> {words.health(level)}{' '}
@@ -111,19 +118,7 @@ export default function MapPage() {
                     </span>
                     <span className={classes['marks']}>
                       {row.worst_severity && <SeverityBadge severity={row.worst_severity} old={isStale} />}
-                      {troubled(row) > 0 ? (
-                        <ToneBadge
-                          tone="bad"
-                          old={isStale}
-                          shape={<LevelShape level="unreachable" size={10} />}
-                        >
-                          {t('troubled', { count: troubled(row) })}
-                        </ToneBadge>
-                      ) : (
-                        <ToneBadge tone="ok" old={isStale} shape={<LevelShape level="working" size={10} />}>
-                          {t('allWork')}
-                        </ToneBadge>
-                      )}
+                      <Standing row={row} isStale={isStale} />
                       <span className="k-num k-dim">{t('ofDevices', { count: row.total })}</span>
                     </span>
                   </button>
@@ -135,6 +130,32 @@ export default function MapPage() {
       )}
       {isEditing && site && <SiteForm site={site} onClose={() => setEditing(false)} />}
     </PageBody>
+  );
+}
+
+/** What does not work there, and what nobody observes; that all work is said only if it is known of all. */
+function Standing({ row, isStale }: { row: SiteSummary; isStale: boolean }) {
+  const { t } = useTranslation('map');
+  const faults = troubled(row.by_level);
+  const unknown = unobserved(row.by_level);
+  return (
+    <>
+      {faults > 0 && (
+        <ToneBadge tone="bad" old={isStale} shape={<LevelShape level="unreachable" size={10} />}>
+          {t('troubled', { count: faults })}
+        </ToneBadge>
+      )}
+      {unknown > 0 && (
+        <ToneBadge tone="off" old={isStale} shape={<LevelShape level="unknown" size={10} />}>
+          {t('unobserved', { count: unknown })}
+        </ToneBadge>
+      )}
+      {faults === 0 && unknown === 0 && (
+        <ToneBadge tone="ok" old={isStale} shape={<LevelShape level="working" size={10} />}>
+          {t('allWork')}
+        </ToneBadge>
+      )}
+    </>
   );
 }
 

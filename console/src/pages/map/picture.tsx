@@ -1,13 +1,14 @@
 /** The map: sites at their coordinates on a grid of degrees. No server of map tiles is asked. */
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
+import { worstLevel } from '../../api/standing';
 import type { HealthLevel, Site } from '../../api/types';
 import { LEVEL_TONES } from '../../ui/badges';
 import { PanZoom, type Size, type View } from '../../ui/pan-zoom';
 import { EmptyState } from '../../ui/states';
 import { boxOf, cluster, metresPerUnit, type Place, project, roundLength, unproject } from './geo';
 import classes from './map.module.css';
-import { type SiteSummary, worstLevel } from './order';
+import type { SiteSummary } from './order';
 
 /** The least extent that is shown, about three kilometres. */
 const LEAST_EXTENT = 80;

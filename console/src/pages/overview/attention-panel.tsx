@@ -17,11 +17,13 @@ import classes from './overview.module.css';
 /** More are read than shown: some of the first may be over by now. */
 const READ = 100;
 const SHOWN = 12;
+/** What somebody put aside, or works on, needs nobody else. */
+const WANTED = { state: 'open', order: 'severity', shelved: 'false', maintenance: 'false' };
 
 export function AttentionPanel() {
   const { t } = useTranslation('overview');
   const [site] = useSite();
-  const query = useMemo(() => ({ state: 'open', order: 'severity', site }), [site]);
+  const query = useMemo(() => ({ ...WANTED, site }), [site]);
   const list = usePagedList<Alarm>(['alarms'], '/alarms', query, READ);
   const open = needy(list.rows).slice(0, SHOWN);
   return (

@@ -1,12 +1,13 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { troubled, unobserved } from '../../api/standing';
 import type { Overview } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { AppLink } from '../../ui/link';
 import { Panel } from '../../ui/page';
 import { HealthBar } from './health-bar';
-import { troubled, worstClasses } from './order';
+import { worstClasses } from './order';
 import styles from './overview.module.css';
 
 const SHOWN = 10;
@@ -29,6 +30,7 @@ export function ClassesPanel({ classes }: { classes: Overview['classes'] }) {
             <HealthBar levels={each.by_level} total={each.total} />
             <span className={styles['classFigure']}>
               {t('ofTotalShort', { count: troubled(each.by_level), total: each.total })}
+              {unobserved(each.by_level) > 0 && ` · ${t('unobserved', { count: unobserved(each.by_level) })}`}
             </span>
           </li>
         ))}

@@ -1,5 +1,6 @@
 /** The first line: how many devices are how, and how alarms are answered. */
 import { useTranslation } from 'react-i18next';
+import { promptShare } from '../../api/overview';
 import type { Overview } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { LEVELS, LevelShape, SEVERITIES, SeverityShape } from '../../ui/badges';
@@ -69,7 +70,7 @@ export function Headline({ overview }: { overview: Overview }) {
             )}
             <small className={classes['tileNote']} data-below>
               {alarms.response && alarms.response.count > 0
-                ? t('within', { share: shareText(alarms.response.within_10_min) })
+                ? t('within', { share: shareText(promptShare(alarms.response)) })
                 : t('noResponse')}
             </small>
           </span>

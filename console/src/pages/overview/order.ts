@@ -1,13 +1,9 @@
 /** The order of what is shown: whatever needs somebody first. */
+import { troubled, unobserved } from '../../api/standing';
 import type { Alarm, ByLevel, HealthLevel, Overview, Severity } from '../../api/types';
 import { LEVELS } from '../../ui/badges';
 
 const SEVERITY_WEIGHT: Record<Severity, number> = { critical: 4, major: 3, warning: 2, info: 1 };
-
-/** Parts of a whole that are not as they should be: out of service, not valid, or partly working. */
-export function troubled(levels: ByLevel): number {
-  return (levels.unreachable ?? 0) + (levels.reachable ?? 0) + (levels.answering ?? 0);
-}
 
 /** Sites with the worst alarm first, then those with the larger part in trouble. */
 export function worstSites(sites: Overview['sites']): Overview['sites'] {
@@ -17,6 +13,7 @@ export function worstSites(sites: Overview['sites']): Overview['sites'] {
     (a, b) =>
       weight(b.worst_severity) - weight(a.worst_severity) ||
       share(b) - share(a) ||
+      unobserved(b.by_level) - unobserved(a.by_level) ||
       b.open_alarms - a.open_alarms ||
       a.site.localeCompare(b.site),
   );
@@ -28,6 +25,7 @@ export function worstClasses(classes: Overview['classes']): Overview['classes'] 
     (a, b) =>
       (b.by_level.unreachable ?? 0) - (a.by_level.unreachable ?? 0) ||
       troubled(b.by_level) - troubled(a.by_level) ||
+      unobserved(b.by_level) - unobserved(a.by_level) ||
       b.open_alarms - a.open_alarms ||
       b.total - a.total ||
       a.class.localeCompare(b.class),

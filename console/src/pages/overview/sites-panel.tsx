@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { availabilityQuery } from '../../api/overview';
+import { troubled, unobserved } from '../../api/standing';
 import type { Overview } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { SeverityShape } from '../../ui/badges';
@@ -9,7 +10,7 @@ import { shareText } from '../../ui/number';
 import { Panel } from '../../ui/page';
 import { SiteName } from '../../ui/site-name';
 import { HealthBar } from './health-bar';
-import { troubled, worstSites } from './order';
+import { worstSites } from './order';
 import classes from './overview.module.css';
 
 /** Sites, worst first. */
@@ -41,6 +42,7 @@ export function SitesPanel({ sites }: { sites: Overview['sites'] }) {
             <HealthBar levels={site.by_level} total={site.total} />
             <div className={classes['rowFoot']}>
               {t('ofTotal', { count: troubled(site.by_level), total: site.total })}
+              {unobserved(site.by_level) > 0 && ` · ${t('unobserved', { count: unobserved(site.by_level) })}`}
             </div>
           </li>
         ))}

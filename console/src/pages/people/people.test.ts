@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { changesOf } from './changes';
 import { joined } from './types';
 
 describe('grants', () => {
@@ -16,5 +17,19 @@ describe('grants', () => {
       role: 'operator',
       sites: null,
     });
+  });
+});
+
+describe('what is sent of a user', () => {
+  const user = { display_name: '李雷', grants: [{ role: 'operator' as const, sites: ['b', 'a'] }] };
+
+  it('is only what differs', () => {
+    const same = { display_name: '李雷', grants: [{ role: 'operator' as const, sites: ['a', 'b'] }] };
+    expect(changesOf(user, same)).toEqual({});
+    expect(changesOf(user, { ...same, display_name: '韩梅梅' })).toEqual({ display_name: '韩梅梅' });
+    const more = [...same.grants, { role: 'viewer' as const, sites: null }];
+    expect(changesOf(user, { ...same, grants: more })).toEqual({ grants: more });
+    const everywhere = [{ role: 'operator' as const, sites: null }];
+    expect(changesOf(user, { ...same, grants: everywhere })).toEqual({ grants: everywhere });
   });
 });

@@ -7,6 +7,7 @@ import { useSites } from '../../api/lists';
 import { useWords } from '../../i18n/words';
 import { FormDialog } from '../../ui/form-dialog';
 import { IconPlus, IconTrash } from '../../ui/icons';
+import { changesOf } from './changes';
 import { type Contact, type Grant, joined, ROLES, type Role, type User } from './types';
 
 interface GrantProps {
@@ -74,8 +75,12 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
     const wanted = { display_name: displayName.trim() || name.trim(), grants: joined(grants) };
     const existing = user ?? made;
     let id = existing?.id;
-    if (existing) await api.patch(`/users/${encodeURIComponent(existing.id)}`, wanted);
-    else {
+    if (existing) {
+      const change = changesOf(existing, wanted);
+      const revision = existing.revision === undefined ? {} : { revision: existing.revision };
+      if (Object.keys(change).length > 0)
+        await api.patch(`/users/${encodeURIComponent(existing.id)}`, { ...change, ...revision });
+    } else {
       const answer = await api.post<{ user: User; password: string }>('/users', {
         name: name.trim(),
         ...wanted,

@@ -42,7 +42,7 @@ export function AreaTree({ site, areas, chosen, onChoose }: TreeProps) {
   const { t } = useTranslation('plans');
   const { t: common } = useTranslation('common');
   const isPhone = usePhone();
-  const mayEdit = useRight('configure');
+  const mayEdit = useRight('configure', site);
   const client = useQueryClient();
   const [open, setOpen] = useState<{ what: 'add' | 'rename' | 'delete'; area: Area | null } | null>(null);
   const ordered = inOrder(areas);

@@ -82,7 +82,7 @@ function AreaPlan({ site, id, name, hasPlan }: AreaPlanProps) {
   const { t } = useTranslation('plans');
   const { t: common } = useTranslation('common');
   const problemText = useProblemText();
-  const mayEdit = useRight('configure');
+  const mayEdit = useRight('configure', site);
   const isStale = useIsStale();
   const client = useQueryClient();
   const stored = useQuery(positionsQuery(id));

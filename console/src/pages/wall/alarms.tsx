@@ -1,6 +1,7 @@
 /** The alarms that need somebody, the gravest first. */
+import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { usePagedList } from '../../api/lists';
+import { alarmSummaryQuery, usePagedList } from '../../api/lists';
 import type { Alarm } from '../../api/types';
 import { useSite } from '../../app/site';
 import { useWords } from '../../i18n/words';
@@ -11,20 +12,20 @@ import classes from './wall.module.css';
 
 /** What fits on a wall and can still be read. */
 const SHOWN = 9;
+/** What somebody put aside, or works on, needs nobody else. */
+const WANTED = { state: 'raised', order: 'severity', shelved: 'false', maintenance: 'false' };
 
 export function AlarmsView({ name }: { name: (site: string) => string }) {
   const { t } = useTranslation('wall');
   const words = useWords();
   const [site] = useSite();
-  const list = usePagedList<Alarm>(
-    ['alarms', 'wall'],
-    '/alarms',
-    { site, state: 'raised', order: 'severity' },
-    50,
-  );
+  const list = usePagedList<Alarm>(['alarms', 'wall'], '/alarms', { site, ...WANTED }, 50);
+  const summary = useQuery(alarmSummaryQuery(site)).data;
   if (list.error && list.rows.length === 0) return <ProblemState error={list.error} retry={list.retry} />;
   const rows = list.rows.filter((alarm) => alarm.state === 'raised');
-  const more = Math.max(0, (list.total ?? rows.length) - SHOWN);
+  // Only the first are read; of those behind them the summary knows how many are open.
+  const open = Object.values(summary?.by_severity ?? {}).reduce((sum, each) => sum + each.open, 0);
+  const more = Math.max(0, (list.hasMore ? Math.max(open, rows.length) : rows.length) - SHOWN);
   return (
     <>
       <ul className={classes['alarms']}>

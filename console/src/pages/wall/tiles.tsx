@@ -1,9 +1,10 @@
 /** All sites, or all classes, as tiles: a sign, a name, and how many do not work. */
 import { useTranslation } from 'react-i18next';
-import type { Overview } from '../../api/types';
+import { troubled, unobserved, worstLevel } from '../../api/standing';
+import type { ByLevel, Overview } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { LEVEL_TONES, LevelShape } from '../../ui/badges';
-import { troubled, worstFirst, worstLevel } from '../map/order';
+import { worstFirst } from '../map/order';
 import classes from './wall.module.css';
 
 /** What fits on a wall and can still be read. */
@@ -12,21 +13,29 @@ const TILES = 20;
 interface TileProps {
   title: string;
   total: number;
-  row: Parameters<typeof worstLevel>[0][number];
+  row: { by_level: ByLevel };
   alarms: number;
 }
 
 function Tile({ title, total, row, alarms }: TileProps) {
   const { t } = useTranslation('wall');
   const level = worstLevel([row]);
-  const bad = troubled(row);
+  const bad = troubled(row.by_level);
+  const unknown = unobserved(row.by_level);
   return (
     <li className={classes['tile']} data-tone={LEVEL_TONES[level]}>
       <div>
         <LevelShape level={level} size={26} /> <b>{title}</b>
       </div>
       <div>
-        <strong>{bad > 0 ? t('tileBad', { bad, total }) : t('tileWell', { total })}</strong>
+        <strong>
+          {bad > 0
+            ? t('tileBad', { bad, total })
+            : unknown > 0
+              ? t('tileUnknown', { unknown, total })
+              : t('tileWell', { total })}
+        </strong>
+        {bad > 0 && unknown > 0 && <span>{t('unobservedShort', { count: unknown })}</span>}
         {alarms > 0 && <span>{t('tileAlarms', { alarms })}</span>}
       </div>
     </li>
@@ -57,7 +66,11 @@ export function SitesView({ overview, name }: { overview: Overview; name: (site:
 export function ClassesView({ overview }: { overview: Overview }) {
   const words = useWords();
   const rows = [...overview.classes].sort(
-    (a, b) => troubled(b) - troubled(a) || b.open_alarms - a.open_alarms || b.total - a.total,
+    (a, b) =>
+      troubled(b.by_level) - troubled(a.by_level) ||
+      b.open_alarms - a.open_alarms ||
+      unobserved(b.by_level) - unobserved(a.by_level) ||
+      b.total - a.total,
   );
   return (
     <Tiles left={rows.length - TILES}>

@@ -1,12 +1,15 @@
 /** The figures that matter most, as large as they can be. */
 import { useTranslation } from 'react-i18next';
+import { troubled, unobserved, worstLevel } from '../../api/standing';
 import type { Overview, Severity } from '../../api/types';
 import { useWords } from '../../i18n/words';
 import { LevelShape, SEVERITIES, SeverityShape } from '../../ui/badges';
-import { troubled, worstFirst } from '../map/order';
+import { worstFirst } from '../map/order';
 import classes from './wall.module.css';
 
+/** Lines that fit; silent agents have at most two of them. */
 const WORST_SHOWN = 6;
+const SILENT_SHOWN = 2;
 
 function openOf(overview: Overview, severity: Severity): number {
   return overview.alarms?.by_severity?.[severity]?.open ?? 0;
@@ -19,8 +22,14 @@ export function TotalsView({ overview, name }: { overview: Overview; name: (site
   const working = by_level.working ?? 0;
   const unreachable = by_level.unreachable ?? 0;
   const half = (by_level.reachable ?? 0) + (by_level.answering ?? 0);
+  const unknown = unobserved(by_level);
   const silent = overview.agents.filter((agent) => !agent.online);
-  const worst = [...overview.sites].sort(worstFirst).filter((row) => row.worst_severity || troubled(row) > 0);
+  const worst = [...overview.sites]
+    .sort(worstFirst)
+    .filter((row) => row.worst_severity || troubled(row.by_level) > 0 || unobserved(row.by_level) > 0);
+  const silentShown = silent.slice(0, SILENT_SHOWN);
+  const worstShown = worst.slice(0, WORST_SHOWN - silentShown.length);
+  const left = worst.length - worstShown.length;
   return (
     <div className={classes['totals']}>
       <div className={classes['figures']}>
@@ -43,6 +52,12 @@ export function TotalsView({ overview, name }: { overview: Overview; name: (site
           label={t('impaired')}
           shape={<LevelShape level="answering" size={40} />}
         />
+        <Figure
+          tone={unknown > 0 ? 'warn' : 'off'}
+          value={unknown}
+          label={t('unobserved')}
+          shape={<LevelShape level="unknown" size={40} />}
+        />
         {SEVERITIES.slice(0, 3).map((severity) => (
           <Figure
             key={severity}
@@ -62,25 +77,37 @@ export function TotalsView({ overview, name }: { overview: Overview; name: (site
         ))}
       </div>
       <ol className={classes['worst']} aria-label={t('worst')}>
-        {silent.slice(0, 2).map((agent) => (
+        {silentShown.map((agent) => (
           <li key={agent.agent} data-tone="bad">
             <LevelShape level="unreachable" size={30} />
             <b>{agent.agent}</b>
             <span>{t('agentSilent')}</span>
+            {agent === silentShown.at(-1) && silent.length > silentShown.length && (
+              <span>{t('moreSilent', { count: silent.length - silentShown.length })}</span>
+            )}
           </li>
         ))}
-        {worst.slice(0, WORST_SHOWN - Math.min(2, silent.length)).map((row) => (
+        {worstShown.map((row) => (
           <li key={row.site}>
             {row.worst_severity ? (
               <SeverityShape severity={row.worst_severity} size={30} />
             ) : (
-              <LevelShape level="unreachable" size={30} />
+              <LevelShape level={worstLevel([row])} size={30} />
             )}
             <b>{name(row.site)}</b>
-            <span>{t('siteTrouble', { devices: troubled(row), alarms: row.open_alarms })}</span>
+            <span>
+              {troubled(row.by_level) > 0 || row.open_alarms > 0
+                ? t('siteTrouble', { devices: troubled(row.by_level), alarms: row.open_alarms })
+                : t('unobservedShort', { count: unobserved(row.by_level) })}
+            </span>
           </li>
         ))}
-        {worst.length === 0 && silent.length === 0 && (
+        {left > 0 && (
+          <li>
+            <span>{t('more', { count: left })}</span>
+          </li>
+        )}
+        {worst.length === 0 && silent.length === 0 && unknown === 0 && (
           <li>
             <LevelShape level="working" size={30} />
             <b>{t('allWell')}</b>

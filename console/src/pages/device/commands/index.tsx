@@ -24,7 +24,7 @@ interface CommandsTabProps {
 export function CommandsTab({ device, params, set }: CommandsTabProps) {
   const { t } = useTranslation('device');
   const words = useWords();
-  const mayCommand = useRight('command');
+  const mayCommand = useRight('command', device.site);
   const [action, setAction] = useState<ActionSpec | null>(null);
   const query = useMemo(() => ({ device: device.id }), [device.id]);
   const list = usePagedList<Command>(['commands'], '/commands', query);
@@ -34,7 +34,7 @@ export function CommandsTab({ device, params, set }: CommandsTabProps) {
         id: 'state',
         header: t('command.outcome'),
         width: '8rem',
-        cell: (command) => <CommandBadge state={command.state} />,
+        cell: (command) => <CommandBadge command={command} />,
       },
       {
         id: 'action',
@@ -91,7 +91,7 @@ export function CommandsTab({ device, params, set }: CommandsTabProps) {
             <>
               <Group justify="space-between" wrap="nowrap">
                 <strong>{words.action(command.action)}</strong>
-                <CommandBadge state={command.state} />
+                <CommandBadge command={command} />
               </Group>
               <div className="k-dim">
                 {command.requested_by} · <TimeText ms={command.created_ms} site={command.site} />

@@ -5,15 +5,16 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../../api/client';
 import { useRight } from '../../../api/session';
-import type { CommandDetail, CommandState } from '../../../api/types';
+import type { Command, CommandDetail } from '../../../api/types';
 import { useWords } from '../../../i18n/words';
 import { type Tone, ToneBadge } from '../../../ui/badges';
 import { ConfirmDialog } from '../../../ui/confirm';
 import { LoadingState, ProblemState } from '../../../ui/states';
 import { TimeText } from '../../../ui/time-text';
 import classes from '../device.module.css';
+import { type OutcomeWord, outcomeWord } from './outcome-word';
 
-const TONES: Record<CommandState, Tone> = {
+const TONES: Record<OutcomeWord, Tone> = {
   queued: 'calm',
   held: 'warn',
   delivered: 'calm',
@@ -22,19 +23,21 @@ const TONES: Record<CommandState, Tone> = {
   failed: 'bad',
   expired: 'off',
   rejected: 'serious',
+  cancelled: 'off',
+  withheld: 'serious',
   unknown: 'serious',
 };
 
-export function CommandBadge({ state }: { state: CommandState }) {
+export function CommandBadge({ command }: { command: Command }) {
   const { t } = useTranslation('device');
-  return <ToneBadge tone={TONES[state] ?? 'off'}>{t(`command.state.${state}`)}</ToneBadge>;
+  const word = outcomeWord(command);
+  return <ToneBadge tone={TONES[word] ?? 'off'}>{t(`command.state.${word}`)}</ToneBadge>;
 }
 
 export function Outcome({ id }: { id: string }) {
   const { t } = useTranslation('device');
   const words = useWords();
   const client = useQueryClient();
-  const mayCommand = useRight('command');
   const [asking, setAsking] = useState<'cancel' | 'release' | null>(null);
   const { data, error, refetch } = useQuery({
     queryKey: ['command', id],
@@ -42,6 +45,7 @@ export function Outcome({ id }: { id: string }) {
     // The stream tells; this is for the case that it is down.
     refetchInterval: (query) => (query.state.data?.final ? false : 3000),
   });
+  const mayCommand = useRight('command', data?.site);
   if (!data)
     return error ? <ProblemState error={error} retry={() => void refetch()} /> : <LoadingState rows={3} />;
   const decide = async (what: 'cancel' | 'release', why: string) => {
@@ -54,16 +58,16 @@ export function Outcome({ id }: { id: string }) {
   return (
     <Stack gap="sm">
       <Group gap="xs">
-        <CommandBadge state={data.state} />
+        <CommandBadge command={data} />
         {!data.final && data.state !== 'held' && <Loader size="xs" />}
-        <Text size="sm">{t(`command.stateText.${data.state}`)}</Text>
+        <Text size="sm">{t(`command.stateText.${outcomeWord(data)}`)}</Text>
       </Group>
       {data.state === 'unknown' && (
         <Alert color="orange" variant="light" title={t('command.unknownTitle')} role="alert">
           {t('command.unknownText')}
         </Alert>
       )}
-      {data.reason && <Text size="sm">{data.reason}</Text>}
+      {data.reason && <Text size="sm">{words.text({ text: data.reason, text_zh: data.reason_zh })}</Text>}
       {results.length > 0 && (
         <Text size="sm">
           {t('command.results')}{' '}
@@ -76,7 +80,9 @@ export function Outcome({ id }: { id: string }) {
             <TimeText ms={step.time_ms} site={data.site} style="time" />
             <span className={classes['grow']}>{t(`command.state.${step.state}`)}</span>
             <span className="k-dim">
-              {[step.actor, step.reason].filter((part) => part !== '').join(' · ')}
+              {[step.actor, words.text({ text: step.reason, text_zh: step.reason_zh })]
+                .filter((part) => part !== '')
+                .join(' · ')}
             </span>
           </li>
         ))}
