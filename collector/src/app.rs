@@ -18,7 +18,8 @@ use crate::auth::{self, Authenticator, Hashing, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
-use crate::http::{self, AppState, Hub, Peer, Shared, UploadSlots};
+use crate::evidence::{self, Evidence};
+use crate::http::{self, AppState, Hub, Shared, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
 use crate::notify::{self, Couriers, Follower};
@@ -121,6 +122,8 @@ impl App {
         let (state, state_thread) =
             Writer::spawn("state", state).map_err(StoreError::io("start the writer of", &folder.state()))?;
         let first_key = make_first_key(&state, &*clock).await?;
+        let said = config.alarms;
+        state.transact(move |transaction| said.save(transaction)).await?;
         let (state_reader, latest_reader) =
             open_readers(&folder.ingest(), &folder.state(), &state, &clock, &catalogues)?;
         state_reader.fleet().write().unwrap_or_else(PoisonError::into_inner).limit_devices(config.devices_per_agent);
@@ -155,9 +158,13 @@ impl App {
             couriers: Arc::new(Couriers::new(&config.notify)?),
             public_url: config.public_url.clone(),
             bell: Arc::default(),
+            counters: Arc::clone(&counters),
         };
+        let pictures = (state_readers.clone(), state.clone());
+        let evidence = Evidence::open(&folder, pictures, Arc::clone(&clock), config.evidence)?;
         let shared = Arc::new(Shared {
             notify,
+            evidence,
             head: ingest.head(),
             snapshots: Snapshots::open(&folder.ingest(), state.clone(), state_reader.fleet(), &catalogues)?,
             live: Hub::default(),
@@ -272,6 +279,7 @@ impl App {
             readers: shared.state_readers.clone(),
             clock: Arc::clone(&shared.clock),
             counters: Arc::clone(&shared.counters),
+            settings: shared.config.alarms,
         };
         let engine = tokio::spawn(engine.run(stop.clone()));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
@@ -281,18 +289,14 @@ impl App {
         }
         info!(%address, "Collector is running.");
 
-        let draining = stop.clone();
-        let serve = axum::serve(front, http::router(&shared).into_make_service_with_connect_info::<Peer>())
-            .with_graceful_shutdown(async move { draining.cancelled().await })
-            .into_future();
-        let mut server = tokio::spawn(serve);
+        let mut server = tokio::spawn(http::serve(front, http::router(&shared), stop.clone()));
         let served = tokio::select! {
             served = &mut server => Some(served),
             () = shutdown.cancelled() => None,
         };
         stop.cancel();
         let result = match served {
-            Some(served) => served.map_err(std::io::Error::other).and_then(|served| served),
+            Some(served) => served.map_err(std::io::Error::other),
             None => {
                 if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
                     warn!("Some requests had not ended and were cut off.");
@@ -390,7 +394,7 @@ fn work_is_due(conn: &rusqlite::Connection, now: kouan_protocol::Timestamp) -> R
 async fn prune(shared: AppState) {
     let mut ticks = tokio::time::interval(PRUNE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut forgetting = crate::forget::Forgetting::default();
+    let (mut forgetting, mut care) = (crate::forget::Forgetting::default(), evidence::Care::default());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -418,7 +422,12 @@ async fn prune(shared: AppState) {
             prune_once(&shared, through, retention.max(ms(settings.keep))).await;
         }
         prune_once(&shared, through.min(remote), retention).await;
-        forgetting.step(&shared).await;
+        let believed = crate::forget::believed(&shared).await.unwrap_or_else(|error| {
+            warn!(%error, "It is not known which time to believe; nothing is old.");
+            None
+        });
+        forgetting.step(&shared, believed).await;
+        care.step(&shared.evidence, &*shared.clock, believed).await;
     }
 }
 

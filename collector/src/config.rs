@@ -8,7 +8,9 @@ use std::time::Duration;
 use kouan_protocol::limits;
 use kouan_settings::{Document, Problems, Section};
 
+use crate::alarms::AlarmSettings;
 use crate::auth::SignInLife;
+use crate::evidence::Limits as EvidenceLimits;
 use crate::notify::{NotifySettings, read_public_url};
 use crate::oidc::OidcSettings;
 use crate::telemetry::{HistorySettings, KeepClass, Retention};
@@ -49,12 +51,16 @@ pub struct Config {
     pub devices_per_agent: usize,
     /// Whether the rules of alarms that are shipped are judged; own ones always are.
     pub shipped_alarm_rules: bool,
+    /// What is said about alarms besides.
+    pub alarms: AlarmSettings,
     /// Memory for the newest readings, which are not in the history's files yet, in bytes.
     pub history_memory: u64,
     /// How long readings stay in memory before they are written to the history's files.
     pub history_seal_every: Duration,
     /// How long the history is kept.
     pub history_retention: Retention,
+    /// How many pictures are kept as evidence, and for how long.
+    pub evidence: EvidenceLimits,
 }
 
 impl Default for Config {
@@ -75,9 +81,11 @@ impl Default for Config {
             keep_personal_values_at: Vec::new(),
             devices_per_agent: 2 * limits::CATALOGUE_DEVICES,
             shipped_alarm_rules: true,
+            alarms: AlarmSettings::default(),
             history_memory: 256 << 20,
             history_seal_every: Duration::from_secs(3600),
             history_retention: Retention::default(),
+            evidence: EvidenceLimits::default(),
         }
     }
 }
@@ -172,6 +180,16 @@ fn read_retention(history: &mut Section<'_>) -> Retention {
     }
 }
 
+fn read_evidence(section: &mut Section<'_>) -> EvidenceLimits {
+    let default = EvidenceLimits::default();
+    let of_device = section.integer("per_device_and_day", 1..=1_000_000);
+    EvidenceLimits {
+        total_bytes: section.bytes_or("total", default.total_bytes),
+        per_device_and_day: of_device.and_then(|most| u64::try_from(most).ok()).unwrap_or(default.per_device_and_day),
+        days: section.integer("keep_evidence_days", 1..=36_600),
+    }
+}
+
 impl Config {
     /// Reads settings from TOML.
     ///
@@ -201,6 +219,7 @@ impl Config {
             }
         }
         let shipped_alarm_rules = root.bool_or("shipped_alarm_rules", true);
+        let alarms = AlarmSettings::read(&mut root.section_or_empty("alarms"));
         let devices_per_agent = root.integer("devices_per_agent", 1..=1_000_000);
         let devices_per_agent = devices_per_agent.and_then(|most| usize::try_from(most).ok());
         let mut sign_in = root.section_or_empty("sign_in");
@@ -214,6 +233,7 @@ impl Config {
         let history_seal_every = history.duration_within("seal_every", minute..=hour * 24, default.history_seal_every);
         let history_retention = read_retention(&mut history);
         drop(history);
+        let evidence = read_evidence(&mut root.section_or_empty("evidence"));
         drop(root);
         problems.into_result(Self {
             data,
@@ -231,9 +251,11 @@ impl Config {
             keep_personal_values_at,
             devices_per_agent: devices_per_agent.unwrap_or(default.devices_per_agent),
             shipped_alarm_rules,
+            alarms,
             history_memory,
             history_seal_every,
             history_retention,
+            evidence,
         })
     }
 

@@ -48,6 +48,12 @@ pub struct Counters {
     pub remote_entries_dropped: Counter,
     /// Requests that the remote receiver did not take then.
     pub remote_failures: Counter,
+    /// Notifications that receivers took.
+    pub notifications_sent: Counter,
+    /// Notifications that were given up.
+    pub notifications_failed: Counter,
+    /// Notifications that were not sent for a reason that stands in their rows.
+    pub notifications_suppressed: Counter,
     /// Answers by first digit of the status code, 1 to 5.
     pub answers: [Counter; 5],
 }

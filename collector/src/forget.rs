@@ -1,12 +1,12 @@
-//! Old words about devices go out of the state, once in a while and a few at a time.
+//! Old words about devices and old notifications go out of the state, once in a while and a few at a time.
 
-use kouan_protocol::BootTime;
+use kouan_protocol::{BootTime, Timestamp};
 use tracing::{info, warn};
 
 use crate::http::Shared;
-use crate::state;
 use crate::store::{DataFolder, StoreError};
 use crate::telemetry;
+use crate::{notify, state};
 
 /// How often old words are looked for.
 const EVERY_MS: u64 = 3_600_000;
@@ -21,37 +21,66 @@ pub(crate) struct Forgetting {
 }
 
 impl Forgetting {
-    /// Removes old changes of health, if it is time. The caller holds the leave to delete.
-    pub(crate) async fn step(&mut self, shared: &Shared) {
-        let Some(days) = shared.config.history_retention.health else { return };
+    /// Removes old changes of health and old notifications, if it is time. The caller holds the leave to delete and says
+    /// which time age is told by; until one is believed, nothing is old.
+    pub(crate) async fn step(&mut self, shared: &Shared, believed: Option<Timestamp>) {
+        let Some(believed) = believed else { return };
         let now = shared.clock.boot_time();
         if self.looked_at.is_some_and(|at| now.since_ms(at) < EVERY_MS) {
             return;
         }
-        match remove(shared, days).await {
-            Ok(removed) => {
-                self.looked_at = Some(now);
-                if removed > 0 {
-                    info!(removed, "Changes of health were old enough and were removed.");
+        let before = |days: i64| believed.min(shared.clock.wall()).0.saturating_sub(days.saturating_mul(DAY_MS));
+        let health = match shared.config.history_retention.health {
+            Some(days) => remove_health(shared, before(days)).await,
+            None => Ok(0),
+        };
+        let notifications = remove_notifications(shared, before(shared.config.notify.keep_days)).await;
+        let mut all = true;
+        for (removed, what) in [(health, "changes of health"), (notifications, "notifications")] {
+            match removed {
+                Ok(0) => {}
+                Ok(removed) => info!(removed, what, "Old rows of the state were removed."),
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    warn!(%error, what, "Old rows of the state stay for now.");
+                    all = false;
                 }
             }
-            Err(StoreError::Closed) => {}
-            Err(error) => warn!(%error, "Old changes of health stay for now."),
+        }
+        if all {
+            self.looked_at = Some(now);
         }
     }
 }
 
-async fn remove(shared: &Shared, days: i64) -> Result<usize, StoreError> {
+/// The time by which age is told, if any is believed.
+pub(crate) async fn believed(shared: &Shared) -> Result<Option<Timestamp>, StoreError> {
     let folder = DataFolder::new(&shared.data).history();
     let believed = tokio::task::spawn_blocking(move || telemetry::believed_time(&folder));
-    // Until a time is believed, nothing is old.
-    let Some(believed) = believed.await.map_err(|_| StoreError::Closed)?? else { return Ok(0) };
-    let before_ms = believed.min(shared.clock.wall()).0.saturating_sub(days.saturating_mul(DAY_MS));
+    believed.await.map_err(|_| StoreError::Closed)?
+}
+
+async fn remove_health(shared: &Shared, before_ms: i64) -> Result<usize, StoreError> {
     let mut removed = 0;
     loop {
         let old = shared.state_readers.read(move |conn| state::old_health(conn, before_ms, AT_ONCE)).await?;
         let count = old.len();
         shared.state.transact(move |transaction| state::forget_health(transaction, &old, before_ms)).await?;
+        removed += count;
+        if count < AT_ONCE || shared.shutdown.is_cancelled() {
+            return Ok(removed);
+        }
+    }
+}
+
+async fn remove_notifications(shared: &Shared, before_ms: i64) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    loop {
+        let old = shared.state_readers.read(move |conn| notify::settled_before(conn, before_ms, AT_ONCE)).await?;
+        let count = old.len();
+        if count > 0 {
+            shared.state.transact(move |transaction| notify::forget(transaction, &old)).await?;
+        }
         removed += count;
         if count < AT_ONCE || shared.shutdown.is_cancelled() {
             return Ok(removed);

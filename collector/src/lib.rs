@@ -11,6 +11,7 @@
 //! | [`alarms`], [`commands`] | the life of an alarm, the life of a command |
 //! | [`parquet`] | files in the format of Apache Parquet |
 //! | [`outages`] | what came and went while an agent could not be heard |
+//! | [`evidence`] | pictures that show what happened at a device |
 //! | [`availability`] | for how much of a time devices could be used, and windows of maintenance |
 //! | [`assets`] | what stands where, who looks after it, what hangs on what; areas, plans, sites |
 //! | [`monitoring`] | device points for Prometheus |
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod counters;
+pub mod evidence;
 mod forget;
 pub mod http;
 pub mod ingest;

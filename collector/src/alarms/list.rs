@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::assets::AREA_JOINT;
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
 
@@ -200,7 +201,7 @@ pub enum Shelved {
 pub struct AlarmFilter {
     /// In one of these states; empty for any.
     pub states: &'static [&'static str],
-    /// In this area.
+    /// In this area, or within it.
     pub area: Option<String>,
     /// Of this device.
     pub device: Option<String>,
@@ -287,7 +288,6 @@ fn conditions(scope: &Scope, filter: &AlarmFilter) -> (String, Vec<Sql>) {
         add("site IN (SELECT value FROM json_each(?))", Some(Sql::from(sites)));
     }
     let texts = [
-        ("area = ?", &filter.area),
         ("device = ?", &filter.device),
         ("class = ?", &filter.class),
         ("agent = ?", &filter.agent),
@@ -299,6 +299,11 @@ fn conditions(scope: &Scope, filter: &AlarmFilter) -> (String, Vec<Sql>) {
         if let Some(text) = text {
             add(condition, Some(Sql::from(text.clone())));
         }
+    }
+    if let Some(area) = &filter.area {
+        // The area, and what lies within it.
+        let condition = format!("instr(area || '{AREA_JOINT}', ?) = 1");
+        add(&condition, Some(Sql::from(format!("{area}{AREA_JOINT}"))));
     }
     if let Some(rank) = filter.least_rank {
         add("rank >= ?", Some(Sql::from(rank)));

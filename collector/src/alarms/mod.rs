@@ -12,9 +12,11 @@ mod log;
 mod replay;
 mod report;
 pub mod rule;
+mod settings;
 mod severity;
 mod summary;
 mod take;
+mod terms;
 
 pub use engine::{AlarmEngine, SharedRules};
 pub use life::{ActProblem, By, Deed, Step, act, write_step};
@@ -25,6 +27,7 @@ pub use list::{
 pub use log::{LogFilter, LogRow, log};
 pub use replay::{Past, Replayed, replay};
 pub use report::{Report, report};
+pub use settings::AlarmSettings;
 pub(crate) use severity::random_id;
 pub use severity::{SEVERITIES, rank, severity_name};
 pub use summary::{Summary, summary};

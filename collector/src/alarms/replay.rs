@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kouan_protocol::{HealthLevel, PointName, Quality, Timestamp, Value};
 
-use super::judge::{Delays, Machine, Reading, Turn, View, judge, opening};
+use super::judge::{Delays, Machine, Reading, Rise, Turn, View, judge, opening};
 use super::rule::{Pattern, Rule, Test};
 use crate::state::DeviceId;
 use crate::store::StoreError;
@@ -47,10 +47,12 @@ pub struct Replayed {
 struct Then<'a> {
     past: &'a Past,
     now_ms: i64,
-    from_ms: i64,
+    /// Since when absence counts: the beginning, or that of the times at which the rule applies.
+    watched_since_ms: i64,
     latest: BTreeMap<&'a str, Reading>,
     numbers: BTreeMap<&'a str, Vec<(i64, f64, bool)>>,
     health: Option<HealthLevel>,
+    last_read: BTreeMap<&'a str, i64>,
 }
 
 impl View for Then<'_> {
@@ -58,7 +60,7 @@ impl View for Then<'_> {
         self.now_ms
     }
     fn watched_since_ms(&self) -> i64 {
-        self.from_ms
+        self.watched_since_ms
     }
     fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading)) {
         for (name, reading) in self.latest.iter().filter(|(name, _)| pattern.place(name).is_some()) {
@@ -69,8 +71,9 @@ impl View for Then<'_> {
         let found = self.past.points.iter().find(|(name, _)| name.as_str() == point);
         found.map(|(_, unit)| unit.clone()).unwrap_or_default()
     }
-    fn last_reading_ms(&self) -> Option<i64> {
-        self.latest.values().map(|reading| reading.time_ms).max()
+    fn last_read_ms(&self, points: Option<&Pattern>) -> Option<i64> {
+        let fits = |name: &str| points.is_none_or(|pattern| pattern.place(name).is_some());
+        self.last_read.iter().filter(|(name, _)| fits(name)).map(|(_, time)| *time).max()
     }
     fn health(&self) -> Option<HealthLevel> {
         self.health
@@ -78,9 +81,10 @@ impl View for Then<'_> {
     fn last_event_ms(&self, _: &str) -> Option<i64> {
         None
     }
-    fn rise(&self, point: &str, from_ms: i64) -> Option<(f64, bool)> {
+    fn rise(&self, point: &str, from_ms: i64) -> Option<Rise> {
         let numbers = self.numbers.get(point)?;
-        let begin = numbers.partition_point(|(time, ..)| *time <= from_ms).saturating_sub(1);
+        let passed = numbers.partition_point(|(time, ..)| *time <= from_ms);
+        let begin = passed.saturating_sub(1);
         let within = numbers.get(begin..)?;
         let (first, last) = (within.first()?, within.last()?);
         let is_counter = first.2;
@@ -89,7 +93,8 @@ impl View for Then<'_> {
         } else {
             last.1 - first.1
         };
-        Some((rise, first.0 <= from_ms))
+        let next_ms = numbers.get(passed).map(|(time, ..)| time.saturating_add(self.now_ms - from_ms));
+        Some(Rise { by: rise, is_whole: first.0 <= from_ms, next_ms })
     }
 }
 
@@ -111,7 +116,8 @@ fn wanted<'p>(test: &Test, points: &'p [(PointName, String)]) -> BTreeSet<&'p Po
 
 /// One thing that happened.
 enum Happened<'a> {
-    Read(&'a str, Option<Value>),
+    /// A value that may be acted upon, if it is one, and whether there was any.
+    Read(&'a str, Option<Value>, bool),
     Health(HealthLevel),
     Nothing,
 }
@@ -144,8 +150,9 @@ pub fn replay(
             let slice = history.series(&query)?;
             replayed.readings += slice.rows.len();
             for row in slice.rows {
+                let is_any = row.value.is_some();
                 let value = row.value.filter(|_| row.quality == Quality::Good);
-                happened.push((row.time_ms, Happened::Read(name.as_str(), value)));
+                happened.push((row.time_ms, Happened::Read(name.as_str(), value, is_any)));
             }
             after = slice.next.and_then(|next| next.parse().ok());
             if after.is_none() {
@@ -158,11 +165,20 @@ pub fn replay(
     happened.push((to.0, Happened::Nothing));
     happened.sort_by_key(|(time, _)| *time);
 
-    let mut then =
-        Then { past, now_ms: from.0, from_ms: from.0, latest: BTreeMap::new(), numbers: BTreeMap::new(), health: None };
-    let mut played = Played { rule, test, machines: BTreeMap::new(), raised_at: BTreeMap::new(), replayed };
+    let mut then = Then {
+        past,
+        now_ms: from.0,
+        watched_since_ms: from.0,
+        latest: BTreeMap::new(),
+        numbers: BTreeMap::new(),
+        health: None,
+        last_read: BTreeMap::new(),
+    };
+    let mut played =
+        Played { rule, test, from_ms: from.0, machines: BTreeMap::new(), raised_at: BTreeMap::new(), replayed };
     let mut due: Option<i64> = None;
-    'all: for (time_ms, what) in happened {
+    let mut happened = happened.into_iter().peekable();
+    'all: while let Some((time_ms, what)) = happened.next() {
         // What is due in between comes first; a look costs little, but never without end.
         while let Some(at) = due.filter(|at| *at < time_ms) {
             if Instant::now() >= until {
@@ -178,7 +194,10 @@ pub fn replay(
         }
         then.now_ms = time_ms.max(then.now_ms);
         match what {
-            Happened::Read(name, value) => {
+            Happened::Read(name, value, is_any) => {
+                if is_any {
+                    then.last_read.insert(name, time_ms);
+                }
                 if let Some(number) = value.as_ref().and_then(Value::as_f64) {
                     let is_counter = matches!(value, Some(Value::Integer(_)));
                     then.numbers.entry(name).or_default().push((time_ms, number, is_counter));
@@ -188,7 +207,10 @@ pub fn replay(
             Happened::Health(level) => then.health = Some(level),
             Happened::Nothing => {}
         }
-        due = played.look(&mut then);
+        // What was read together is judged together.
+        if happened.peek().is_none_or(|(next, _)| *next > time_ms) {
+            due = played.look(&mut then);
+        }
     }
     let end_ms = if played.replayed.is_cut { then.now_ms } else { to.0 };
     Ok(played.end(end_ms))
@@ -197,6 +219,7 @@ pub fn replay(
 struct Played<'a> {
     rule: &'a Rule,
     test: &'a Test,
+    from_ms: i64,
     machines: BTreeMap<String, Machine>,
     raised_at: BTreeMap<String, i64>,
     replayed: Replayed,
@@ -219,6 +242,10 @@ impl Played<'_> {
         let delays =
             Delays { raise_ms: self.rule.raise_after_ms, clear_ms: self.rule.clear_after_ms, flap: self.rule.flap };
         let opening = opening(&self.rule.during, &then.past.zone, then.now_ms);
+        then.watched_since_ms = self.from_ms.max(opening.since_ms.unwrap_or(i64::MIN));
+        // Of what somebody works on, or does not use, only its reach is known.
+        let is_out_of_service = matches!(then.health, Some(HealthLevel::Disabled | HealthLevel::Maintenance));
+        let is_known = !is_out_of_service || self.test.is_about_reach();
         let mut due: Option<i64> = None;
         let mut sooner = |at: Option<i64>| {
             due = match (due, at) {
@@ -230,6 +257,7 @@ impl Played<'_> {
             let name = only.clone().unwrap_or_default();
             let machine = self.machines.entry(name.clone()).or_default();
             let holds = match opening.since_ms {
+                _ if !is_known => None,
                 None => Some(false),
                 Some(_) => {
                     let judged = judge(self.test, then, machine.raised, only.as_deref());

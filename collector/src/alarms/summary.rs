@@ -125,7 +125,7 @@ fn response(conn: &Connection, scope: &Scope, now: Timestamp) -> Result<(Respons
     conn.prepare_cached(
         "SELECT count(*), count(response_ms), avg(response_ms), count(CASE WHEN response_ms <= ?3 THEN 1 END),
              count(CASE WHEN state = 'closed' THEN 1 END)
-         FROM alarms WHERE raised_ms >= ?2 AND hidden_by IS NULL AND NOT maintenance
+         FROM alarms WHERE raised_ms >= ?2 AND asked_ms IS NOT NULL
              AND (?1 IS NULL OR site IN (SELECT value FROM json_each(?1)))",
     )
     .and_then(|mut statement| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use kouan_protocol::{AgentId, AlarmChange, AlarmState, BootId, BootTime, Severity, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use super::life::{self, Clear, Raise, Source, subject_of_agent, subject_of_device};
+use super::life::{self, Clear, EdgeWord, Raise, Source, subject_of_agent, subject_of_device};
 use super::severity_name;
 use crate::state::{Known, Moment, Origin};
 use crate::store::log::TimeStatus;
@@ -85,6 +85,13 @@ pub fn take(
     }
     put(transaction, origin, device, alarm, moment)?;
     let subject = subject_of_device(device, &alarm.condition);
+    let word = EdgeWord {
+        subject: &subject,
+        device,
+        condition: &alarm.condition,
+        time: moment.time,
+        received: origin.received,
+    };
     match alarm.state {
         AlarmState::Raised => {
             let raise = Raise {
@@ -108,11 +115,9 @@ pub fn take(
                 flapping: false,
             };
             life::raise(transaction, &raise, origin.received)?;
+            life::note_raise(transaction, &word)?;
         }
-        AlarmState::Cleared => {
-            let clear = Clear { source: Source::Edge, subject: &subject, text: "", time: moment.time };
-            life::clear(transaction, &clear)?;
-        }
+        AlarmState::Cleared => life::clear_or_hold(transaction, &word, "")?,
     }
     Ok(())
 }
@@ -158,8 +163,14 @@ pub fn clear_unnamed(
         };
         write_down(transaction, origin, &entry, moment)?;
         let subject = subject_of_device(&device, &condition);
-        let clear = Clear { source: Source::Edge, subject: &subject, text: CLEARED_MEANWHILE, time: moment.time };
-        life::clear(transaction, &clear)?;
+        let word = EdgeWord {
+            subject: &subject,
+            device: &device,
+            condition: &condition,
+            time: moment.time,
+            received: origin.received,
+        };
+        life::clear_or_hold(transaction, &word, CLEARED_MEANWHILE)?;
     }
     Ok(())
 }

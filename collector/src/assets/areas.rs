@@ -100,10 +100,8 @@ fn trouble(topology: &Topology, area: &Area) -> Vec<Trouble> {
             troubles.push(Trouble::new("parent", "区域层级过深", format!("areas are nested {DEPTH} deep at most")));
         }
     }
-    let twin = |other: &Area| {
-        other.id != area.id && other.site == area.site && other.parent == area.parent && other.name == area.name
-    };
-    if topology.areas().any(twin) {
+    let twin = topology.part(&area.site, area.parent.as_ref(), &area.name);
+    if twin.is_some_and(|other| other.id != area.id) {
         let en = format!("there is an area \"{}\" at the same place", area.name);
         troubles.push(Trouble::new("name", format!("同一位置已有区域“{}”", area.name), en));
     }
@@ -169,7 +167,7 @@ impl Working<'_> {
         let names = path_names(path);
         let (mut known, mut inside): (usize, Option<AreaId>) = (0, None);
         for name in &names {
-            let Some(area) = find_part(&self.topology, site, inside.as_ref(), name) else { break };
+            let Some(area) = self.topology.part(site, inside.as_ref(), name) else { break };
             (known, inside) = (known + 1, Some(area.id.clone()));
         }
         let missing = names.len() - known;
@@ -178,7 +176,7 @@ impl Working<'_> {
         }
         let mut parent: Option<AreaId> = None;
         for name in names {
-            let known = find_part(&self.topology, site, parent.as_ref(), &name).map(|area| area.id.clone());
+            let known = self.topology.part(site, parent.as_ref(), &name).map(|area| area.id.clone());
             let id = match known {
                 Some(id) => id,
                 None => {
@@ -200,16 +198,6 @@ pub(super) fn path_names(path: &str) -> Vec<String> {
     let mut names: Vec<String> = parts.map(|name| name.chars().take(NAME).collect()).collect();
     names.truncate(DEPTH);
     if names.is_empty() { vec![path.trim().chars().take(NAME).collect()] } else { names }
-}
-
-/// The part of `parent` with that name.
-pub(super) fn find_part<'t>(
-    topology: &'t Topology,
-    site: &str,
-    parent: Option<&AreaId>,
-    name: &str,
-) -> Option<&'t Area> {
-    topology.areas().find(|area| area.site == site && area.parent.as_ref() == parent && area.name == name)
 }
 
 /// A path as it is written.

@@ -3,109 +3,58 @@
 use super::trouble::Words;
 use super::{Asset, AssetRow, Document, Licence, Topology, class};
 
-/// A column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Column {
-    Id,
-    Site,
-    /// What the area is a part of, such as a building.
-    Building,
-    Area,
-    Name,
-    Class,
-    Quantity,
-    Key,
-    Maker,
-    Model,
-    Serial,
-    Profile,
-    Address,
-    Interfaces,
-    Rack,
-    RackUnit,
-    HeightUnits,
-    Installed,
-    WarrantyUntil,
-    Licences,
-    Owner,
-    Documents,
-    Parent,
-    Neighbours,
-    Device,
-    Note,
-    Tags,
+/// Makes the columns out of one list: column, its word, its headers in Chinese and English, and what else people write.
+macro_rules! columns {
+    ($($(#[$doc:meta])* $column:ident: $word:literal, $zh:literal, $en:literal, [$($else:literal),*];)*) => {
+        /// A column.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub(super) enum Column {
+            $($(#[$doc])* $column,)*
+        }
+
+        use Column::{$($column),*};
+
+        /// In the order of an export.
+        const NAMES: &[(Column, &str, &str, &str, &[&str])] = &[$(($column, $word, $zh, $en, &[$($else),*]),)*];
+    };
 }
 
-use Column::{
-    Address, Area, Building, Class, Device, Documents, HeightUnits, Id, Installed, Interfaces, Key, Licences, Maker,
-    Model, Name, Neighbours, Note, Owner, Parent, Profile, Quantity, Rack, RackUnit, Serial, Site, Tags, WarrantyUntil,
-};
+columns! {
+    Id: "id", "资产编号", "Asset id", ["编号", "资产id"];
+    Site: "site", "站点", "Site", ["口岸", "项目", "现场", "所属站点", "站点标识"];
+    /// What the area is a part of, such as a building.
+    Building: "building", "楼栋", "Building", ["建筑", "大楼", "地点", "场所"];
+    Area: "area", "区域", "Area", ["位置", "安装位置", "所在区域", "房间", "location", "room"];
+    Name: "name", "名称", "Name", ["设备名称", "资产名称", "device name", "asset name"];
+    Class: "class", "类别", "Class", ["设备类别", "设备类型", "类型", "种类", "type", "category"];
+    Quantity: "quantity", "数量", "Quantity", ["台数", "count", "qty"];
+    Key: "key", "设备标识", "Device key", ["标识"];
+    Maker: "maker", "厂家", "Maker", ["品牌", "厂商", "生产厂家", "制造商", "brand", "manufacturer", "vendor"];
+    Model: "model", "型号", "Model", ["规格型号", "设备型号", "规格"];
+    Serial: "serial", "序列号", "Serial number", ["sn", "s/n", "出厂编号", "设备序列号", "serial no"];
+    Profile: "profile", "驱动型号", "Profile", ["型号文件"];
+    Address: "address", "接入地址", "Address", ["连接", "连接地址"];
+    Interfaces: "interfaces", "接口", "Interfaces", ["接口协议", "协议", "protocols", "interface"];
+    Rack: "rack", "机柜", "Rack", ["机柜号", "所在机柜", "cabinet"];
+    RackUnit: "rack_unit", "U位", "Rack unit", ["u", "起始u位", "所在u位", "unit"];
+    HeightUnits: "height_units", "占用U数", "Height (U)", ["高度u", "u数", "height"];
+    Installed: "installed", "安装日期", "Installed", ["投用日期", "上线日期", "安装时间", "install date"];
+    WarrantyUntil: "warranty_until", "质保到期", "Warranty until",
+        ["质保到期日", "质保期至", "保修到期", "维保到期", "warranty", "warranty end"];
+    Licences: "licences", "许可证", "Licences", ["授权", "授权许可", "license", "licenses", "licence"];
+    Owner: "owner", "责任人", "Owner", ["负责人", "责任单位", "管理员", "使用部门", "责任部门"];
+    Documents: "documents", "文档", "Documents", ["资料", "文件"];
+    Parent: "parent", "上级资产", "Parent", ["上级设备", "上联设备", "父设备", "uplink"];
+    Neighbours: "neighbours", "相邻资产", "Neighbours", ["相邻设备", "对端", "neighbors"];
+    Device: "device", "设备编号", "Device id", [];
+    Note: "note", "备注", "Note", ["说明", "remarks", "comment", "notes"];
+    Tags: "tags", "标签", "Tags", ["标记", "tag"];
+}
 
-/// Column, its word, its headers in Chinese and English, and what else people write.
-const NAMES: &[(Column, &str, &str, &str, &[&str])] = &[
-    (Id, "id", "资产编号", "Asset id", &["编号", "资产id"]),
-    (Site, "site", "站点", "Site", &["口岸", "项目", "现场", "所属站点", "站点标识"]),
-    (Building, "building", "楼栋", "Building", &["建筑", "大楼", "地点", "场所"]),
-    (Area, "area", "区域", "Area", &["位置", "安装位置", "所在区域", "房间", "location", "room"]),
-    (Name, "name", "名称", "Name", &["设备名称", "资产名称", "device name", "asset name"]),
-    (Class, "class", "类别", "Class", &["设备类别", "设备类型", "类型", "种类", "type", "category"]),
-    (Quantity, "quantity", "数量", "Quantity", &["台数", "count", "qty"]),
-    (Key, "key", "设备标识", "Device key", &["标识"]),
-    (Maker, "maker", "厂家", "Maker", &["品牌", "厂商", "生产厂家", "制造商", "brand", "manufacturer", "vendor"]),
-    (Model, "model", "型号", "Model", &["规格型号", "设备型号", "规格"]),
-    (Serial, "serial", "序列号", "Serial number", &["sn", "s/n", "出厂编号", "设备序列号", "serial no"]),
-    (Profile, "profile", "驱动型号", "Profile", &["型号文件"]),
-    (Address, "address", "接入地址", "Address", &["连接", "连接地址"]),
-    (Interfaces, "interfaces", "接口", "Interfaces", &["接口协议", "协议", "protocols", "interface"]),
-    (Rack, "rack", "机柜", "Rack", &["机柜号", "所在机柜", "cabinet"]),
-    (RackUnit, "rack_unit", "U位", "Rack unit", &["u", "起始u位", "所在u位", "unit"]),
-    (HeightUnits, "height_units", "占用U数", "Height (U)", &["高度u", "u数", "height"]),
-    (Installed, "installed", "安装日期", "Installed", &["投用日期", "上线日期", "安装时间", "install date"]),
-    (
-        WarrantyUntil,
-        "warranty_until",
-        "质保到期",
-        "Warranty until",
-        &["质保到期日", "质保期至", "保修到期", "维保到期", "warranty", "warranty end"],
-    ),
-    (Licences, "licences", "许可证", "Licences", &["授权", "授权许可", "license", "licenses", "licence"]),
-    (Owner, "owner", "责任人", "Owner", &["负责人", "责任单位", "管理员", "使用部门", "责任部门"]),
-    (Documents, "documents", "文档", "Documents", &["资料", "文件"]),
-    (Parent, "parent", "上级资产", "Parent", &["上级设备", "上联设备", "父设备", "uplink"]),
-    (Neighbours, "neighbours", "相邻资产", "Neighbours", &["相邻设备", "对端", "neighbors"]),
-    (Device, "device", "设备编号", "Device id", &[]),
-    (Note, "note", "备注", "Note", &["说明", "remarks", "comment", "notes"]),
-    (Tags, "tags", "标签", "Tags", &["标记", "tag"]),
-];
-
-/// The columns of an export, in order.
-pub(super) const EXPORTED: [Column; 25] = [
-    Id,
-    Site,
-    Area,
-    Name,
-    Class,
-    Key,
-    Maker,
-    Model,
-    Serial,
-    Profile,
-    Address,
-    Interfaces,
-    Rack,
-    RackUnit,
-    HeightUnits,
-    Installed,
-    WarrantyUntil,
-    Licences,
-    Owner,
-    Documents,
-    Parent,
-    Neighbours,
-    Device,
-    Note,
-    Tags,
-];
+/// The columns of an export, in order: all but those that only help to read what others have written.
+pub(super) fn exported() -> impl Iterator<Item = Column> + Clone {
+    NAMES.iter().map(|entry| entry.0).filter(|column| !matches!(column, Building | Quantity))
+}
 
 impl Column {
     /// The word in the API.

@@ -35,7 +35,7 @@ pub use import::{
 pub use labels::{LabelSheet, label_sheet};
 pub use list::{AssetFilter, Sort, list};
 pub use model::{Asset, AssetRow, Document, FieldChange, Licence, Neighbour, day_of};
-pub use plans::{MOST_POSITIONS, PLAN_BYTES, Plan, Position, picture_type, plan, positions};
+pub use plans::{MOST_POSITIONS, PLAN_BYTES, Plan, Position, plan, positions};
 pub use rows::{find, load};
 pub use sites::{MapPlace, SiteDraft, SiteRow, check_id as check_site_id, list as sites, put as put_site};
 pub use suggest::{Suggestion, suggestions};

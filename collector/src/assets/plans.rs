@@ -42,20 +42,6 @@ pub struct Plan {
     pub picture: Vec<u8>,
 }
 
-/// What kind of picture these bytes begin as; what they claim to be elsewhere plays no part.
-#[must_use]
-pub fn picture_type(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        Some("image/png")
-    } else if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-        Some("image/jpeg")
-    } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
-        Some("image/webp")
-    } else {
-        None
-    }
-}
-
 /// The plan of an area.
 ///
 /// # Errors

@@ -28,6 +28,9 @@ pub struct Area {
     pub order: i64,
 }
 
+/// What no two areas have in common: the site, the area that they are part of, and the name.
+type PartKey = (String, Option<AreaId>, String);
+
 /// Assets and areas as they hang together. A snapshot; see [`SharedTopology`].
 #[derive(Debug, Clone, Default)]
 pub struct Topology {
@@ -35,6 +38,7 @@ pub struct Topology {
     by_device: HashMap<DeviceId, AssetId>,
     by_key: HashMap<(String, String), AssetId>,
     areas: BTreeMap<AreaId, Arc<Area>>,
+    parts: HashMap<PartKey, AreaId>,
     generation: u64,
 }
 
@@ -104,6 +108,12 @@ impl Topology {
     #[must_use]
     pub fn area(&self, id: &AreaId) -> Option<&Area> {
         self.areas.get(id).map(|area| &**area)
+    }
+
+    /// The part of `parent` with that name; of the site itself without one.
+    #[must_use]
+    pub fn part(&self, site: &str, parent: Option<&AreaId>, name: &str) -> Option<&Area> {
+        self.area(self.parts.get(&(site.to_owned(), parent.cloned(), name.to_owned()))?)
     }
 
     /// All areas by id.
@@ -180,18 +190,28 @@ impl Topology {
     }
 
     /// Everything on which `device` depends, the nearest first, each once.
+    ///
+    /// What depends on itself, by the word of agents or of agents and the list together, depends on nothing in the place
+    /// where its circle is cut: at the first by id, from wherever one looks. Otherwise each of them would explain the
+    /// other.
     #[must_use]
     pub fn ancestors_of(&self, fleet: &Fleet, device: &DeviceId) -> Vec<DeviceId> {
-        let mut found: Vec<DeviceId> = Vec::new();
-        let mut next = self.parent_of(fleet, device);
-        while let Some(parent) = next.filter(|parent| parent != device && !found.contains(parent)) {
-            if found.len() == STEPS {
+        let mut path = vec![device.clone()];
+        while let Some(parent) = path.last().and_then(|last| self.parent_of(fleet, last)) {
+            if let Some(begin) = path.iter().position(|known| *known == parent) {
+                let circle = path.iter().enumerate().skip(begin);
+                if let Some((cut, _)) = circle.min_by_key(|(_, id)| *id) {
+                    path.truncate(cut + 1);
+                }
                 break;
             }
-            next = self.parent_of(fleet, &parent);
-            found.push(parent);
+            if path.len() > STEPS {
+                break;
+            }
+            path.push(parent);
         }
-        found
+        path.remove(0);
+        path
     }
 
     /// The assets from `parent` up to `asset`, if the one depends on the other; or the first of them, if there are
@@ -241,14 +261,23 @@ impl Topology {
     }
 
     pub(super) fn put_area(&mut self, area: Area) {
-        self.generation += 1;
+        self.drop_area(&area.id);
+        self.parts.insert(part_key(&area), area.id.clone());
         self.areas.insert(area.id.clone(), Arc::new(area));
     }
 
     pub(super) fn drop_area(&mut self, id: &AreaId) {
         self.generation += 1;
-        self.areas.remove(id);
+        let Some(area) = self.areas.remove(id) else { return };
+        let key = part_key(&area);
+        if self.parts.get(&key) == Some(id) {
+            self.parts.remove(&key);
+        }
     }
+}
+
+fn part_key(area: &Area) -> PartKey {
+    (area.site.clone(), area.parent.clone(), area.name.clone())
 }
 
 /// Removes what is known by `key`, unless it is another asset by now.

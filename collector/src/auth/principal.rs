@@ -1,6 +1,7 @@
 //! Who is asking, and what that allows.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kouan_protocol::{AgentId, BootTime, Clock};
@@ -88,13 +89,15 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     life: SignInLife,
     found: Mutex<HashMap<TokenHash, (BootTime, Principal)>>,
+    /// Grows when something was taken back: what was read before must not be remembered after.
+    taken_back: AtomicU64,
 }
 
 impl Authenticator {
     /// Looks tokens up in `state.db`.
     #[must_use]
     pub fn new(state: Readers, clock: Arc<dyn Clock>, life: SignInLife) -> Self {
-        Self { state, clock, life, found: Mutex::default() }
+        Self { state, clock, life, found: Mutex::default(), taken_back: AtomicU64::default() }
     }
 
     /// Who has that token; `None` if nobody has.
@@ -109,10 +112,13 @@ impl Authenticator {
         {
             return Ok(Some(principal.clone()));
         }
+        let known = self.taken_back.load(Ordering::SeqCst);
         let found = self.state.read(move |conn| find(conn, hash)).await?;
         let mut cache = self.lock();
         cache.remove(&hash);
-        if let Some(principal) = &found {
+        if let Some(principal) = &found
+            && self.taken_back.load(Ordering::SeqCst) == known
+        {
             if cache.len() >= CACHED {
                 cache.clear();
             }
@@ -148,7 +154,9 @@ impl Authenticator {
 
     /// Forgets what was looked up, so that a token that was taken back is refused at once.
     pub fn forget(&self) {
-        self.lock().clear();
+        let mut cache = self.lock();
+        self.taken_back.fetch_add(1, Ordering::SeqCst);
+        cache.clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TokenHash, (BootTime, Principal)>> {

@@ -14,6 +14,8 @@ pub enum Right {
     Read,
     /// Acknowledge, assign, shelve and close alarms.
     Operate,
+    /// Give pictures as evidence of what happened at a device.
+    Evidence,
     /// Ask devices to do something.
     Command,
     /// Walk inspections, keep maintenance windows.
@@ -28,10 +30,11 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Metrics,
         Self::Read,
         Self::Operate,
+        Self::Evidence,
         Self::Command,
         Self::Maintain,
         Self::Configure,
@@ -52,6 +55,7 @@ impl Right {
             Self::Metrics => "metrics",
             Self::Read => "read",
             Self::Operate => "operate",
+            Self::Evidence => "evidence",
             Self::Command => "command",
             Self::Maintain => "maintain",
             Self::Configure => "configure",
@@ -69,6 +73,9 @@ impl Right {
         }
         if rights.contains(&Self::Administer) {
             rights.extend([Self::Operate, Self::Maintain, Self::Configure, Self::Audit]);
+        }
+        if rights.contains(&Self::Operate) {
+            rights.insert(Self::Evidence);
         }
         rights
     }
@@ -119,12 +126,12 @@ impl Role {
     /// What the role brings.
     #[must_use]
     pub fn rights(self) -> &'static [Right] {
-        use Right::{Audit, Command, Configure, Maintain, Metrics, Operate, Read};
+        use Right::{Audit, Command, Configure, Evidence, Maintain, Metrics, Operate, Read};
         match self {
             Self::Viewer => &[Metrics, Read],
-            Self::Operator => &[Metrics, Read, Operate, Command],
-            Self::Engineer => &[Metrics, Read, Operate, Command, Maintain, Configure],
-            Self::Maintenance => &[Metrics, Read, Operate, Maintain],
+            Self::Operator => &[Metrics, Read, Operate, Evidence, Command],
+            Self::Engineer => &[Metrics, Read, Operate, Evidence, Command, Maintain, Configure],
+            Self::Maintenance => &[Metrics, Read, Operate, Evidence, Maintain],
             Self::Administrator => &Right::ALL,
             Self::Auditor => &[Metrics, Read, Audit],
         }

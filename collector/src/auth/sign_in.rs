@@ -23,6 +23,8 @@ impl Default for SignInLife {
     }
 }
 
+/// How far the clock may be set back before those who are signed in have to sign in again.
+const AHEAD_MS: i64 = 24 * 3_600_000;
 /// How old the note of the last request may be; a note for every request would be a write for every request.
 const NOTE_MS: i64 = 60_000;
 
@@ -81,7 +83,9 @@ pub fn find_sign_in(
         .during("look up a sign-in")?;
     let Some((id, created_ms, seen_ms)) = found else { return Ok(None) };
     let (age, idle) = (now.0.saturating_sub(created_ms), now.0.saturating_sub(seen_ms));
-    if age >= ms(life.longest) || idle >= ms(life.idle) {
+    // A clock that was far ahead when it began would otherwise make it live until then.
+    let is_from_the_future = age < -AHEAD_MS;
+    if age >= ms(life.longest) || idle >= ms(life.idle) || is_from_the_future {
         return Ok(None);
     }
     let Some(user) = user(conn, &id)?.filter(|user| user.disabled_ms.is_none()) else { return Ok(None) };

@@ -51,10 +51,23 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Throttle {
-    /// How long somebody must wait before the next attempt.
-    #[must_use]
-    pub fn wait(&self, name: &str, address: IpAddr, now: BootTime) -> Option<Duration> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Begins an attempt, or says how long somebody must wait before the next one. It counts against that person at that
+    /// place until it [succeeds](Self::succeeded): whoever sends many passwords at once must not have all of them
+    /// looked at before the first is found wrong.
+    ///
+    /// # Errors
+    /// How long to wait.
+    pub fn begin(&self, name: &str, address: IpAddr, now: BootTime) -> Result<(), Duration> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wait) = Self::left(&counts, name, address, now) {
+            return Err(wait);
+        }
+        let [both, _, _] = all(name, address);
+        Self::count(&mut counts, [both], now);
+        Ok(())
+    }
+
+    fn left(counts: &HashMap<Who, Failures>, name: &str, address: IpAddr, now: BootTime) -> Option<Duration> {
         let left = |(who, free): (Who, u32)| {
             let failures = counts.get(&who)?;
             let over = failures.count.checked_sub(free)?;
@@ -64,9 +77,13 @@ impl Throttle {
         all(name, address).into_iter().filter_map(left).max().map(Duration::from_millis)
     }
 
-    /// Somebody gave a wrong password.
+    /// An attempt was one with a wrong password.
     pub fn failed(&self, name: &str, address: IpAddr, now: BootTime) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [_, address, name] = all(name, address);
+        Self::count(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), [address, name], now);
+    }
+
+    fn count(counts: &mut HashMap<Who, Failures>, concerned: impl IntoIterator<Item = (Who, u32)>, now: BootTime) {
         if counts.len() >= KEPT {
             counts.retain(|_, failures| now.since_ms(failures.last) < FORGET_MS);
         }
@@ -75,7 +92,7 @@ impl Throttle {
         {
             counts.retain(|_, failures| failures.last > middle);
         }
-        for (who, _) in all(name, address) {
+        for (who, _) in concerned {
             let failures = counts.entry(who).or_insert(Failures { count: 0, last: now });
             if now.since_ms(failures.last) >= FORGET_MS {
                 failures.count = 0;
@@ -107,33 +124,54 @@ mod tests {
         BootTime(ms)
     }
 
+    /// How long somebody would have to wait; nothing is counted.
+    fn wait(throttle: &Throttle, name: &str, address: IpAddr, now: BootTime) -> Option<Duration> {
+        Throttle::left(&throttle.0.lock().unwrap(), name, address, now)
+    }
+
+    /// A wrong password.
+    fn guess(throttle: &Throttle, name: &str, address: IpAddr, now: BootTime) {
+        let _ = throttle.begin(name, address, now);
+        throttle.failed(name, address, now);
+    }
+
     #[test]
     fn guessing_becomes_slow_and_a_right_password_clears_the_slate() {
         let throttle = Throttle::default();
         let home = "192.0.2.1".parse().unwrap();
         for attempt in 0..5 {
-            assert_eq!(throttle.wait("li", home, at(0)), None, "attempt {attempt}");
-            throttle.failed("Li", home, at(0));
+            assert_eq!(wait(&throttle, "li", home, at(0)), None, "attempt {attempt}");
+            guess(&throttle, "Li", home, at(0));
         }
-        assert_eq!(throttle.wait("li", home, at(0)), Some(Duration::from_secs(1)));
-        assert_eq!(throttle.wait("li", home, at(1_000)), None);
-        throttle.failed("li", home, at(1_000));
-        assert_eq!(throttle.wait("li", home, at(1_500)), Some(Duration::from_millis(1_500)));
+        assert_eq!(throttle.begin("li", home, at(0)), Err(Duration::from_secs(1)));
+        assert_eq!(wait(&throttle, "li", home, at(1_000)), None);
+        guess(&throttle, "li", home, at(1_000));
+        assert_eq!(wait(&throttle, "li", home, at(1_500)), Some(Duration::from_millis(1_500)));
         // Another person at another place does not wait.
-        assert_eq!(throttle.wait("wang", "192.0.2.2".parse().unwrap(), at(1_500)), None);
+        assert_eq!(wait(&throttle, "wang", "192.0.2.2".parse().unwrap(), at(1_500)), None);
         throttle.succeeded("li", home);
-        assert_eq!(throttle.wait("li", home, at(1_500)), None);
+        assert_eq!(wait(&throttle, "li", home, at(1_500)), None);
+    }
+
+    #[test]
+    fn many_passwords_at_once_are_no_more_than_one_after_the_other() {
+        let throttle = Throttle::default();
+        let home = "192.0.2.1".parse().unwrap();
+        let begun = (0..256).filter(|_| throttle.begin("li", home, at(0)).is_ok()).count();
+        assert_eq!(begun, 5, "none of them was looked at yet");
+        throttle.succeeded("li", home);
+        assert!(throttle.begin("li", home, at(0)).is_ok());
     }
 
     #[test]
     fn many_names_from_one_address_are_slow_as_well() {
         let throttle = Throttle::default();
         let address = |end: u32| format!("2001:db8::{end:x}").parse().unwrap();
-        for guess in 0..20 {
-            throttle.failed(&format!("user{guess}"), address(guess), at(0));
+        for number in 0..20 {
+            guess(&throttle, &format!("user{number}"), address(number), at(0));
         }
-        assert!(throttle.wait("nobody", address(99), at(0)).is_some(), "one network");
-        assert!(throttle.wait("nobody", "2001:db8:1::1".parse().unwrap(), at(0)).is_none());
+        assert!(wait(&throttle, "nobody", address(99), at(0)).is_some(), "one network");
+        assert!(wait(&throttle, "nobody", "2001:db8:1::1".parse().unwrap(), at(0)).is_none());
     }
 
     #[test]
@@ -143,9 +181,14 @@ mod tests {
         for _ in 0..100 {
             throttle.failed("li", home, at(0));
         }
-        assert_eq!(throttle.wait("li", home, at(0)), Some(Duration::from_millis(LONGEST_MS)));
-        for guess in 0..50_000_u32 {
-            throttle.failed(&format!("u{guess}"), std::net::Ipv4Addr::from_bits(guess).into(), at(u64::from(guess)));
+        assert_eq!(wait(&throttle, "li", home, at(0)), Some(Duration::from_millis(LONGEST_MS)));
+        for number in 0..50_000_u32 {
+            guess(
+                &throttle,
+                &format!("u{number}"),
+                std::net::Ipv4Addr::from_bits(number).into(),
+                at(u64::from(number)),
+            );
         }
         assert!(throttle.0.lock().unwrap().len() < KEPT + 3);
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::repeat::{Repeat, zone};
-use super::tally::Stretch;
+use super::tally::{Stretch, union};
 use crate::auth::Scope;
 use crate::http::rfc3339;
 use crate::store::{During as _, StoreError};
@@ -266,6 +266,22 @@ impl Windows {
         let place = Place { site, device, class, area };
         let concerning = self.windows.iter().filter(|(window, _)| window.concerns(&place));
         concerning.flat_map(|(_, times)| times.iter().copied()).collect()
+    }
+
+    /// When nobody worked on a device, within a stretch, in order.
+    #[must_use]
+    pub fn outside(&self, device: &str, site: &str, class: &str, (from_ms, to_ms): Stretch) -> Vec<Stretch> {
+        let (mut outside, mut open) = (Vec::new(), from_ms);
+        for (from, to) in union(self.of(device, site, class)) {
+            if open < from.min(to_ms) {
+                outside.push((open, from.min(to_ms)));
+            }
+            open = open.max(to);
+        }
+        if open < to_ms {
+            outside.push((open, to_ms));
+        }
+        outside
     }
 
     /// Whether somebody works there at `at_ms`, which lies in the stretch that was read.

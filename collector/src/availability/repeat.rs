@@ -153,6 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_the_clocks_skip_or_show_twice_makes_no_window_vanish() {
+        let hours = |from: &str, to: &str, day: &str| -> Vec<f64> {
+            let (begin, end) = (format!("{day}T00:00:00+01:00"), format!("{day}T12:00:00+01:00"));
+            let ms = |text: &str| text.parse::<Timestamp>().unwrap().as_millisecond();
+            let found = repeat(RepeatKind::Daily, &[], from, to).within(&zone("Europe/Berlin"), (ms(&begin), ms(&end)));
+            found.into_iter().map(|(from, to)| (to - from) as f64 / 3_600_000.0).collect()
+        };
+        // On 29 March 03:00 follows 02:00; on 25 October 02:00 comes twice.
+        assert_eq!(hours("01:00", "04:00", "2026-03-29"), [2.0]);
+        assert_eq!(hours("02:30", "04:00", "2026-03-29"), [0.5]);
+        assert_eq!(hours("23:00", "02:30", "2026-03-29"), [3.5]);
+        assert_eq!(hours("01:00", "04:00", "2026-10-25"), [4.0]);
+        assert_eq!(hours("02:30", "03:30", "2026-10-25"), [2.0]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         assert_eq!(repeat(RepeatKind::Weekly, &[8], "8:00", "24:00").problems().len(), 3);
         assert!(repeat(RepeatKind::Monthly, &[], "08:00", "09:00").problems()[0].contains("1 to 31"));

@@ -132,7 +132,7 @@ fn unknown_after(steps: &[Step], (from, to): Stretch) -> Stretch {
 }
 
 /// The same stretches, in order and without overlaps.
-fn union(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+pub(super) fn union(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
     stretches.retain(|(from, to)| from < to);
     stretches.sort_unstable();
     let mut union: Vec<Stretch> = Vec::new();

@@ -1,12 +1,14 @@
 //! Making a copy of a data folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::sums::{self, Sum};
 use super::{BackupError, copy};
-use crate::store::{DataFolder, StoreError};
+use crate::evidence;
+use crate::store::{DataFolder, StoreError, open_read_only};
 
 /// A copy that is complete and on disk.
 #[derive(Debug, Clone, Serialize)]
@@ -24,7 +26,7 @@ pub struct Made {
 /// Copies `data` into `target`, which must not exist or be empty. A collector may run on `data` under any load.
 ///
 /// A file is copied before those that it could run ahead of: first the mark how far the history is, then its days and
-/// sums, then the state, and the log last. So the log of the copy has all that a mark of the copy has passed, and what a
+/// sums, then the state, then the pictures that its rows need, and the log last. So the log of the copy has all that a mark of the copy has passed, and what a
 /// day has more than its mark says is known by the day itself. While it is copied, nothing is removed from the log and
 /// no part of the history is deleted, so that what a mark has not passed is still there when the log's turn comes.
 ///
@@ -56,6 +58,7 @@ pub fn make(data: &DataFolder, target: &Path) -> Result<Made, BackupError> {
         }
     }
     made.database(Path::new("state.db"))?;
+    made.pictures(&copied)?;
     made.database(Path::new("ingest.db"))?;
     for folder in [copied.history(), copied.tls()].into_iter().filter(|folder| folder.exists()) {
         copy::sync(&folder)?;
@@ -91,6 +94,25 @@ impl Making<'_> {
             return self.plain(name);
         }
         self.add(name)
+    }
+
+    /// The files that the copied rows need. A file was there before its row, and none is removed meanwhile.
+    fn pictures(&mut self, copied: &DataFolder) -> Result<(), StoreError> {
+        let needed = evidence::needed(&open_read_only(&copied.state())?)?;
+        let mut folders = BTreeSet::new();
+        for (digest, _) in &needed {
+            let (name, from) = (digest.place(), self.from.join(digest.place()));
+            if !from.exists() {
+                self.problems.push(format!("{}: it is lost, so the copy has none of it", from.display()));
+                continue;
+            }
+            let above = name.parent().unwrap_or(Path::new("evidence")).to_owned();
+            if folders.insert(above.clone()) {
+                copied.create_below(&above.display().to_string())?;
+            }
+            self.plain(&name)?;
+        }
+        folders.iter().try_for_each(|folder| copy::sync(&self.to.join(folder)))
     }
 
     fn plain(&mut self, name: &Path) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 //! Putting a copy back.
 
+use std::collections::BTreeSet;
 use std::fs::File as OpenFile;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kouan_protocol::Timestamp;
 
@@ -25,7 +26,9 @@ pub fn put_back(backup: &Path, data: &DataFolder, now: Timestamp) -> Result<Rest
     let _lock = data.lock_to_restore()?;
     if mark.exists() {
         clear(data)?;
-    } else if data.ingest().exists() || data.state().exists() || !is_empty(&data.history())? {
+        clear_pictures(data)?;
+    } else if data.ingest().exists() || data.state().exists() || data.evidence().exists() || !is_empty(&data.history())?
+    {
         return Err(BackupError::Used(data.path().to_owned()));
     }
     std::fs::write(&mark, "").map_err(StoreError::io("write", &mark))?;
@@ -34,9 +37,18 @@ pub fn put_back(backup: &Path, data: &DataFolder, now: Timestamp) -> Result<Rest
     if files.iter().any(|file| file.name.starts_with("tls/")) {
         data.create_below("tls")?;
     }
+    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+    for file in &files {
+        if let Some(above) = Path::new(&file.name).parent().filter(|above| above.starts_with("evidence"))
+            && folders.insert(above.to_owned())
+        {
+            data.create_below(&above.display().to_string())?;
+        }
+    }
     for file in &files {
         copy_checked(backup, data.path(), file)?;
     }
+    folders.iter().try_for_each(|folder| copy::sync(&data.path().join(folder)))?;
     for folder in [data.history(), data.tls(), data.path().to_owned()].into_iter().filter(|folder| folder.exists()) {
         copy::sync(&folder)?;
     }
@@ -69,6 +81,16 @@ fn copy_checked(backup: &Path, data: &Path, file: &Sum) -> Result<(), BackupErro
 
 fn is_empty(folder: &Path) -> Result<bool, StoreError> {
     Ok(std::fs::read_dir(folder).map_err(StoreError::io("list", folder))?.next().is_none())
+}
+
+/// The data folder was empty when the restore began, so all of this is the restore's.
+fn clear_pictures(data: &DataFolder) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(data.evidence()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::io("remove", &data.evidence())(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes what a restore that broke off has left.

@@ -65,7 +65,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Sum>, BackupError> {
         let stays_inside = |sum: &Sum| {
             let parts = PathBuf::from(&sum.name);
             sum.digits.len() == 64
-                && (1..=2).contains(&parts.components().count())
+                && (1..=3).contains(&parts.components().count())
                 && parts.components().all(|part| matches!(part, std::path::Component::Normal(_)))
         };
         sums.push(

@@ -9,6 +9,7 @@ use comfy_table::{Table, presets};
 use super::options::Place;
 use crate::auth::Scope;
 use crate::config::{self, Tls};
+use crate::evidence;
 use crate::telemetry;
 use crate::tls::Certificate;
 use crate::verify;
@@ -47,22 +48,29 @@ pub(super) fn verify(place: &Place, json: bool) -> Result<ExitCode> {
 
 /// Exit code 1 says that something is broken.
 pub(super) fn check(place: &Place, json: bool) -> Result<ExitCode> {
-    let report = telemetry::check(&place.folder()?.history())?;
+    let folder = place.folder()?;
+    let (report, evidence) = (telemetry::check(&folder.history())?, evidence::check(folder.path())?);
+    let is_sound = report.problems.is_empty() && evidence.problems.is_empty();
     let mut out = std::io::stdout();
     if json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        let mut both = serde_json::to_value(&report)?;
+        both["evidence"] = serde_json::to_value(&evidence)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&both)?)?;
     } else {
         let (days, chunks, rows, sums) = (report.days, report.chunks, report.rows, report.sums);
         writeln!(out, "Days: {days}; chunks: {chunks} with {rows} rows; sums of groups and days: {sums}.")?;
         for (class, bytes) in &report.bytes_by_class {
             writeln!(out, "Readings of class {class}: {bytes} bytes.")?;
         }
-        for problem in &report.problems {
+        writeln!(out, "Pictures: {} of {} bytes.", evidence.pictures, evidence.bytes)?;
+        for problem in report.problems.iter().chain(&evidence.problems) {
             writeln!(out, "PROBLEM: {problem}")?;
         }
-        writeln!(out, "{}", if report.problems.is_empty() { "Every chunk opens." } else { "Something is broken." })?;
+        let end =
+            if is_sound { "Every chunk opens, and every picture is what it was." } else { "Something is broken." };
+        writeln!(out, "{end}")?;
     }
-    Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 pub(super) fn sizes(place: &Place, json: bool) -> Result<ExitCode> {

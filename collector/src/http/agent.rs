@@ -198,7 +198,9 @@ pub(super) async fn poll(
 ) -> Result<Response, Problem> {
     let arrived = shared.clock.boot_time();
     let poll = CommandPoll::decode(&plain_body(request).await?)?;
-    let deadline = tokio::time::Instant::now() + Duration::from_millis(poll.wait_ms.into());
+    // An agent that is well asks again long before it would count as silent.
+    let wait = Duration::from_millis(poll.wait_ms.into()).min(shared.config.alarms.longest_hold());
+    let deadline = tokio::time::Instant::now() + wait;
     let bell = shared.bells.listen(&caller.id);
     loop {
         // Enabled before the queue is read, so that a command queued in between is not missed.

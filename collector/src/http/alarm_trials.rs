@@ -194,5 +194,5 @@ pub(super) async fn report(
     let to = time("to", wanted.to.as_ref(), now)?;
     let from = time("from", wanted.from.as_ref(), to.plus_ms(-30 * 24 * 3_600_000))?;
     let scope = scope_of(wanted.site, caller.sites);
-    Ok(Json(shared.state_readers.read(move |conn| alarms::report(conn, &scope, from.0, to.0)).await?))
+    Ok(Json(shared.state_readers.read(move |conn| alarms::report(conn, &scope, (from.0, to.0), now)).await?))
 }

@@ -7,20 +7,20 @@ use axum::extract::State;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
-use kouan_protocol::{PointName, Timestamp};
+use kouan_protocol::Timestamp;
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::availability::{Parts, RANGE_MS, tallies};
 use super::extract::{Caller, Params};
+use super::image_rates::{self, Images};
 use super::readings::time;
-use super::series::{spans, spent, window_ms};
 use super::{AppState, Problem, rfc3339};
 use crate::assets;
-use crate::availability::Tally;
-use crate::telemetry::{Resolution, WindowsQuery};
+use crate::availability::{self, Tally};
 
-/// Days begin at midnight here, unless the caller names another zone.
+/// Days begin at midnight here, unless the caller names another zone, or a site.
 const ZONE: &str = "Asia/Shanghai";
 /// Groups of an answer.
 const GROUPS: usize = 10_000;
@@ -39,7 +39,7 @@ pub(super) struct Wanted {
     from: Option<String>,
     /// With `range`: before this time.
     to: Option<String>,
-    /// Where days begin and end, such as `Asia/Shanghai`, which is the default.
+    /// Where days begin and end, such as `Europe/Berlin`; that of the site by default, and `Asia/Shanghai` without one.
     zone: Option<String>,
     /// `site`, `area` or `class`; `site` by default.
     by: Option<String>,
@@ -64,19 +64,6 @@ pub(super) struct Group {
     parts: Parts,
 }
 
-/// Pictures of cameras.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Images {
-    /// How many cameras there are.
-    cameras: usize,
-    /// The share of the time that counts in which a camera answered; `null` if no time counts.
-    online_rate: Option<f64>,
-    /// How many cameras tell whether their pictures come (`video.ok`).
-    judged: usize,
-    /// The share of the time of which that is known in which pictures came; `null` if nothing is known.
-    intact_rate: Option<f64>,
-}
-
 /// Figures of a period.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Figures {
@@ -98,11 +85,6 @@ pub(super) struct Figures {
     images: Images,
 }
 
-/// Whether devices of that class deliver pictures.
-fn is_camera(class: &str) -> bool {
-    class == "camera" || class.ends_with("-camera")
-}
-
 /// Availability of sites, areas or classes over a day, a month or a year, and rates of pictures online and intact.
 #[utoipa::path(get, path = "/api/v1/availability/summary", tag = "availability", params(Wanted),
     responses((status = 200, body = Figures),
@@ -114,8 +96,8 @@ pub(super) async fn summary(
 ) -> Result<Json<Figures>, Problem> {
     shared.resolve_area(&mut wanted.area);
     let now = shared.clock.wall();
-    let zone = wanted.zone.as_deref().unwrap_or(ZONE);
-    let tz = TimeZone::get(zone).map_err(|_| invalid(format!("zone: \"{zone}\" is not known; try {ZONE}")))?;
+    let zone = zone_name(&shared, wanted.zone.take(), wanted.site.clone()).await?;
+    let tz = TimeZone::get(&zone).map_err(|_| invalid(format!("zone: \"{zone}\" is not known; try {ZONE}")))?;
     let (from, to) = match wanted.period.as_deref().unwrap_or("day") {
         "range" => (time("from", wanted.from.as_ref(), now)?, time("to", wanted.to.as_ref(), now)?),
         period => bounds(period, wanted.at.as_deref(), &tz, now)?,
@@ -149,21 +131,21 @@ pub(super) async fn summary(
     let (mut total, mut of_cameras) = (Tally::default(), Tally::default());
     let mut groups: BTreeMap<(Option<String>, String), (usize, Tally)> = BTreeMap::new();
     let mut cameras = Vec::new();
-    for ((key, (device, _, class)), tally) in keys.into_iter().zip(devices).zip(&tallies) {
+    for ((key, (device, site, class)), tally) in keys.into_iter().zip(devices).zip(&tallies) {
         total.add(tally);
         let group = groups.entry(key).or_default();
         group.0 += 1;
         group.1.add(tally);
-        if is_camera(&class) {
+        if image_rates::is_camera(&class) {
             of_cameras.add(tally);
-            cameras.push(device);
+            cameras.push((device, site, class));
         }
     }
     if groups.len() > GROUPS || cameras.len() > CAMERAS {
         return Err(invalid("too many groups or cameras at once: ask for one site"));
     }
     let (cameras, online_rate) = (cameras, of_cameras.reachability());
-    let images = images(&shared, cameras, online_rate, from, to).await?;
+    let images = image_rates::images(&shared, cameras, online_rate, (from, to)).await?;
     let group = |((site, key), (devices, tally)): ((Option<String>, String), (usize, Tally))| Group {
         site,
         key,
@@ -177,51 +159,24 @@ pub(super) async fn summary(
         from_ms: from.0,
         to: rfc3339(to.0),
         to_ms: to.0,
-        zone: zone.to_owned(),
+        zone,
         total: total.into(),
         items,
         images,
     }))
 }
 
-async fn images(
-    shared: &AppState,
-    cameras: Vec<String>,
-    online_rate: Option<f64>,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Images, Problem> {
-    let count = cameras.len();
-    let Ok(point) = "video.ok".parse::<PointName>() else { return Err(Problem::internal()) };
-    let telling: Vec<String> = {
-        let fleet = shared.fleet();
-        let tells =
-            |id: &String| fleet.get(&crate::state::DeviceId::new(id)).is_some_and(|it| it.points.get(&point).is_some());
-        cameras.into_iter().filter(tells).collect()
-    };
-    let (step, now) = (window_ms(from, to), shared.clock.wall());
-    let (mut judged, mut intact_ms, mut known_ms) = (0, 0, 0);
-    for camera in telling {
-        let query = WindowsQuery {
-            spans: spans(shared, &camera).await?,
-            point: point.clone(),
-            from,
-            to,
-            resolution: Resolution(step),
-            now,
-        };
-        let answer = shared.history(move |history| history.windows(&query)).await?;
-        let (spent_ms, _) = spent(answer, step, to.0);
-        let known: i64 =
-            spent_ms.iter().filter(|(word, _)| matches!(word.as_str(), "yes" | "no")).map(|(_, ms)| ms).sum();
-        if known > 0 {
-            judged += 1;
-            known_ms += known;
-            intact_ms += spent_ms.get("yes").copied().unwrap_or(0);
+/// The zone that is asked for, or else that of the site.
+async fn zone_name(shared: &AppState, asked: Option<String>, site: Option<String>) -> Result<String, Problem> {
+    let of_site = match (asked, site) {
+        (Some(asked), _) => return Ok(asked),
+        (None, None) => None,
+        (None, Some(site)) => {
+            let read = move |conn: &Connection| availability::zone_of(conn, &site);
+            shared.state_readers.read(read).await?.iana_name().map(str::to_owned)
         }
-    }
-    let intact_rate = (known_ms > 0).then(|| intact_ms as f64 / known_ms as f64);
-    Ok(Images { cameras: count, online_rate, judged, intact_rate })
+    };
+    Ok(of_site.unwrap_or_else(|| ZONE.to_owned()))
 }
 
 /// From where to where a period goes.

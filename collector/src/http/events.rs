@@ -108,11 +108,14 @@ pub(super) async fn detail(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<EventRow>, Problem> {
-    let missing = || Problem::not_found("such event");
-    let id = id.parse().map_err(|()| missing())?;
-    let found = shared.history(move |history| history.event(&caller.sites, &id)).await?;
-    let row = found.ok_or_else(missing)?;
-    with_devices(&shared, vec![row]).await?.pop().map(Json).ok_or_else(missing)
+    find(&shared, caller.sites, &id).await?.map(Json).ok_or_else(|| Problem::not_found("such event"))
+}
+
+/// The event of that id, if the history has it.
+pub(super) async fn find(shared: &Shared, scope: Scope, id: &str) -> Result<Option<EventRow>, Problem> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    let Some(row) = shared.history(move |history| history.event(&scope, &id)).await? else { return Ok(None) };
+    Ok(with_devices(shared, vec![row]).await?.pop())
 }
 
 fn id_of(device: &Device) -> String {

@@ -11,7 +11,7 @@ use super::{AppState, Problem, cookie};
 use crate::auth::{self, Permission, Principal, Right, Role, Scope, TokenHash};
 
 /// Bytes of all headers of a request.
-const HEADER_BYTES: usize = 16 * 1024;
+pub(super) const HEADER_BYTES: usize = 16 * 1024;
 
 /// Lets a request pass that `permission` allows, and tells the handler who asks.
 pub(super) async fn guard(

@@ -21,7 +21,7 @@ use crate::auth::{self, KeyRow, Right, Scope};
 pub(super) struct NewKey {
     /// Its name, which the history of commands shows.
     name: String,
-    /// `metrics`, `read`, `command`, `admin`.
+    /// `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`.
     scopes: Vec<String>,
     /// Its sites; all of the caller's sites if left out.
     sites: Option<BTreeSet<String>>,
@@ -71,7 +71,7 @@ pub(super) struct KeyView {
     id: String,
     /// Its name.
     name: String,
-    /// `metrics`, `read`, `command`, `admin`.
+    /// `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`.
     scopes: Vec<&'static str>,
     /// Its sites; `null` for all.
     sites: Option<BTreeSet<String>>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Problem, Shared};
-use crate::alarms;
+use crate::{alarms, notify};
 
 /// All figures, as text.
 pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
@@ -66,6 +66,29 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     for name in ["ingest.db", "ingest.db-wal", "state.db", "state.db-wal"] {
         let size = std::fs::metadata(shared.data.join(name)).map_or(0, |metadata| metadata.len());
         text.line("kouan_file_bytes", &[("file", name)], size as f64);
+    }
+    text.head("kouan_notifications_total", "Notifications that were settled, by what became of them.", "counter");
+    for (state, counter) in [
+        ("sent", &counters.notifications_sent),
+        ("failed", &counters.notifications_failed),
+        ("suppressed", &counters.notifications_suppressed),
+    ] {
+        text.line("kouan_notifications_total", &[("state", state)], counter.get() as f64);
+    }
+    let waiting = shared.state_readers.read(notify::waiting).await?;
+    text.head("kouan_notifications_waiting", "Notifications that have not left yet.", "gauge");
+    text.line("kouan_notifications_waiting", &[], waiting.count as f64);
+    text.head("kouan_notifications_oldest_waiting_seconds", "For how long the first of them has waited.", "gauge");
+    let age_ms = waiting.oldest_ms.map_or(0, |oldest| (shared.clock.wall().0 - oldest).max(0));
+    text.line("kouan_notifications_oldest_waiting_seconds", &[], age_ms as f64 / 1e3);
+    let (pictures, bytes, most) = shared.evidence.figures().await?;
+    for (name, help, value) in [
+        ("kouan_evidence_pictures", "Pictures that are kept as evidence.", pictures),
+        ("kouan_evidence_bytes", "Their bytes.", bytes),
+        ("kouan_evidence_limit_bytes", "How many bytes they may have.", most),
+    ] {
+        text.head(name, help, "gauge");
+        text.line(name, &[], value as f64);
     }
     text.head("kouan_alarms", "Alarms that stand.", "gauge");
     text.line("kouan_alarms", &[], alarms as f64);

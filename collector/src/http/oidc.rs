@@ -10,10 +10,11 @@ use utoipa::IntoParams;
 
 use super::extract::Params;
 use super::peer::Peer;
-use super::session::begin;
+use super::session::{Proved, begin};
+use super::users::grant_views;
 use super::{AppState, Problem, cookie};
 use crate::audit::{Actor, ActorKind, Deed, record};
-use crate::auth::{AccountProblem, take_external};
+use crate::auth::{self, AccountProblem, take_external};
 use crate::oidc::{OidcError, Provider};
 
 fn provider(shared: &AppState) -> Result<&Provider, Problem> {
@@ -89,7 +90,18 @@ pub(super) async fn callback(
     let external = provider.finish(&state, code, shared.clock.boot_time()).await?;
     let (now, address) = (shared.clock.wall(), peer.ip().to_string());
     let taken = shared.state.transact(move |transaction| {
+        let before = auth::users(transaction)?.into_iter().find(|user| user.name == external.name);
         let taken = take_external(transaction, &external, now)?;
+        if let Ok(user) = &taken
+            && before.as_ref().is_none_or(|before| before.grants != user.grants)
+        {
+            // What somebody is here follows from the provider; that it changed is on record as any other change.
+            let (id, name) = (user.id.clone(), user.name.clone());
+            let actor = Actor { kind: ActorKind::User, id, name, address: address.clone() };
+            let action = if before.is_some() { "user-changed" } else { "user-made" };
+            let detail = json!({ "name": user.name, "grants": grant_views(&user.grants), "provider": true });
+            record(transaction, &actor, &Deed::new(action, &user.id).with(detail), now)?;
+        }
         if let Err(problem) = &taken {
             let (id, name) = (String::new(), external.name.clone());
             let actor = Actor { kind: ActorKind::User, id, name, address };
@@ -105,7 +117,8 @@ pub(super) async fn callback(
         }
         problem => problem.into(),
     })?;
-    let cookie = begin(&shared, &user, peer).await?.1;
+    let refused = || Problem::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", "begin again");
+    let (_, cookie) = begin(&shared, &user, peer, Proved::Elsewhere).await?.ok_or_else(refused)?;
     let place = (header::LOCATION, HeaderValue::from_static("/"));
     let cookies = [place, (header::SET_COOKIE, cookie), (header::SET_COOKIE, cookie::set_state(&shared.config, "")?)];
     Ok((StatusCode::SEE_OTHER, AppendHeaders(cookies)).into_response())

@@ -10,10 +10,12 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::assets::change;
+use super::evidence::no_picture;
 use super::extract::{Caller, Id, read_body};
 use super::{AppState, Problem, Shared};
 use crate::assets::{self, AreaId, MOST_POSITIONS, PLAN_BYTES, Plan, Position};
 use crate::auth::Scope;
+use crate::evidence::Picture;
 
 /// Largest list of positions, in bytes.
 const POSITIONS_BYTES: usize = 512 << 10;
@@ -61,11 +63,10 @@ pub(super) async fn put_picture(
 ) -> Result<StatusCode, Problem> {
     let id = AreaId::from(id);
     check_area(&shared, &caller.sites, &id)?;
+    let slot = shared.upload_slots.try_picture();
+    let _slot = slot.ok_or_else(|| Problem::busy_for(2, "other pictures are being read"))?;
     let bytes = read_body(body, PLAN_BYTES).await?;
-    let Some(media_type) = assets::picture_type(&bytes) else {
-        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Problem::new(status, "no-picture", "This is no picture", "send a PNG, JPEG or WebP picture"));
-    };
+    let media_type = Picture::of(&bytes).map_err(no_picture)?.media_type;
     let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let plan = Plan { media_type: media_type.to_owned(), digest, picture: bytes.into() };
     change(&shared, &caller, move |working, scope| working.put_plan(scope, &id, &plan)).await??;

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::guard::{around, guard};
 use super::{
     AppState, Problem, agent, agents, alarm_acts, alarm_log, alarm_rules, alarm_trials, alarms, areas, assets,
-    assets_import, assets_list, audit, availability, availability_figures, commands, devices, events, export, history,
-    keys, latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, plans, points,
-    readings, series, service, session, sites, stream, users,
+    assets_import, assets_list, audit, availability, availability_figures, commands, devices, events, evidence, export,
+    history, keys, latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, plans,
+    points, readings, series, service, session, sites, stream, users,
 };
 use crate::auth::{Permission, Right};
 use crate::web;
@@ -42,7 +42,7 @@ macro_rules! table {
 pub fn table() -> Vec<Route> {
     use Permission::{Agent, May, Metrics, Open, SignedIn};
     let (read, command, configure) = (May(Right::Read), May(Right::Command), May(Right::Configure));
-    let (monitor, operate) = (May(Right::Metrics), May(Right::Operate));
+    let (monitor, operate, deliver) = (May(Right::Metrics), May(Right::Operate), May(Right::Evidence));
     let (admin, maintain, look_back) = (May(Right::Administer), May(Right::Maintain), May(Right::Audit));
     table![
         Agent => agent::hello,
@@ -68,6 +68,10 @@ pub fn table() -> Vec<Route> {
         read => series::time_in_state,
         read => events::list,
         read => events::detail,
+        deliver => evidence::keep,
+        read => evidence::list,
+        read => evidence::picture,
+        admin => evidence::remove,
         read => alarms::list,
         read => alarms::summary,
         read => alarm_log::list,

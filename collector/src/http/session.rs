@@ -40,7 +40,7 @@ pub(super) struct SessionView {
     display_name: String,
     /// What the user is, and where.
     grants: Vec<GrantView>,
-    /// What the user may do somewhere: `read`, `operate`, `command`, `maintain`, `configure`, `admin`, `audit`.
+    /// What the user may do somewhere: `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`.
     rights: Vec<&'static str>,
     /// The password was made by somebody else and must be replaced before anything else.
     must_change_password: bool,
@@ -83,7 +83,7 @@ pub(super) async fn sign_in(
         return Err(Problem::invalid(vec![format!("name and password have at most {PASSWORD_BYTES} bytes")]));
     }
     let boot_time = shared.clock.boot_time();
-    if let Some(wait) = shared.throttle.wait(&request.name, peer.ip(), boot_time) {
+    if let Err(wait) = shared.throttle.begin(&request.name, peer.ip(), boot_time) {
         let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
         return Err(Problem::busy_for(seconds, "too many wrong passwords; wait, then try again"));
     }
@@ -94,7 +94,7 @@ pub(super) async fn sign_in(
     });
     let found = found.await?;
     let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
-    let is_right = verify(&shared, request.password, hash).await?;
+    let is_right = verify(&shared, request.password, hash.clone()).await?;
     let now = shared.clock.wall();
     let Some(user) = user.filter(|user| is_right && user.disabled_ms.is_none()) else {
         shared.throttle.failed(&request.name, peer.ip(), boot_time);
@@ -105,23 +105,46 @@ pub(super) async fn sign_in(
         return Err(Problem::wrong_password());
     };
     shared.throttle.succeeded(&request.name, peer.ip());
-    let (token, cookie) = begin(&shared, &user, peer).await?;
+    let proved = Proved::Password(hash);
+    let (token, cookie) = begin(&shared, &user, peer, proved).await?.ok_or_else(Problem::wrong_password)?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(user, token.reveal()))).into_response())
 }
 
-/// Signs a user in who has proved to be that person.
-pub(super) async fn begin(shared: &AppState, user: &User, peer: Peer) -> Result<(Token, HeaderValue), Problem> {
+/// How somebody has proved to be a person.
+pub(super) enum Proved {
+    /// By the password with this hash, as it was when it was looked at.
+    Password(Option<String>),
+    /// At the identity provider.
+    Elsewhere,
+}
+
+/// Signs a user in who has proved to be that person; `None` if the user was disabled or got another password while the
+/// proof was looked at: that ended every sign-in, and this one must not outlive it.
+pub(super) async fn begin(
+    shared: &AppState,
+    user: &User,
+    peer: Peer,
+    proved: Proved,
+) -> Result<Option<(Token, HeaderValue)>, Problem> {
     let address = peer.ip().to_string();
     let (id, name) = (user.id.clone(), user.name.clone());
     let (life, now) = (shared.config.sign_in, shared.clock.wall());
     let token = shared.state.transact(move |transaction| {
+        let may = auth::user(transaction, &id)?.is_some_and(|user| user.disabled_ms.is_none());
+        let holds = match proved {
+            Proved::Password(hash) => auth::user_named(transaction, &name)? == Some((id.clone(), hash)),
+            Proved::Elsewhere => true,
+        };
+        if !may || !holds {
+            return Ok(None);
+        }
         let actor = Actor { kind: ActorKind::User, id: id.clone(), name, address: address.clone() };
         audit::record(transaction, &actor, &Deed::new("signed-in", &id), now)?;
-        auth::begin_sign_in(transaction, &id, &address, life, now)
+        auth::begin_sign_in(transaction, &id, &address, life, now).map(Some)
     });
-    let token = token.await?;
+    let Some(token) = token.await? else { return Ok(None) };
     let cookie = cookie::set(&shared.config, token.reveal(), life.longest.as_secs())?;
-    Ok((token, cookie))
+    Ok(Some((token, cookie)))
 }
 
 /// Who is signed in.
@@ -185,21 +208,27 @@ pub(super) async fn change_password(
         return Err(Problem::invalid(vec!["the new password is the present one".to_owned()]));
     }
     let (boot_time, name) = (shared.clock.boot_time(), user.name.clone());
-    if shared.throttle.wait(&name, peer.ip(), boot_time).is_some() {
+    if shared.throttle.begin(&name, peer.ip(), boot_time).is_err() {
         return Err(Problem::busy("too many wrong passwords; wait, then try again"));
     }
     let stored = shared.state_readers.read(move |conn| auth::user_named(conn, &name)).await?;
-    if !verify(&shared, change.current, stored.and_then(|(_, hash)| hash)).await? {
+    let current = stored.and_then(|(_, hash)| hash);
+    if !verify(&shared, change.current, current.clone()).await? {
         shared.throttle.failed(&user.name, peer.ip(), boot_time);
         return Err(Problem::wrong_password());
     }
+    shared.throttle.succeeded(&user.name, peer.ip());
     let hash = hash(&shared, change.new).await?;
     let now = shared.clock.wall();
     let changed = shared.state.transact(move |transaction| {
+        // Somebody may have given the person another one meanwhile.
+        if auth::user_named(transaction, &user.name)? != Some((user.id.clone(), current)) {
+            return Ok(None);
+        }
         audit::record(transaction, &actor, &Deed::new("password-changed", &user.id).with(json!({ "own": true })), now)?;
-        auth::set_password(transaction, &user.id, &hash, false, Some(sign_in))
+        auth::set_password(transaction, &user.id, &hash, false, Some(sign_in)).map(Some)
     });
-    changed.await??;
+    changed.await?.ok_or_else(Problem::wrong_password)??;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -12,6 +12,7 @@ use crate::auth::{Authenticator, Hashing, Throttle};
 use crate::commands::{Bells, Offers};
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::evidence::Evidence;
 use crate::ingest::{Head, Ingest, Sessions};
 use crate::oidc::Provider;
 use crate::reader::Progress;
@@ -53,6 +54,8 @@ pub struct Shared {
     pub state_readers: Readers,
     /// The way of notifications.
     pub notify: crate::notify::Sender,
+    /// Pictures that show what happened.
+    pub evidence: Evidence,
     /// The history.
     pub history: Arc<dyn History>,
     /// Wakes command polls.

@@ -11,6 +11,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const LARGE: usize = 16;
 /// Small uploads that are opened at the same time; the rest waits its turn.
 const SMALL: usize = 8;
+/// Pictures that are read at the same time; each may take [`crate::evidence::PICTURE_BYTES`] of memory.
+const PICTURES: usize = 8;
 /// An upload of so many bytes or fewer, as sent, is small.
 const SMALL_BYTES: usize = 64 * 1024;
 
@@ -21,11 +23,12 @@ const _: () = assert!(SMALL_BYTES <= limits::BODY_BYTES);
 pub struct UploadSlots {
     large: Semaphore,
     small: Semaphore,
+    pictures: Semaphore,
 }
 
 impl Default for UploadSlots {
     fn default() -> Self {
-        Self { large: Semaphore::new(LARGE), small: Semaphore::new(SMALL) }
+        Self { large: Semaphore::new(LARGE), small: Semaphore::new(SMALL), pictures: Semaphore::new(PICTURES) }
     }
 }
 
@@ -39,6 +42,11 @@ impl UploadSlots {
     /// A slot for an upload that is still to be read; `None` if all are taken.
     pub(super) fn try_large(&self) -> Option<SemaphorePermit<'_>> {
         self.large.try_acquire().ok()
+    }
+
+    /// A slot for a picture that is still to be read; `None` if all are taken.
+    pub(super) fn try_picture(&self) -> Option<SemaphorePermit<'_>> {
+        self.pictures.try_acquire().ok()
     }
 
     /// A slot for a small upload that has been read. It takes milliseconds to come.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use super::page::Page;
 use super::{AppState, Problem, session};
 use crate::audit::{self, Deed};
 use crate::auth::{self, Grants, NewUser, Right, Role, Scope, User, UserChange, password};
+use crate::store::StoreError;
 
 /// What somebody is, and where.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -133,6 +135,12 @@ async fn find(shared: &AppState, caller: &Caller, id: String) -> Result<User, Pr
     found.filter(|user| is_within(caller, &user.grants)).ok_or_else(|| Problem::not_found("such user"))
 }
 
+/// Whether the user may still be changed by the caller: asked in the transaction that changes something, because
+/// somebody may have made more of the user since it was looked at.
+fn is_still_within(transaction: &Transaction<'_>, caller: &Caller, id: &str) -> Result<bool, StoreError> {
+    Ok(auth::user(transaction, id)?.is_some_and(|user| is_within(caller, &user.grants)))
+}
+
 fn too_much() -> Problem {
     Problem::forbidden("a user can be given no more roles and sites than those of whoever gives them")
 }
@@ -212,6 +220,9 @@ pub(super) async fn change(
     let change = UserChange { display_name: edit.display_name, grants, disabled: edit.disabled };
     let (actor, now) = (caller.actor(), shared.clock.wall());
     let changed = shared.state.transact(move |transaction| {
+        if !is_still_within(transaction, &caller, &id)? {
+            return Ok(Err(auth::AccountProblem::NoUser));
+        }
         let changed = auth::change_user(transaction, &id, &change, now)?;
         if changed.is_ok() {
             let detail = json!({
@@ -240,6 +251,9 @@ pub(super) async fn reset_password(
     let hash = session::hash(&shared, first.clone()).await?;
     let (actor, now, id) = (caller.actor(), shared.clock.wall(), user.id.clone());
     let reset = shared.state.transact(move |transaction| {
+        if !is_still_within(transaction, &caller, &id)? {
+            return Ok(Err(auth::AccountProblem::NoUser));
+        }
         let deed = Deed::new("password-changed", &id).with(json!({ "own": false }));
         audit::record(transaction, &actor, &deed, now)?;
         auth::set_password(transaction, &id, &hash, true, None)

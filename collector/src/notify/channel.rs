@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::language::Language;
+use super::name;
 use super::people::{is_address, is_phone};
 use super::secrets::{is_secret_name, names_in};
 use super::template::{Template, check_templates};
@@ -15,8 +16,6 @@ use super::template::{Template, check_templates};
 const TEXT: usize = 4096;
 /// Most recipients of a channel, and most headers of a request.
 const ENTRIES: usize = 50;
-/// Longest name, in characters.
-const NAME: usize = 64;
 
 /// The kinds of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -294,11 +293,7 @@ impl ChannelSettings {
     /// What is wrong with it.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let length = self.name.trim().chars().count();
-        if length == 0 || length > NAME || self.name.chars().any(char::is_control) {
-            problems.push(format!("name has 1 to {NAME} characters and no control characters"));
-        }
+        let mut problems: Vec<String> = name::problem(&self.name).into_iter().collect();
         if !(1..=3600).contains(&self.rate_per_hour) {
             problems.push("rate_per_hour is between 1 and 3600".to_owned());
         }

@@ -16,6 +16,7 @@ use super::plan::{Parcel, Plan};
 use super::world::{Place, World};
 use super::{keep, outbox, people, source, store};
 use crate::alarms::{Step, write_step};
+use crate::counters::Counters;
 use crate::outages::Digest;
 use crate::store::{During as _, Readers, StoreError, Writer};
 
@@ -43,6 +44,8 @@ pub struct Follower {
     pub public_url: Option<String>,
     /// Rung when there is something to send.
     pub bell: Arc<Notify>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
 }
 
 impl Follower {
@@ -55,6 +58,7 @@ impl Follower {
             clock: Arc::clone(&sender.clock),
             public_url: sender.public_url.clone(),
             bell: Arc::clone(&sender.bell),
+            counters: Arc::clone(&sender.counters),
         }
     }
 
@@ -103,16 +107,17 @@ impl Follower {
             take_outages(transaction, &mut plan, &world, now.0)?;
             plan.tick(&world, now.0);
             let parcels = plan.due(&world, now.0);
-            let any = !parcels.is_empty();
+            let (any, mut suppressed) = (!parcels.is_empty(), 0);
             for parcel in parcels {
                 note_escalations(transaction, &parcel, &world, now)?;
-                outbox::write(transaction, parcel, &world, now.0)?;
+                suppressed += outbox::write(transaction, parcel, &world, now.0)?;
             }
             keep::save(transaction, &mut plan)?;
             let next_due = plan.next_due(&world);
-            Ok((Kept { plan, next_due, edits: count_edits(transaction)? }, any))
+            Ok((Kept { plan, next_due, edits: count_edits(transaction)? }, any, suppressed))
         });
-        let (kept, any) = written.await?;
+        let (kept, any, suppressed) = written.await?;
+        self.counters.notifications_suppressed.add(suppressed);
         if any {
             self.bell.notify_one();
         }

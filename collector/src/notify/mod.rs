@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `plan`, `bundle` | who is told what and when, from alarms, routes and the time; pure |
 //! | `follow` | follows the changes of alarms; the plan and what follows from it are one commit |
+//! | `retain` | how long they stay on record |
 //! | `outbox`, `send` | notifications on record, and their way out: at least once, with the same id |
 //! | `deliver` | one file for each kind of channel |
 //! | `template`, `wording`, `render` | what a message says, in both languages |
@@ -16,11 +17,13 @@ mod deliver;
 mod follow;
 mod keep;
 pub mod language;
+mod name;
 pub mod outbox;
 pub mod people;
 pub mod plan;
 mod quiet;
 mod render;
+mod retain;
 mod route;
 pub mod secrets;
 mod send;
@@ -34,9 +37,10 @@ pub mod world;
 pub use channel::{Channel, ChannelSettings};
 pub use deliver::{Couriers, DeliverError, PrepareError};
 pub use follow::{Follower, world};
-pub use outbox::{NotificationFilter, NotificationRow};
+pub use outbox::{NotificationFilter, NotificationRow, Waiting, waiting};
 pub use people::{Contact, contact, set_contact};
 pub use quiet::Quiet;
+pub(crate) use retain::{forget, settled_before};
 pub use route::{Match, Route, RouteSettings, RouteStep};
 pub use secrets::Secrets;
 pub use send::{Sender, TestResult, send_test};

@@ -45,6 +45,8 @@ pub struct Outgoing {
     pub text: String,
     /// The alarms as they were, for programs.
     pub alarms: Value,
+    /// The sites of the alarms; none for a test.
+    pub sites: Vec<String>,
     /// How often it was tried.
     pub attempts: i64,
 }
@@ -116,20 +118,22 @@ pub fn alarm_view(alarm: &Alarm, reason: &str, link: String) -> Value {
 
 /// Writes what is to be told.
 ///
+/// Returns how many messages will not be sent, for reasons that stand in their rows.
+///
 /// # Errors
 /// When it cannot be written.
-pub fn write(transaction: &Transaction<'_>, parcel: Parcel, world: &World, now: i64) -> Result<(), StoreError> {
-    let Some(channel) = world.channels.get(&parcel.to.channel) else { return Ok(()) };
-    let mut rest = parcel;
+pub fn write(transaction: &Transaction<'_>, parcel: Parcel, world: &World, now: i64) -> Result<u64, StoreError> {
+    let Some(channel) = world.channels.get(&parcel.to.channel) else { return Ok(0) };
+    let (mut rest, mut suppressed) = (parcel, 0);
     // People get one message, which tells the numbers and names the worst.
     while channel.wanted.kind.is_program() && rest.items.len() > PROGRAM_ALARMS {
         let more = rest.items.split_off(PROGRAM_ALARMS);
         let outages = std::mem::take(&mut rest.outages);
         let part = Parcel { outages, ..rest.clone() };
-        write_one(transaction, &part, channel, world, now)?;
+        suppressed += write_one(transaction, &part, channel, world, now)?;
         rest.items = more;
     }
-    write_one(transaction, &rest, channel, world, now)
+    Ok(suppressed + write_one(transaction, &rest, channel, world, now)?)
 }
 
 fn write_one(
@@ -138,7 +142,7 @@ fn write_one(
     channel: &Channel,
     world: &World,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let known = world.recipient(&parcel.to);
     let is_reached = known.is_some();
     let (recipient, language) = known.unwrap_or_else(|| {
@@ -149,11 +153,12 @@ fn write_one(
     // A gateway is asked for each number.
     let recipients: Vec<&str> =
         if channel.wanted.kind == ChannelKind::Sms { recipient.split(", ").collect() } else { vec![&recipient] };
+    let mut suppressed = 0;
     for recipient in recipients {
         let to = Addressed { channel, recipient, language, is_reached };
-        write_row(transaction, parcel, &to, world, now)?;
+        suppressed += u64::from(!write_row(transaction, parcel, &to, world, now)?);
     }
-    Ok(())
+    Ok(suppressed)
 }
 
 /// Whom a row is for.
@@ -164,13 +169,14 @@ struct Addressed<'a> {
     is_reached: bool,
 }
 
+/// Writes a row, and returns whether it will be sent.
 fn write_row(
     transaction: &Transaction<'_>,
     parcel: &Parcel,
     to: &Addressed<'_>,
     world: &World,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let Addressed { channel, recipient, language, is_reached } = *to;
     let id = new_id();
     let problem = if !is_reached {
@@ -232,7 +238,7 @@ fn write_row(
     for item in &parcel.items {
         statement.execute(params![item.alarm.id, number]).during("note the alarms of a notification")?;
     }
-    Ok(())
+    Ok(problem.is_none())
 }
 
 /// Writes a test message, which is under way.
@@ -259,7 +265,7 @@ pub fn write_test(
 }
 
 fn read_outgoing(row: &Row<'_>) -> rusqlite::Result<Outgoing> {
-    let (user, alarms): (String, String) = (row.get(4)?, row.get(10)?);
+    let (user, alarms, sites): (String, String, String) = (row.get(4)?, row.get(10)?, row.get(12)?);
     Ok(Outgoing {
         number: row.get(0)?,
         id: row.get(1)?,
@@ -271,12 +277,13 @@ fn read_outgoing(row: &Row<'_>) -> rusqlite::Result<Outgoing> {
         subject: row.get(8)?,
         text: row.get(9)?,
         alarms: serde_json::from_str(&alarms).unwrap_or(Value::Null),
+        sites: serde_json::from_str(&sites).unwrap_or_default(),
         attempts: row.get(11)?,
     })
 }
 
 const OUTGOING: &str =
-    "number, id, time_ms, channel, user_id, kind, language, recipient, subject, text, alarms, attempts";
+    "number, id, time_ms, channel, user_id, kind, language, recipient, subject, text, alarms, attempts, sites";
 
 /// The next message to a channel that is due. Messages to one recipient go in order; one that cannot be delivered
 /// holds others up for `patience` milliseconds at most.
@@ -330,6 +337,8 @@ pub enum Outcome {
     Again(i64, String),
     /// It is given up.
     Failed(String),
+    /// It is not sent, because it should not be any more.
+    Suppressed(String),
 }
 
 /// Notes what became of an attempt.
@@ -341,6 +350,7 @@ pub fn note_outcome(transaction: &Transaction<'_>, number: i64, outcome: &Outcom
         Outcome::Sent => ("sent", None, Some(now), None),
         Outcome::Again(at, problem) => ("waiting", Some(*at), None, Some(problem)),
         Outcome::Failed(problem) => ("failed", None, Some(now), Some(problem)),
+        Outcome::Suppressed(problem) => ("suppressed", None, Some(now), Some(problem)),
     };
     transaction
         .prepare_cached(
@@ -349,6 +359,30 @@ pub fn note_outcome(transaction: &Transaction<'_>, number: i64, outcome: &Outcom
         .and_then(|mut statement| statement.execute(params![number, state, next, settled, problem]))
         .during("note what became of a notification")?;
     Ok(())
+}
+
+/// What has not left yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many notifications.
+    pub count: u64,
+    /// When the first of them was written.
+    pub oldest_ms: Option<i64>,
+}
+
+/// What has not left yet.
+///
+/// # Errors
+/// When it cannot be counted.
+pub fn waiting(conn: &Connection) -> Result<Waiting, StoreError> {
+    conn.prepare_cached("SELECT count(*), min(time_ms) FROM notifications WHERE state = 'waiting'")
+        .and_then(|mut statement| {
+            statement.query_row([], |row| {
+                let count: i64 = row.get(0)?;
+                Ok(Waiting { count: count.unsigned_abs(), oldest_ms: row.get(1)? })
+            })
+        })
+        .during("count what waits")
 }
 
 /// Which notifications.

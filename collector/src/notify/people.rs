@@ -87,6 +87,15 @@ pub fn people(conn: &Connection) -> Result<Vec<Person>, StoreError> {
     users.into_iter().map(with_contact).collect()
 }
 
+/// The person of that id; `None` if there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn person(conn: &Connection, id: &str) -> Result<Option<Person>, StoreError> {
+    let Some(user) = auth::user(conn, id)? else { return Ok(None) };
+    Ok(Some(Person { contact: contact(conn, id)?.unwrap_or_default(), user }))
+}
+
 /// How a user is reached; `None` if nobody has said so.
 ///
 /// # Errors

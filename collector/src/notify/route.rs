@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::alarm::{Alarm, severity};
+use super::name;
 use super::quiet::Quiet;
+use crate::assets::is_within;
 use crate::auth::{Role, Scope, check_site};
 
 /// Most entries of each list in a route.
@@ -14,8 +16,6 @@ const NAMES: usize = 200;
 const STEPS: usize = 20;
 /// Longest time until a step, in minutes: a week.
 const MINUTES: u32 = 7 * 24 * 60;
-/// Longest name, in characters.
-const NAME: usize = 64;
 
 /// Which alarms. An empty list means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,7 +23,7 @@ const NAME: usize = 64;
 pub struct Match {
     /// At these sites.
     pub sites: Vec<String>,
-    /// In these areas.
+    /// In these areas, and in what lies within them: paths such as `Hall A / Lane 1`.
     pub areas: Vec<String>,
     /// Of devices of these classes.
     pub classes: Vec<String>,
@@ -91,11 +91,7 @@ impl RouteSettings {
     /// What is wrong with it, apart from names that do not exist.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let length = self.name.trim().chars().count();
-        if length == 0 || length > NAME || self.name.chars().any(char::is_control) {
-            problems.push(format!("name has 1 to {NAME} characters and no control characters"));
-        }
+        let mut problems: Vec<String> = name::problem(&self.name).into_iter().collect();
         let matches = &self.matches;
         for (what, list) in [
             ("match.sites", &matches.sites),
@@ -162,9 +158,10 @@ impl RouteSettings {
     #[must_use]
     pub fn is_for(&self, alarm: &Alarm) -> bool {
         let has = |list: &[String], name: &str| list.is_empty() || list.iter().any(|known| known == name);
+        let areas = &self.matches.areas;
         self.is_for_site(&alarm.site)
             && self.is_for_severity(alarm.severity)
-            && has(&self.matches.areas, &alarm.area)
+            && (areas.is_empty() || areas.iter().any(|area| is_within(area, &alarm.area)))
             && has(&self.matches.classes, &alarm.class)
             && has(&self.matches.conditions, &alarm.condition)
     }

@@ -18,7 +18,8 @@ use super::channel::{Channel, ChannelKind};
 use super::deliver::{Couriers, DeliverError};
 use super::outbox::{self, Outcome, Outgoing};
 use super::world::Destination;
-use super::{follow, render, source, store};
+use super::{follow, people, render, source, store};
+use crate::counters::Counters;
 use crate::store::{During as _, Readers, StoreError, Writer};
 
 /// The outbox is looked at at least this often.
@@ -49,6 +50,8 @@ pub struct Sender {
     pub public_url: Option<String>,
     /// Rung when there is something to send.
     pub bell: Arc<Notify>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
 }
 
 impl Sender {
@@ -110,14 +113,17 @@ impl Sender {
         loop {
             let (now, id) = (self.clock.wall().0, channel.to_owned());
             let found = self.readers.read(move |conn| {
-                let message = outbox::next(conn, &id, now, PATIENCE_MS)?;
-                Ok((message, store::channel(conn, &id)?))
+                let Some(message) = outbox::next(conn, &id, now, PATIENCE_MS)? else { return Ok(None) };
+                let moot = moot_for(conn, &message)?;
+                Ok(Some((message, store::channel(conn, &id)?, moot)))
             });
-            let (Some(message), known) = found.await? else { return Ok(()) };
+            let Some((message, known, moot)) = found.await? else { return Ok(()) };
             let number = message.number;
             let known = known.filter(|channel| channel.wanted.enabled);
             let outcome = match known {
-                None => Outcome::Failed("the channel was removed or switched off".to_owned()),
+                None => Outcome::Suppressed("the channel was removed or switched off".to_owned()),
+                // Also what was written before: whoever is let go must hear nothing more.
+                Some(_) if moot.is_some() => Outcome::Suppressed(moot.unwrap_or_default().to_owned()),
                 // As after a restore, or when the collector was off: nobody wants yesterday's alarms as news.
                 Some(_) if now - message.time_ms > LIFE_MS => Outcome::Failed("given up after a day".to_owned()),
                 Some(known) => {
@@ -158,11 +164,21 @@ impl Sender {
     fn tell(&self, message: &Outgoing, outcome: &Outcome) {
         let (id, channel) = (&message.id, &message.to.channel);
         match outcome {
-            Outcome::Sent => info!(%id, %channel, attempts = message.attempts + 1, "Notification was sent."),
+            Outcome::Sent => {
+                self.counters.notifications_sent.add(1);
+                info!(%id, %channel, attempts = message.attempts + 1, "Notification was sent.");
+            }
             Outcome::Again(_, problem) => {
                 warn!(%id, %channel, attempts = message.attempts + 1, %problem, "Notification waits; it is tried again.");
             }
-            Outcome::Failed(problem) => error!(%id, %channel, %problem, "Notification was not sent."),
+            Outcome::Failed(problem) => {
+                self.counters.notifications_failed.add(1);
+                error!(%id, %channel, %problem, "Notification was not sent.");
+            }
+            Outcome::Suppressed(problem) => {
+                self.counters.notifications_suppressed.add(1);
+                info!(%id, %channel, %problem, "Notification is not sent any more.");
+            }
         }
     }
 
@@ -183,6 +199,19 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+/// Why a message should not go to the person it was written for any more.
+fn moot_for(conn: &Connection, message: &Outgoing) -> Result<Option<&'static str>, StoreError> {
+    let Some(id) = &message.to.user else { return Ok(None) };
+    Ok(match people::person(conn, id)? {
+        None => Some("the user was removed"),
+        Some(person) if person.user.disabled_ms.is_some() => Some("the user was disabled"),
+        Some(person) if !message.sites.iter().all(|site| person.sees(site)) => {
+            Some("the user may not see the site any more")
+        }
+        Some(_) => None,
+    })
 }
 
 /// What was told by a channel and still holds.
@@ -256,6 +285,7 @@ pub async fn send_test(
         subject: subject.clone(),
         text: text.clone(),
         alarms: Value::Array(Vec::new()),
+        sites: Vec::new(),
         attempts: 0,
     };
     let (written, noted) = (channel.clone(), id.clone());

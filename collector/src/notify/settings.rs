@@ -7,8 +7,11 @@ use kouan_settings::Section;
 
 use super::secrets::{SecretSource, is_secret_name};
 
+/// How many days notifications stay on record if nobody says otherwise.
+const KEEP_DAYS: i64 = 400;
+
 /// Settings of notifications.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifySettings {
     /// Where the secrets of channels are, by name.
     pub secrets: BTreeMap<String, SecretSource>,
@@ -16,12 +19,21 @@ pub struct NotifySettings {
     pub ca: Option<PathBuf>,
     /// Whether channels may lead to link-local addresses and to those at which clouds tell machines their secrets.
     pub allow_link_local: bool,
+    /// How many days notifications stay on record.
+    pub keep_days: i64,
+}
+
+impl Default for NotifySettings {
+    fn default() -> Self {
+        Self { secrets: BTreeMap::new(), ca: None, allow_link_local: false, keep_days: KEEP_DAYS }
+    }
 }
 
 impl NotifySettings {
     pub(crate) fn read(section: &mut Section<'_>) -> Self {
         let ca = section.string("ca").map(PathBuf::from);
         let allow_link_local = section.bool_or("allow_link_local", false);
+        let keep_days = section.integer("keep_notifications_days", 1..=36_600).unwrap_or(KEEP_DAYS);
         let mut secrets = BTreeMap::new();
         if let Some(mut named) = section.section("secrets") {
             for name in named.remaining_keys() {
@@ -40,7 +52,7 @@ impl NotifySettings {
                 secrets.insert(name, source);
             }
         }
-        Self { secrets, ca, allow_link_local }
+        Self { secrets, ca, allow_link_local, keep_days }
     }
 }
 

@@ -60,6 +60,12 @@ impl DataFolder {
         self.0.join("tls")
     }
 
+    /// The folder of pictures.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.0.join("evidence")
+    }
+
     /// Makes the folder, readable by its owner only.
     ///
     /// # Errors

@@ -125,7 +125,7 @@ impl Certificate {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(shown);
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = vec![super::listener::HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok(server)
     }
 

@@ -1,10 +1,14 @@
 //! Connections to the API, with TLS or plain.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -19,8 +23,24 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The pause after the system refused a connection, such as for want of file descriptors.
 const REFUSED: Duration = Duration::from_millis(200);
 
-/// A connection, ready for HTTP.
-type Ready = (Either<TcpStream, TlsStream<TcpStream>>, SocketAddr);
+/// What a handshake calls HTTP/2 (RFC 9113, 3.2).
+pub(super) const HTTP2: &[u8] = b"h2";
+
+/// A connection, ready for HTTP, and where it comes from.
+type Ready = (Connection, SocketAddr);
+
+/// The bytes of a connection.
+pub(crate) struct Connection(Either<TcpStream, TlsStream<TcpStream>>);
+
+impl Connection {
+    /// Whether both sides agreed on HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        match &self.0 {
+            Either::Left(_) => false,
+            Either::Right(stream) => stream.get_ref().1.alpn_protocol() == Some(HTTP2),
+        }
+    }
+}
 
 /// Where connections come in. A slow handshake delays no other.
 pub struct Front {
@@ -36,13 +56,9 @@ impl Front {
         let tls = tls.map(|server| TlsAcceptor::from(Arc::new(server)));
         Self { listener, tls, handshakes: JoinSet::new() }
     }
-}
 
-impl axum::serve::Listener for Front {
-    type Io = Either<TcpStream, TlsStream<TcpStream>>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> Ready {
+    /// The next connection. Nothing is lost when this is dropped early.
+    pub(crate) async fn accept(&mut self) -> Ready {
         loop {
             let accepted = tokio::select! {
                 Some(done) = self.handshakes.join_next() => match done {
@@ -64,10 +80,10 @@ impl axum::serve::Listener for Front {
                 debug!(%peer, %error, "A connection was gone at once.");
                 continue;
             }
-            let Some(acceptor) = self.tls.clone() else { return (Either::Left(stream), peer) };
+            let Some(acceptor) = self.tls.clone() else { return (Connection(Either::Left(stream)), peer) };
             self.handshakes.spawn(async move {
                 match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => Some((Either::Right(stream), peer)),
+                    Ok(Ok(stream)) => Some((Connection(Either::Right(stream)), peer)),
                     Ok(Err(error)) => {
                         debug!(%peer, %error, "A TLS handshake failed.");
                         None
@@ -80,8 +96,36 @@ impl axum::serve::Listener for Front {
             });
         }
     }
+}
 
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
     }
 }

@@ -131,6 +131,10 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         let path = format!("/api/v1/devices/{}/commands", relay["id"].as_str().unwrap());
         let body = json!({ "action": "relay.set", "arguments": { "channel": 1, "on": true } });
         assert_eq!(collector.post(&path, body).await.0, StatusCode::CREATED);
+        let path = format!("{}/api/v1/devices/{}/evidence", collector.base, relay["id"].as_str().unwrap());
+        let picture = include_bytes!("../pictures/plain.png").to_vec();
+        let given = collector.http.post(path).bearer_auth(&collector.key).body(picture).send().await.unwrap();
+        assert_eq!(given.status(), StatusCode::CREATED);
     }
     for site in ["hall", "port"] {
         let window =
@@ -150,7 +154,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         "gaps",
         "quarantine",
     ];
-    for list in lists.into_iter().chain(["commands", "outages", "availability", "maintenance", "audit"]) {
+    for list in lists.into_iter().chain(["commands", "outages", "availability", "maintenance", "audit", "evidence"]) {
         let path = format!("/api/v1/{list}");
         // Both sites' rows are there, and this key sees its own.
         let sites = async || {
@@ -168,7 +172,7 @@ async fn a_key_of_one_site_sees_nothing_of_another() {
         }
     }
     let mut covered: Vec<String> = lists.iter().map(|list| list.split('?').next().unwrap().to_owned()).collect();
-    covered.extend(["commands", "outages", "availability", "maintenance", "audit"].map(str::to_owned));
+    covered.extend(["commands", "outages", "availability", "maintenance", "audit", "evidence"].map(str::to_owned));
     for (_, path) in
         http::table().iter().map(of).filter(|(method, path)| *method == Method::GET && !path.contains("/x"))
     {
@@ -318,4 +322,24 @@ async fn a_token_that_was_taken_back_is_refused_at_once() {
     assert_eq!(ask(Method::DELETE, &path("port"), &collector.key).await.0, StatusCode::NO_CONTENT);
     assert_eq!(ask(Method::GET, "/api/v1/devices", &port).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(ask(Method::DELETE, &path("port"), &collector.key).await.0, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn the_console_knows_the_api_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../console/openapi.json");
+    let known: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let is: Value = serde_json::to_value(http::openapi()).unwrap();
+    let differs = |part: &str| -> Vec<String> {
+        let both = [&known, &is].map(|document| document.pointer(part).and_then(Value::as_object).cloned());
+        let [Some(known), Some(is)] = both else { return vec![part.to_owned()] };
+        let names: std::collections::BTreeSet<&String> = known.keys().chain(is.keys()).collect();
+        names.into_iter().filter(|name| known.get(*name) != is.get(*name)).cloned().collect()
+    };
+    let renew = "target/debug/kouan-collector openapi > console/openapi.json && cd console && npm run types && npm run build";
+    assert!(
+        known == is,
+        "console/openapi.json is not what the collector says. Renew it: {renew}\npaths: {:?}\nschemas: {:?}",
+        differs("/paths"),
+        differs("/components/schemas"),
+    );
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod alarm_parents;
+mod alarm_settings;
 mod alarms;
 mod asset_files;
 mod assets;
@@ -13,11 +15,14 @@ mod commands;
 mod delivery;
 mod engine;
 mod events;
+mod evidence;
 mod history;
+mod http2;
 mod ingest;
 mod ingest_model;
 mod notify;
 mod notify_peers;
+mod notify_people;
 mod odd_data;
 mod outages;
 mod people;

@@ -63,7 +63,7 @@ async fn take(State(receiver): State<Receiver>, request: Request) -> (StatusCode
 }
 
 impl Receiver {
-    async fn start() -> (Self, String) {
+    pub(crate) async fn start() -> (Self, String) {
         let receiver = Self::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -72,16 +72,16 @@ impl Receiver {
         (receiver, base)
     }
 
-    fn answers(&self, answers: &[(u16, Value)]) {
+    pub(crate) fn answers(&self, answers: &[(u16, Value)]) {
         let texts = answers.iter().rev().map(|(status, body)| (*status, body.to_string()));
         *self.answers.lock().unwrap() = texts.collect();
     }
 
-    fn all(&self) -> Vec<Arrived> {
+    pub(crate) fn all(&self) -> Vec<Arrived> {
         self.arrived.lock().unwrap().clone()
     }
 
-    async fn has(&self, count: usize) -> Vec<Arrived> {
+    pub(crate) async fn has(&self, count: usize) -> Vec<Arrived> {
         let arrived = || (self.all().len() >= count).then(|| self.all());
         eventually(&format!("{count} requests arrived"), async || arrived()).await
     }
@@ -96,7 +96,7 @@ fn secrets(config: &mut kouan_collector::Config, folder: &std::path::Path, named
 }
 
 /// A collector with secrets, and its agent.
-async fn collector(named: &[(&str, &str)]) -> (Running, ScriptedAgent, tempfile::TempDir) {
+pub(crate) async fn collector(named: &[(&str, &str)]) -> (Running, ScriptedAgent, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let collector = Running::start().await;
     let collector = collector
@@ -110,13 +110,13 @@ async fn collector(named: &[(&str, &str)]) -> (Running, ScriptedAgent, tempfile:
     (collector, agent, folder)
 }
 
-async fn channel(collector: &Running, body: Value) -> String {
+pub(crate) async fn channel(collector: &Running, body: Value) -> String {
     let (status, made) = collector.post("/api/v1/notification-channels", body).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     made["id"].as_str().unwrap().to_owned()
 }
 
-async fn route(collector: &Running, steps: Value) -> String {
+pub(crate) async fn route(collector: &Running, steps: Value) -> String {
     // That an agent is silent while a test moves the clock is not its subject.
     let body = json!({ "name": "all", "match": { "conditions": ["on-battery"] }, "steps": steps });
     let (status, made) = collector.post("/api/v1/notification-routes", body).await;
@@ -128,7 +128,7 @@ async fn at_once(collector: &Running, channel: &str) {
     route(collector, json!([{ "after_minutes": 0, "channels": [channel] }])).await;
 }
 
-async fn raise(agent: &mut ScriptedAgent) {
+pub(crate) async fn raise(agent: &mut ScriptedAgent) {
     let batch = agent.batch(Lane::Urgent, vec![alarm(AlarmState::Raised)]);
     agent.upload(vec![batch]).await;
 }
@@ -139,7 +139,7 @@ async fn clear(agent: &mut ScriptedAgent) {
 }
 
 /// Waits until what gathers was noticed, then lets its window pass.
-async fn window_passes(collector: &Running) {
+pub(crate) async fn window_passes(collector: &Running) {
     let alarms = async || (!collector.items("/api/v1/alarms?state=all").await.is_empty()).then_some(());
     eventually("the alarm", alarms).await;
     // The follower has taken the alarm once its place is that of the last change.
@@ -152,7 +152,7 @@ async fn window_passes(collector: &Running) {
     collector.clock.advance_ms(WINDOW_MS);
 }
 
-async fn record(collector: &Running, state: &str) -> Value {
+pub(crate) async fn record(collector: &Running, state: &str) -> Value {
     let path = format!("/api/v1/notifications?state={state}");
     collector.items_when(&path, 1).await.remove(0)
 }

@@ -2,6 +2,7 @@
 //!
 //! Each test runs processes of its own in a folder of its own; `.config/nextest.toml` says how many at once.
 
+mod alarms;
 mod alone;
 mod asset_config;
 mod bad_input;

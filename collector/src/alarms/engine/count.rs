@@ -10,6 +10,28 @@ use crate::state::DeviceId;
 pub(super) struct Count {
     pub(super) concerned: HashSet<DeviceId>,
     pub(super) holding: HashSet<DeviceId>,
+    /// Those of which nothing was ever known: they may hold or not.
+    pub(super) unknown: HashSet<DeviceId>,
+}
+
+/// For how many devices of a site a rule's condition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) site: String,
+    /// How many the rule concerns.
+    pub(super) concerned: usize,
+    /// For how many it holds.
+    pub(super) holding: usize,
+    /// Of how many it is not known.
+    pub(super) unknown: usize,
+}
+
+impl Count {
+    fn forget(&mut self, device: &DeviceId) {
+        self.concerned.remove(device);
+        self.holding.remove(device);
+        self.unknown.remove(device);
+    }
 }
 
 /// A rule and a site.
@@ -24,23 +46,31 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Takes what was found of a device; `None`: that is not known, and what was known stays.
-    pub(super) fn note(&mut self, rule: &Arc<str>, site: &str, device: &DeviceId, counts: bool, holds: Option<bool>) {
+    /// Takes what was found of a device that counts; `None`: that is not known, and what was known stays.
+    pub(super) fn note(&mut self, rule: &Arc<str>, site: &str, device: &DeviceId, holds: Option<bool>) {
         let of = (Arc::clone(rule), site.to_owned());
         let count = self.counts.entry(of.clone()).or_default();
-        if counts {
-            if count.concerned.insert(device.clone()) {
-                self.of_device.entry(device.clone()).or_default().insert(of);
-            }
-        } else {
-            count.concerned.remove(device);
-            count.holding.remove(device);
+        let is_new = count.concerned.insert(device.clone());
+        if is_new {
+            self.of_device.entry(device.clone()).or_default().insert(of);
         }
         match holds {
-            Some(true) => drop(count.holding.insert(device.clone())),
-            Some(false) => drop(count.holding.remove(device)),
+            Some(holds) => {
+                count.unknown.remove(device);
+                if holds {
+                    count.holding.insert(device.clone());
+                } else {
+                    count.holding.remove(device);
+                }
+            }
+            None if is_new => drop(count.unknown.insert(device.clone())),
             None => {}
         }
+    }
+
+    /// The device counts no longer.
+    pub(super) fn leave_out(&mut self, rule: &Arc<str>, site: &str, device: &DeviceId) {
+        self.counts.entry((Arc::clone(rule), site.to_owned())).or_default().forget(device);
     }
 
     /// The device is counted only at that site, and only by rules that `still` names.
@@ -49,8 +79,7 @@ impl Counts {
         known.retain(|of| {
             let stays = of.1 == site && still(&of.0);
             if !stays && let Some(count) = self.counts.get_mut(of) {
-                count.concerned.remove(device);
-                count.holding.remove(device);
+                count.forget(device);
             }
             stays
         });
@@ -59,15 +88,33 @@ impl Counts {
         }
     }
 
+    /// Forgets what other rules counted.
+    pub(super) fn keep_rules(&mut self, is_kept: impl Fn(&Arc<str>) -> bool) {
+        self.counts.retain(|(rule, _), _| is_kept(rule));
+        self.of_device.values_mut().for_each(|of| of.retain(|(rule, _)| is_kept(rule)));
+    }
+
+    /// Whether the condition held for the device when that was known last.
+    pub(super) fn holds(&self, rule: &Arc<str>, site: &str, device: &DeviceId) -> bool {
+        let count = self.counts.get(&(Arc::clone(rule), site.to_owned()));
+        count.is_some_and(|count| count.holding.contains(device))
+    }
+
     /// Whether anything was ever counted there.
     pub(super) fn knows(&self, rule: &Arc<str>, site: &str) -> bool {
         self.counts.contains_key(&(Arc::clone(rule), site.to_owned()))
     }
 
-    /// The sites at which a rule concerns anything, with how many it concerns and for how many it holds.
-    pub(super) fn of_rule(&self, rule: &Arc<str>) -> Vec<(String, usize, usize)> {
+    /// The sites at which a rule concerns anything.
+    pub(super) fn of_rule(&self, rule: &Arc<str>) -> Vec<Held> {
         let from = (Arc::clone(rule), String::new());
         let of_rule = self.counts.range(from..).take_while(|((known, _), _)| known == rule);
-        of_rule.map(|((_, site), count)| (site.clone(), count.concerned.len(), count.holding.len())).collect()
+        let held = |((_, site), count): (&Of, &Count)| Held {
+            site: site.clone(),
+            concerned: count.concerned.len(),
+            holding: count.holding.len(),
+            unknown: count.unknown.len(),
+        };
+        of_rule.map(held).collect()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use kouan_protocol::{Anchor, BootTime};
+use kouan_protocol::{Anchor, BootTime, Quality};
 
 use super::estate::{Group, is_down, is_in_service};
 use super::round::{Outcome, Raised, Ruled, State, boot_at};
 use super::standing::{Key, What};
 use super::view::Live;
 use super::wording::{Words, fill};
-use crate::alarms::judge::{Cause, Judged, Machine, Turn, judge, opening};
+use crate::alarms::judge::{Cause, Judged, Machine, Opening, Turn, judge, opening};
 use crate::alarms::life::subject_of_device;
 use crate::alarms::rule::{Pattern, Test, When};
 use crate::assets::Topology;
@@ -55,12 +55,18 @@ impl State {
                     }
                 }
                 When::Count { test, .. } => {
-                    let judged = self.judged(&ruled, test, device, None, false, current_since, now);
+                    let held = self.counts.holds(&ruled.id, &device.site, &device.id);
+                    let judged = self.judged(&ruled, test, device, None, held, current_since, now);
                     if let Some(due) = judged.due_ms {
                         self.look_again(&device.id, boot_at(now, due));
                     }
-                    let counts = is_in_service(device) && self.known.contains(&device.agent);
-                    self.counts.note(&ruled.id, &device.site, &device.id, counts, judged.holds.filter(|_| counts));
+                    // One that can never hold is known not to.
+                    let holds = judged.holds.or_else(|| (!test.can_hold_for(&device.spec)).then_some(false));
+                    if is_in_service(device) && self.known.contains(&device.agent) {
+                        self.counts.note(&ruled.id, &device.site, &device.id, holds);
+                    } else {
+                        self.counts.leave_out(&ruled.id, &device.site, &device.id);
+                    }
                 }
                 _ => {}
             }
@@ -71,9 +77,13 @@ impl State {
     }
 
     fn take_samples(&mut self, ruled: &Ruled, device: &Device, now: &Anchor) {
+        for points in &ruled.absent {
+            self.last_read.take(device, points);
+        }
         for (pattern, within_ms) in &ruled.sampled {
             for (name, state) in device.points.iter() {
                 if let Some(value) = &state.value
+                    && state.quality == Quality::Good
                     && pattern.place(name.as_str()).is_some()
                 {
                     let times = (state.time.0, now.wall.0, *within_ms);
@@ -101,14 +111,18 @@ impl State {
             return Judged::default();
         }
         let Some(current_since) = current_since else { return Judged::default() };
-        let zone = self.surroundings.zone(&device.site);
-        let opening = opening(&ruled.rule.during, &zone, now.wall.0);
+        // Nearly no rule has a calendar, and to look for a zone costs more than all the rest.
+        let opening = match ruled.rule.during.as_slice() {
+            [] => Opening::ALWAYS,
+            during => opening(during, &self.surroundings.zone(&device.site), now.wall.0),
+        };
         let Some(open_since) = opening.since_ms else {
             return Judged { holds: Some(false), due_ms: opening.until_ms, ..Judged::default() };
         };
         let view = Live {
             device,
             samples: &self.samples,
+            last_read: &self.last_read,
             now_ms: now.wall.0,
             watched_since_ms: current_since.max(open_since),
         };
@@ -133,12 +147,13 @@ impl State {
         outcomes: &mut Vec<Outcome>,
     ) {
         let key = Key { rule: Arc::clone(&ruled.id), what: What::Device(device.id.clone(), place.clone()) };
-        let raised = self.machines.get(&key).is_some_and(|machine| machine.raised);
+        let known = self.machines.get(&key).map(|machine| machine.raised);
+        let raised = known == Some(true);
         let judged = self.judged(ruled, test, device, only.as_deref(), raised, current_since, now);
         if let Some(due) = judged.due_ms {
             self.look_again(&device.id, boot_at(now, due));
         }
-        if judged.holds != Some(true) && !self.machines.contains_key(&key) {
+        if judged.holds != Some(true) && known.is_none() {
             return;
         }
         let mut machine = self.machines.remove(&key).unwrap_or_default();
@@ -154,7 +169,13 @@ impl State {
         let condition = condition(&ruled.rule.condition, &place);
         match turn {
             Some(Turn::Raise) => {
-                outcomes.push(Outcome::Raise(Box::new(raised_of(ruled, device, &condition, &judged.cause, &machine))));
+                outcomes.push(Outcome::Raise(Box::new(self.raised(
+                    ruled,
+                    device,
+                    (&condition, &place),
+                    &judged.cause,
+                    &machine,
+                ))));
                 self.stands(&subject_of_device(device.id.as_str(), &condition), key.clone(), ruled.is_about_reach);
             }
             Some(Turn::Clear) => {
@@ -217,31 +238,42 @@ pub(super) fn condition(name: &str, place: &str) -> String {
     if place.is_empty() { name.to_owned() } else { format!("{name}.{place}") }
 }
 
-fn raised_of(ruled: &Ruled, device: &Device, condition: &str, cause: &Cause, machine: &Machine) -> Raised {
-    let words = Words {
-        device: device.label(),
-        area: device.area(),
-        agent: device.agent.as_str(),
-        link: &device.spec.link,
-        site: &device.site,
-        count: 1,
-    };
-    Raised {
-        subject: subject_of_device(device.id.as_str(), condition),
-        rule: Arc::clone(&ruled.id),
-        site: device.site.clone(),
-        area: device.area().to_owned(),
-        agent: device.agent.to_string(),
-        device: device.id.to_string(),
-        label: device.label().to_owned(),
-        class: device.spec.class.clone(),
-        condition: condition.to_owned(),
-        point: cause.point.clone(),
-        severity: ruled.rule.severity,
-        text: fill(&ruled.rule.text, &words, cause),
-        value: cause.value.as_ref().map(|value| serde_json::json!(value)),
-        unit: cause.unit.clone(),
-        flapping: machine.flapping,
+impl State {
+    fn raised(
+        &self,
+        ruled: &Ruled,
+        device: &Device,
+        (condition, place): (&str, &str),
+        cause: &Cause,
+        machine: &Machine,
+    ) -> Raised {
+        let words = Words {
+            device: device.label(),
+            area: device.area(),
+            agent: device.agent.as_str(),
+            link: &device.spec.link,
+            site: &device.site,
+            site_names: self.surroundings.site_names.get(&device.site),
+            place,
+            count: 1,
+        };
+        Raised {
+            subject: subject_of_device(device.id.as_str(), condition),
+            rule: Arc::clone(&ruled.id),
+            site: device.site.clone(),
+            area: device.area().to_owned(),
+            agent: device.agent.to_string(),
+            device: device.id.to_string(),
+            label: device.label().to_owned(),
+            class: device.spec.class.clone(),
+            condition: condition.to_owned(),
+            point: cause.point.clone(),
+            severity: ruled.rule.severity,
+            text: fill(&ruled.rule.text, &words, cause),
+            value: cause.value.as_ref().map(|value| serde_json::json!(value)),
+            unit: cause.unit.clone(),
+            flapping: machine.flapping,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::estate::Group;
+use super::estate::{Group, Tally, is_down};
 use super::round::{Cause, Outcome, State};
 use super::standing::Key;
 use crate::assets::Topology;
@@ -32,6 +32,14 @@ impl State {
                 (None, None) => None,
             };
             let root = root.filter(|root| **root != subject).cloned();
+            // What is back was explained by what it was, as long as that stands.
+            let is_back = standing.device.as_ref().and_then(|id| fleet.get(id)).is_some_and(|device| !is_down(device));
+            let keeps = root.is_none()
+                && is_back
+                && standing.hidden_by.as_ref().is_some_and(|by| self.standing.contains_key(by));
+            if keeps {
+                continue;
+            }
             if standing.hidden_by != root {
                 if let Some(standing) = self.standing.get_mut(&subject) {
                     standing.hidden_by.clone_from(&root);
@@ -45,9 +53,7 @@ impl State {
         let mut causes = HashMap::new();
         for (subject, standing) in self.standing.iter().filter(|(_, standing)| standing.is_about_reach) {
             let cause = match (&standing.device, &standing.group) {
-                (Some(device), _) if fleet.get(device).is_some_and(super::estate::is_down) => {
-                    Cause::Device(device.clone())
-                }
+                (Some(device), _) if fleet.get(device).is_some_and(is_down) => Cause::Device(device.clone()),
                 (None, Some(group)) => Cause::Group(group.clone()),
                 _ => continue,
             };
@@ -66,8 +72,10 @@ impl State {
         let link = Group::Link(device.agent.clone(), device.spec.link.clone());
         let of = |cause: Cause| self.causes.get(&cause);
         let ancestors = topology.ancestors_of(fleet, &device.id);
+        let told = device.health.as_ref().map(|health| health.time.0);
+        let lost_ms = self.estate.down_since(&device.id).or(told);
         of(Cause::Group(Group::Agent(device.agent.clone())))
-            .or_else(|| of(Cause::Group(site)))
+            .or_else(|| of(Cause::Group(site.clone())).filter(|_| self.was_lost_with(&site, lost_ms)))
             // The farthest first: what is nearer is explained by it as well.
             .or_else(|| {
                 let down = |id: &&DeviceId| self.causes.contains_key(&Cause::Device((*id).clone()));
@@ -82,9 +90,17 @@ impl State {
 
     fn root_of_group(&self, group: &Group) -> Option<&String> {
         let Group::Link(agent, _) = group else { return None };
-        let site = self.estate.tally(group).map(|tally| Group::Site(tally.site.clone()));
+        let tally = self.estate.tally(group);
+        let site = tally.map(|tally| Group::Site(tally.site.clone()));
+        let site = site.filter(|site| self.was_lost_with(site, tally.and_then(Tally::last_lost_ms)));
         let agent_cause = self.causes.get(&Cause::Group(Group::Agent(agent.clone())));
         agent_cause.or_else(|| self.causes.get(&Cause::Group(site?)))
+    }
+
+    /// Whether what was lost then was lost together with much of the site. What is lost later has another reason.
+    fn was_lost_with(&self, site: &Group, lost_ms: Option<i64>) -> bool {
+        let stretches = self.lost.get(site).into_iter().flat_map(|rules| rules.values()).flatten();
+        lost_ms.is_some_and(|lost| stretches.into_iter().any(|(from, to)| *from <= lost && lost <= *to))
     }
 
     /// The alarms that stand of a device, with who says so.

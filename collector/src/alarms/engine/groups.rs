@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kouan_protocol::{Anchor, Value};
 
+use super::count::Held;
 use super::devices::since_start;
-use super::estate::Group;
-use super::round::{Outcome, Raised, State};
+use super::estate::{Group, Stretch};
+use super::round::{Outcome, Raised, Ruled, State};
 use super::standing::{Key, What};
 use super::wording::{Words, fill};
 use crate::alarms::judge::{Cause, Turn};
@@ -44,31 +45,45 @@ impl State {
             }
         }
         for at in 0..self.rules.len() {
-            let Some(ruled) = self.rules.get(at) else { continue };
+            let Some(ruled) = self.rules.get(at).map(Arc::clone) else { continue };
             let rule = Arc::clone(&ruled.rule);
             let matching = &rule.matching;
             let findings: Vec<Finding> = match &rule.when {
                 When::Device(_) => continue,
-                When::AgentSilent { after_ms } => self.silent_agents(matching, sessions, *after_ms, now),
+                When::AgentSilent { after_ms } => {
+                    self.silent_agents(matching, sessions, after_ms.unwrap_or(self.silent_ms), now)
+                }
                 When::LinkDead { devices } => {
                     let links = touched.iter().filter(|group| matches!(group, Group::Link(..)));
                     links.filter_map(|group| self.dead_link(matching, group, *devices)).collect()
                 }
                 When::LostTogether { devices, share } => {
-                    let sites = touched.iter().filter(|group| matches!(group, Group::Site(_)));
-                    sites.filter_map(|group| self.lost_together(matching, group, *devices, *share)).collect()
+                    let sites: Vec<&Group> = touched.iter().filter(|group| matches!(group, Group::Site(_))).collect();
+                    let mut findings = Vec::new();
+                    for group in sites {
+                        if let Some((finding, stretches)) = self.lost_together(&ruled, group, *devices, *share) {
+                            self.note_lost(&ruled.id, group, stretches);
+                            findings.push(finding);
+                        }
+                    }
+                    findings
                 }
                 When::Count { devices, share, .. } => {
                     let id = Arc::clone(&ruled.id);
                     let enough = |concerned: usize, holding: usize| {
                         holding >= *devices && holding as f64 >= *share * concerned as f64
                     };
-                    let of_site = |(site, concerned, holding): (String, usize, usize)| Finding {
-                        group: Group::Site(site.clone()),
-                        site,
-                        holds: Some(enough(concerned, holding)),
-                        count: holding,
-                        is_about_reach: false,
+                    let of_site = |held: Held| {
+                        let holds = enough(held.concerned, held.holding);
+                        // What was not heard of since the start neither raises nor clears.
+                        let may_hold = enough(held.concerned, held.holding + held.unknown);
+                        Finding {
+                            group: Group::Site(held.site.clone()),
+                            site: held.site,
+                            holds: (holds || !may_hold).then_some(holds),
+                            count: held.holding,
+                            is_about_reach: false,
+                        }
                     };
                     self.counts.of_rule(&id).into_iter().map(of_site).collect()
                 }
@@ -108,14 +123,38 @@ impl State {
         Some(Finding { group: group.clone(), site, holds: known.then_some(holds), count: all, is_about_reach: true })
     }
 
-    fn lost_together(&self, matching: &Matching, group: &Group, devices: usize, share: f64) -> Option<Finding> {
-        let tally = self.estate.tally(group).filter(|tally| matching.fits_kind("", "", &tally.site, ""))?;
-        let key_holds = self.causes.contains_key(&super::round::Cause::Group(group.clone()));
+    fn lost_together(
+        &self,
+        ruled: &Ruled,
+        group: &Group,
+        devices: usize,
+        share: f64,
+    ) -> Option<(Finding, Vec<Stretch>)> {
+        let fits = |site: &str| ruled.rule.matching.fits_kind("", "", site, "");
+        let tally = self.estate.tally(group).filter(|tally| fits(&tally.site))?;
+        let key = Key { rule: Arc::clone(&ruled.id), what: What::Group(group.clone()) };
+        let is_raised = self.machines.get(&key).is_some_and(|machine| machine.raised);
         // Once raised it stands until only half as many are lost.
-        let (devices, share) = if key_holds { (devices.div_ceil(2), share / 2.0) } else { (devices, share) };
-        let holds = tally.down >= devices && tally.down as f64 >= share * tally.devices.len() as f64;
-        let site = tally.site.clone();
-        Some(Finding { group: group.clone(), site, holds: Some(holds), count: tally.down, is_about_reach: true })
+        let (devices, share) = if is_raised { (devices.div_ceil(2), share / 2.0) } else { (devices, share) };
+        // A share is between 0 and 1, so that this is no more than there are devices.
+        let need = devices.max((share * tally.devices.len() as f64).ceil() as usize);
+        let (stretches, count) = tally.lost_together(need);
+        let (holds, site) = (Some(!stretches.is_empty()), tally.site.clone());
+        Some((Finding { group: group.clone(), site, holds, count, is_about_reach: true }, stretches))
+    }
+
+    /// Notes when what a site lost together was lost: only that is explained by it.
+    fn note_lost(&mut self, rule: &Arc<str>, group: &Group, stretches: Vec<Stretch>) {
+        // What comes back clears after its delay and the site after its own; until then the one explains the other.
+        let key = Key { rule: Arc::clone(rule), what: What::Group(group.clone()) };
+        if stretches.is_empty() && self.machines.get(&key).is_some_and(|machine| machine.raised) {
+            return;
+        }
+        let of_site = self.lost.entry(group.clone()).or_default();
+        if of_site.get(rule).map(Vec::as_slice).unwrap_or_default() != stretches.as_slice() {
+            of_site.insert(Arc::clone(rule), stretches);
+            self.causes_changed = true;
+        }
     }
 
     fn judge_group(&mut self, fleet: &Fleet, at: usize, finding: Finding, now: &Anchor, outcomes: &mut Vec<Outcome>) {
@@ -142,7 +181,14 @@ impl State {
                     Group::Agent(agent) => fleet.of_agent(agent).count(),
                     _ => finding.count,
                 };
-                let words = Words { agent: &agent, link: &link, site: &finding.site, count, ..Words::default() };
+                let words = Words {
+                    agent: &agent,
+                    link: &link,
+                    site: &finding.site,
+                    count,
+                    site_names: self.surroundings.site_names.get(&finding.site),
+                    ..Words::default()
+                };
                 let text = fill(&rule.text, &words, &Cause::default());
                 let number = Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
                 let raised = Raised {

@@ -10,6 +10,11 @@ mod devices;
 mod estate;
 mod explain;
 mod groups;
+mod last_read;
+#[cfg(test)]
+mod replay_tests;
+#[cfg(test)]
+mod restart_tests;
 mod round;
 mod run;
 mod samples;
@@ -20,6 +25,8 @@ mod surroundings;
 mod tests;
 mod view;
 mod wording;
+#[cfg(test)]
+mod world;
 mod write;
 
 pub use run::{AlarmEngine, SharedRules};

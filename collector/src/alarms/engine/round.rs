@@ -1,23 +1,22 @@
 //! One round of the engine: from what changed to what becomes of alarms.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use kouan_protocol::{AgentId, Anchor, BootTime, Severity};
+use kouan_protocol::{AgentId, Anchor, BootTime, DeviceSpec, Severity};
 
 use super::count::Counts;
-use super::estate::{Estate, Group};
+use super::estate::{Estate, Group, Stretch};
+use super::last_read::{LastRead, Points};
 use super::samples::Samples;
 use super::standing::{AllStanding, Found, Key, Standing, What};
 use super::surroundings::Surroundings;
+use crate::alarms::AlarmSettings;
 use crate::alarms::judge::{Delays, Machine};
 use crate::alarms::rule::{Rule, RuleSet, Test, When};
 use crate::assets::Topology;
 use crate::ingest::Sessions;
 use crate::state::{DeviceId, Fleet};
-
-/// An agent counts as heard of for this long; then nothing is known of its devices.
-pub(super) const CURRENT_MS: u64 = 60_000;
 
 /// What becomes of an alarm.
 #[derive(Debug, Clone)]
@@ -60,11 +59,14 @@ pub(super) struct Ruled {
     pub(super) is_about_reach: bool,
     /// Points whose numbers are kept, and for how long.
     pub(super) sampled: Vec<(crate::alarms::rule::Pattern, i64)>,
+    /// Points of which it matters when they were read last.
+    pub(super) absent: Vec<Points>,
 }
 
 impl Ruled {
     fn new(id: &str, rule: &Arc<Rule>) -> Self {
-        let (mut sampled, mut outline_only, mut is_about_reach) = (Vec::new(), true, true);
+        let (mut sampled, mut absent) = (Vec::new(), Vec::new());
+        let (mut outline_only, mut is_about_reach) = (true, true);
         if let When::Device(test) | When::Count { test, .. } = &rule.when {
             is_about_reach = test.is_about_reach();
             test.visit(&mut |test| match test {
@@ -72,22 +74,36 @@ impl Ruled {
                     sampled.push((name.clone(), *within_ms));
                     outline_only = false;
                 }
-                Test::Point { .. } | Test::NoReading { .. } | Test::NoEvent { .. } => outline_only = false,
+                Test::NoReading { name, .. } => {
+                    absent.push(name.clone());
+                    outline_only = false;
+                }
+                Test::Point { .. } | Test::NoEvent { .. } => outline_only = false,
                 Test::Health(_) | Test::All(_) | Test::Any(_) | Test::Not(_) => {}
             });
         }
         let delays = Delays { raise_ms: rule.raise_after_ms, clear_ms: rule.clear_after_ms, flap: rule.flap };
-        Self { rule: Arc::clone(rule), id: id.into(), delays, outline_only, is_about_reach, sampled }
+        Self { rule: Arc::clone(rule), id: id.into(), delays, outline_only, is_about_reach, sampled, absent }
     }
 }
 
 /// What rules concern, by class, profile, site and area.
 type Kind = (String, String, String, String);
 
+/// The rules of a device, and what they were found by.
+struct OfKind {
+    spec: Arc<DeviceSpec>,
+    site: String,
+    own_area: Option<String>,
+    rules: Arc<[usize]>,
+}
+
 /// Everything that the engine remembers from one round to the next.
 pub(super) struct State {
     pub(super) rules: Vec<Arc<Ruled>>,
     by_kind: HashMap<Kind, Arc<[usize]>>,
+    /// The same by device, as long as it is what it was.
+    of_kind: HashMap<DeviceId, OfKind>,
     pub(super) machines: HashMap<Key, Machine>,
     pub(super) standing: AllStanding,
     /// The subjects of alarms that stand of each device.
@@ -95,6 +111,7 @@ pub(super) struct State {
     pub(super) estate: Estate,
     pub(super) counts: Counts,
     pub(super) samples: Samples,
+    pub(super) last_read: LastRead,
     pub(super) surroundings: Surroundings,
     /// Agents that are heard of, and since when: both clocks.
     pub(super) current: HashMap<AgentId, i64>,
@@ -108,6 +125,12 @@ pub(super) struct State {
     pub(super) due_groups: BTreeSet<(u64, Key)>,
     seen: u64,
     pub(super) started: BootTime,
+    /// When what a site lost together was lost, by site and rule.
+    pub(super) lost: HashMap<Group, BTreeMap<Arc<str>, Vec<Stretch>>>,
+    /// An agent counts as heard of for this long; then nothing is known of its devices.
+    current_ms: u64,
+    /// After this long an agent is silent, where a rule says no time of its own.
+    pub(super) silent_ms: u64,
     /// What may explain others came or went.
     pub(super) causes_changed: bool,
     /// Alarms to look for an explanation of.
@@ -128,7 +151,7 @@ pub(super) enum Cause {
 }
 
 impl State {
-    pub(super) fn new(rules: &RuleSet, found: Vec<Found>, started: BootTime) -> Self {
+    pub(super) fn new(rules: &RuleSet, found: Vec<Found>, started: BootTime, settings: &AlarmSettings) -> Self {
         let enabled = rules.rules.iter().filter(|(_, stored)| stored.rule.enabled);
         let mut state = Self {
             rules: enabled.map(|(id, stored)| Arc::new(Ruled::new(id, &stored.rule))).collect(),
@@ -140,6 +163,7 @@ impl State {
             estate: Estate::default(),
             counts: Counts::default(),
             samples: Samples::default(),
+            last_read: LastRead::default(),
             surroundings: Surroundings::default(),
             current: HashMap::new(),
             known: HashSet::new(),
@@ -149,6 +173,10 @@ impl State {
             due_groups: BTreeSet::new(),
             seen: 0,
             started,
+            lost: HashMap::new(),
+            of_kind: HashMap::new(),
+            current_ms: settings.current_ms(),
+            silent_ms: settings.silent_ms(),
             causes_changed: true,
             unexplained: Vec::new(),
             causes: HashMap::new(),
@@ -177,6 +205,21 @@ impl State {
     /// The rules that may concern a device of that kind.
     pub(super) fn rules_of(&mut self, device: &crate::state::Device) -> Arc<[usize]> {
         let spec = &device.spec;
+        if let Some(known) = self.of_kind.get(&device.id)
+            && Arc::ptr_eq(&known.spec, spec)
+            && known.site == device.site
+            && known.own_area == device.own_area
+        {
+            return Arc::clone(&known.rules);
+        }
+        let rules = self.rules_of_kind(device);
+        let (spec, site, own_area) = (Arc::clone(spec), device.site.clone(), device.own_area.clone());
+        self.of_kind.insert(device.id.clone(), OfKind { spec, site, own_area, rules: Arc::clone(&rules) });
+        rules
+    }
+
+    fn rules_of_kind(&mut self, device: &crate::state::Device) -> Arc<[usize]> {
+        let spec = &device.spec;
         let kind = (spec.class.clone(), spec.profile.clone(), device.site.clone(), device.area().to_owned());
         if let Some(rules) = self.by_kind.get(&kind) {
             return Arc::clone(rules);
@@ -187,6 +230,36 @@ impl State {
         let rules: Arc<[usize]> = all.map(|(at, _)| at).collect();
         self.by_kind.insert(kind, Arc::clone(&rules));
         rules
+    }
+
+    /// Goes on from what another set of rules had come to: what was seen, and how far the rules had come that are the same.
+    pub(super) fn go_on_from(&mut self, before: Self) {
+        let rule_of = |rules: &[Arc<Ruled>], id: &Arc<str>| rules.iter().find(|ruled| ruled.id == *id).cloned();
+        let is_same = |id: &Arc<str>| {
+            let (now, then) = (rule_of(&self.rules, id), rule_of(&before.rules, id));
+            now.zip(then).is_some_and(|(now, then)| now.rule == then.rule)
+        };
+        let same: HashSet<Arc<str>> = self.rules.iter().map(|ruled| Arc::clone(&ruled.id)).filter(is_same).collect();
+        // What stands by the store is so; a machine that says otherwise has not been written.
+        for (key, machine) in before.machines {
+            let stands = self.machines.contains_key(&key);
+            if same.contains(&key.rule) && machine.raised == stands {
+                self.machines.insert(key, machine);
+            }
+        }
+        self.counts = before.counts;
+        self.counts.keep_rules(|rule| same.contains(rule));
+        self.due_groups = before.due_groups.into_iter().filter(|(_, key)| same.contains(&key.rule)).collect();
+        self.estate = before.estate;
+        self.estate.touch_all();
+        self.lost = before.lost;
+        self.lost.values_mut().for_each(|rules| rules.retain(|rule, _| same.contains(rule)));
+        self.samples = before.samples;
+        self.last_read = before.last_read;
+        self.current = before.current;
+        self.known = before.known;
+        (self.due, self.due_of) = (before.due, before.due_of);
+        self.surroundings = before.surroundings;
     }
 
     /// Looks at the device again then.
@@ -258,7 +331,7 @@ impl State {
         let mut again = Vec::new();
         for known in &self.surroundings.agents {
             let silent = sessions.silent_ms(&known.agent, now.boot_time);
-            let is_current = silent.is_some_and(|silent| silent < CURRENT_MS);
+            let is_current = silent.is_some_and(|silent| silent < self.current_ms);
             match (is_current, self.current.contains_key(&known.agent)) {
                 (true, false) => {
                     self.current.insert(known.agent.clone(), now.wall.0);

@@ -12,6 +12,7 @@ use super::round::State;
 use super::standing;
 use super::surroundings::Surroundings;
 use super::write::{mark_worked_on, write};
+use crate::alarms::AlarmSettings;
 use crate::alarms::life;
 use crate::alarms::rule::RuleSet;
 use crate::assets::SharedTopology;
@@ -70,6 +71,8 @@ pub struct AlarmEngine {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What the settings say about alarms.
+    pub settings: AlarmSettings,
 }
 
 /// The engine between two rounds.
@@ -119,10 +122,13 @@ impl AlarmEngine {
     }
 
     /// The engine as it begins, or as it goes on with other rules: with what stands in the store.
-    fn begin(&self, rules: Arc<RuleSet>, before: Option<&Between>) -> Result<Between, StoreError> {
+    fn begin(&self, rules: Arc<RuleSet>, before: Option<Between>) -> Result<Between, StoreError> {
         let found = self.readers.read_blocking(|conn| standing::load(conn, &rules))?;
-        let started = before.map_or_else(|| self.clock.boot_time(), |before| before.state.started);
-        let state = State::new(&rules, found, started);
+        let started = before.as_ref().map_or_else(|| self.clock.boot_time(), |before| before.state.started);
+        let mut state = State::new(&rules, found, started, &self.settings);
+        if let Some(before) = before {
+            state.go_on_from(before.state);
+        }
         Ok(Between { state, rules, looked_around: None, marked: None, look: None })
     }
 
@@ -134,7 +140,7 @@ impl AlarmEngine {
         let surroundings = self.readers.read_blocking(|conn| Surroundings::read(conn, now))?;
         let windows_changed = between.marked.as_ref() != Some(&surroundings.holding);
         between.marked = Some(surroundings.holding.clone());
-        between.look = Some((windows_changed, surroundings.shelved_due));
+        between.look = Some((windows_changed, surroundings.is_due));
         between.state.surroundings = surroundings;
         between.state.look_for_strays = true;
         between.looked_around = Some(Instant::now());
@@ -166,7 +172,7 @@ async fn round(engine: &Arc<AlarmEngine>, between: Option<Between>) -> Result<Be
             Some(between) if Arc::ptr_eq(&between.rules, &rules) => between,
             before => {
                 info!(rules = rules.rules.len(), "Rules of alarms are judged.");
-                judging.begin(rules, before.as_ref())?
+                judging.begin(rules, before)?
             }
         };
         judging.look_around(&mut between)?;
@@ -176,15 +182,15 @@ async fn round(engine: &Arc<AlarmEngine>, between: Option<Between>) -> Result<Be
         Ok::<_, StoreError>((between, outcomes, now.wall))
     });
     let (mut between, outcomes, now) = judged.await.map_err(Failed::Judging)??;
-    let (windows_changed, shelved_due) = between.look.take().unwrap_or_default();
-    if !outcomes.is_empty() || windows_changed || shelved_due {
+    let (windows_changed, is_due) = between.look.take().unwrap_or_default();
+    if !outcomes.is_empty() || windows_changed || is_due {
         let work = move |transaction: &rusqlite::Transaction<'_>| {
             write(transaction, &outcomes, now)?;
             if windows_changed {
                 mark_worked_on(transaction, now)?;
             }
-            if shelved_due {
-                life::end_shelving(transaction, now)?;
+            if is_due {
+                life::sweep(transaction, now)?;
             }
             Ok(())
         };

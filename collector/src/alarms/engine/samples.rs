@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use kouan_protocol::Value;
 
+use crate::alarms::judge::Rise;
 use crate::state::DeviceId;
 
 /// Most numbers that are kept of a point; closer ones are left out.
@@ -63,10 +64,11 @@ impl Samples {
         self.0.remove(device);
     }
 
-    /// By how much the number rose since `from_ms`, which is `within_ms` ago, and whether it is known since then.
-    pub(super) fn rise(&self, device: &DeviceId, point: &str, from_ms: i64, within_ms: i64) -> Option<(f64, bool)> {
+    /// What the number did since `from_ms`, which is `within_ms` ago.
+    pub(super) fn rise(&self, device: &DeviceId, point: &str, from_ms: i64, within_ms: i64) -> Option<Rise> {
         let known = self.0.get(device)?.get(point)?.iter().find(|known| known.within_ms == within_ms)?;
-        let begin = known.numbers.partition_point(|(time, _)| *time <= from_ms).saturating_sub(1);
+        let passed = known.numbers.partition_point(|(time, _)| *time <= from_ms);
+        let begin = passed.saturating_sub(1);
         let is_whole = known.numbers.front().is_some_and(|(time, _)| *time <= from_ms);
         let within: Vec<f64> = known.numbers.range(begin..).map(|(_, number)| *number).collect();
         let rise = if known.is_counter {
@@ -74,7 +76,8 @@ impl Samples {
         } else {
             within.last()? - within.first()?
         };
-        Some((rise, is_whole))
+        let next_ms = known.numbers.get(passed).map(|(time, _)| time.saturating_add(within_ms));
+        Some(Rise { by: rise, is_whole, next_ms })
     }
 }
 
@@ -87,7 +90,7 @@ mod tests {
         for (time, value) in values {
             samples.take(&device, "p", value, (*time, *time, 1_000));
         }
-        samples.rise(&device, "p", from, 1_000)
+        samples.rise(&device, "p", from, 1_000).map(|rise| (rise.by, rise.is_whole))
     }
 
     #[test]
@@ -112,9 +115,10 @@ mod tests {
                 samples.take(&device, "p", &Value::Number(f64::from(time)), (time.into(), time.into(), within));
             }
         }
-        assert_eq!(samples.rise(&device, "p", 19_900, 100), Some((100.0, true)));
-        let (rise, whole) = samples.rise(&device, "p", 10_000, 10_000).unwrap();
-        assert!(whole && (rise - 10_000.0).abs() < 100.0, "{rise}");
+        let next_ms = Some(20_010);
+        assert_eq!(samples.rise(&device, "p", 19_900, 100), Some(Rise { by: 100.0, is_whole: true, next_ms }));
+        let rise = samples.rise(&device, "p", 10_000, 10_000).unwrap();
+        assert!(rise.is_whole && (rise.by - 10_000.0).abs() < 100.0, "{rise:?}");
     }
 
     #[test]
@@ -125,7 +129,7 @@ mod tests {
         }
         let kept = samples.0[&device]["p"][0].numbers.len();
         assert!(kept <= 2 * MOST as usize, "{kept}");
-        let (rise, whole) = samples.rise(&device, "p", 90_000, 10_000).unwrap();
-        assert!(whole && (rise - 9_999.0).abs() < 100.0, "{rise}");
+        let rise = samples.rise(&device, "p", 90_000, 10_000).unwrap();
+        assert!(rise.is_whole && (rise.by - 9_999.0).abs() < 100.0, "{rise:?}");
     }
 }

@@ -32,6 +32,7 @@ impl State {
                 self.estate.remove(&device.id);
                 self.counts.keep(&device.id, "", |_| false);
                 self.samples.forget(&device.id);
+                self.last_read.forget(&device.id);
             }
         }
         self.look_for_strays = true;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use kouan_protocol::{AgentId, Timestamp};
 use rusqlite::Connection;
 
+use crate::alarms::life;
 use crate::availability::{Windows, zone};
 use crate::store::{During as _, StoreError};
 
@@ -21,10 +22,12 @@ pub(super) struct KnownAgent {
 pub(super) struct Surroundings {
     pub(super) agents: Vec<KnownAgent>,
     pub(super) zones: HashMap<String, TimeZone>,
+    /// What sites are called, in Chinese and English.
+    pub(super) site_names: HashMap<String, (String, String)>,
     /// Windows that hold now.
     pub(super) holding: Vec<i64>,
-    /// Whether a shelved alarm is due.
-    pub(super) shelved_due: bool,
+    /// Whether time has something to do to alarms.
+    pub(super) is_due: bool,
 }
 
 impl Surroundings {
@@ -34,22 +37,21 @@ impl Surroundings {
             .prepare_cached("SELECT id, site FROM agents WHERE revoked_ms IS NULL AND hello_ms IS NOT NULL")
             .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .during("read agents")?;
-        let zones: Vec<(String, String)> = conn
-            .prepare_cached("SELECT id, zone FROM sites")
-            .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
-            .during("read the zones of sites")?;
-        let shelved_due = conn
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM alarms WHERE shelved_until_ms IS NOT NULL AND shelved_until_ms <= ?1)",
-            )
-            .and_then(|mut statement| statement.query_row([now.0], |row| row.get(0)))
-            .during("look for alarms that were shelved")?;
+        type Site = (String, String, (String, String));
+        let sites: Vec<Site> = conn
+            .prepare_cached("SELECT id, zone, name_zh, name_en FROM sites")
+            .and_then(|mut statement| {
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)));
+                statement.query_map([], read)?.collect()
+            })
+            .during("read sites")?;
         let known = |(agent, site): (String, String)| Some(KnownAgent { agent: agent.parse().ok()?, site });
         Ok(Self {
             agents: agents.into_iter().filter_map(known).collect(),
-            zones: zones.into_iter().map(|(site, name)| (site, zone(&name))).collect(),
+            zones: sites.iter().map(|(site, name, _)| (site.clone(), zone(name))).collect(),
+            site_names: sites.into_iter().map(|(site, _, names)| (site, names)).collect(),
             holding: Windows::at(conn, now.0)?.holding(now.0),
-            shelved_due,
+            is_due: life::is_due(conn, now)?,
         })
     }
 

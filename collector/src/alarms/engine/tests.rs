@@ -2,182 +2,12 @@
 
 use std::sync::Arc;
 
-use kouan_protocol::{
-    Anchor, BootId, BootTime, DeviceSpec, HealthLevel, Incarnation, PointName, Quality, QualityReason, SessionId,
-    Timestamp, Value,
-};
-use rusqlite::Connection;
+use kouan_protocol::{DeviceSpec, HealthLevel, Value};
 
-use super::round::State;
-use super::standing;
-use super::surroundings::{KnownAgent, Surroundings};
-use super::write::write;
-use crate::alarms::rule::{self, RuleSet, Stored};
-use crate::alarms::{AlarmFilter, AlarmView, Order, find, hidden_by, list};
-use crate::assets::Topology;
+use super::world::{World, spec, with_rule};
+use crate::alarms::{find, hidden_by};
 use crate::auth::Scope;
-use crate::ingest::{Session, Sessions};
-use crate::state::{Device, DeviceId, Fleet, Health, Known, PointState, Points};
-use crate::store::log::TimeStatus;
-use crate::store::{DataFolder, File, open_writable};
-
-const NOW: i64 = 1_795_341_600_000;
-
-/// An estate, and the engine that watches it.
-struct World {
-    _folder: tempfile::TempDir,
-    conn: Connection,
-    fleet: Fleet,
-    topology: Topology,
-    sessions: Sessions,
-    rules: RuleSet,
-    state: State,
-    now: Anchor,
-    /// Nothing is heard of any agent.
-    silent: bool,
-}
-
-fn spec(key: &str, class: &str, link: &str, parent: Option<&str>) -> DeviceSpec {
-    DeviceSpec {
-        key: key.parse().unwrap(),
-        label: format!("{class} {key}"),
-        class: class.to_owned(),
-        profile: "test".to_owned(),
-        area: "hall".to_owned(),
-        link: link.to_owned(),
-        parent: parent.map(|parent| parent.parse().unwrap()),
-        groups: Vec::new(),
-        actions: Vec::new(),
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = DataFolder::new(folder.path());
-        data.create().unwrap();
-        let conn = open_writable(&data.state(), File::State).unwrap();
-        let rules = rule::load(&conn, true).unwrap();
-        let boot_time = BootTime(1_000_000);
-        let now = Anchor { boot: BootId(7), boot_time, wall: Timestamp(NOW), trusted: true };
-        let state = State::new(&rules, Vec::new(), boot_time);
-        let (fleet, sessions, topology) = (Fleet::default(), Sessions::default(), Topology::default());
-        Self { _folder: folder, conn, fleet, topology, sessions, rules, state, now, silent: false }
-    }
-
-    fn agent(&mut self, agent: &str, site: &str) {
-        let known = KnownAgent { agent: agent.parse().unwrap(), site: site.to_owned() };
-        self.state.surroundings.agents.push(known);
-        self.hear(agent);
-    }
-
-    fn hear(&mut self, agent: &str) {
-        let session = Session {
-            id: SessionId::random(),
-            incarnation: Incarnation::random(),
-            journal: Incarnation::random(),
-            boot: BootId(1),
-            seen: self.now.boot_time,
-        };
-        self.sessions.begin(&agent.parse().unwrap(), session);
-    }
-
-    fn device(&mut self, id: &str, agent: &str, site: &str, spec: DeviceSpec) {
-        self.fleet.put(Device {
-            id: DeviceId::new(id),
-            site: site.to_owned(),
-            agent: agent.parse().unwrap(),
-            key: spec.key.clone(),
-            binding: Some(1),
-            spec: Arc::new(spec),
-            configured: true,
-            own_label: None,
-            own_area: None,
-            health: None,
-            points: Points::default(),
-            events: Vec::new(),
-            dirty: false,
-            change: 0,
-            outline_change: 0,
-        });
-        self.becomes(id, HealthLevel::Working);
-    }
-
-    fn change(&mut self, id: &str, change: impl FnOnce(&mut Device)) {
-        let mut device = self.fleet.get(&DeviceId::new(id)).unwrap().clone();
-        change(&mut device);
-        self.fleet.put(device);
-    }
-
-    fn becomes(&mut self, id: &str, level: HealthLevel) {
-        let time = self.now.wall;
-        let since = Known { boot: Some(self.now.boot), boot_time: self.now.boot_time, time };
-        let health = Health { level, reason: String::new(), text: String::new(), time, since };
-        self.change(id, |device| device.health = Some(health));
-    }
-
-    fn reads(&mut self, id: &str, point: &str, value: Value) {
-        let (boot, boot_time, time) = (self.now.boot, self.now.boot_time, self.now.wall);
-        let name: PointName = point.parse().unwrap();
-        let state = PointState {
-            value: Some(value),
-            quality: Quality::Good,
-            reason: QualityReason::None,
-            time,
-            time_status: TimeStatus::Trusted,
-            received: time,
-            boot,
-            boot_time,
-        };
-        self.change(id, |device| device.points.insert(name, state));
-    }
-
-    fn round(&mut self) {
-        self.fleet.tell_changes();
-        let outcomes = self.state.round(&self.fleet, &self.topology, &self.sessions, &self.now);
-        let transaction = self.conn.transaction().unwrap();
-        write(&transaction, &outcomes, self.now.wall).unwrap();
-        transaction.commit().unwrap();
-    }
-
-    /// Lets time pass, a round each half second.
-    fn pass(&mut self, seconds: u64) {
-        for _ in 0..seconds * 2 {
-            self.now.boot_time.0 += 500;
-            self.now.wall.0 += 500;
-            if !self.silent {
-                let agents: Vec<String> =
-                    self.state.surroundings.agents.iter().map(|known| known.agent.to_string()).collect();
-                agents.iter().for_each(|agent| self.hear(agent));
-            }
-            self.state.look_for_strays = true;
-            self.round();
-        }
-    }
-
-    /// As after a kill: everything but the store is gone.
-    fn killed(&mut self) {
-        let found = standing::load(&self.conn, &self.rules).unwrap();
-        let agents = std::mem::take(&mut self.state.surroundings).agents;
-        self.state = State::new(&self.rules, found, self.now.boot_time);
-        self.state.surroundings = Surroundings { agents, ..Surroundings::default() };
-    }
-
-    fn alarms(&self, states: &'static [&'static str], hidden: bool) -> Vec<AlarmView> {
-        let filter = AlarmFilter { states, hidden: Some(hidden), ..AlarmFilter::default() };
-        list(&self.conn, &Scope::All, &filter, Order::Oldest, None, 100_000).unwrap()
-    }
-
-    fn visible(&self) -> Vec<String> {
-        let mut found: Vec<String> = self.alarms(&["raised"], false).into_iter().map(|alarm| alarm.condition).collect();
-        found.sort();
-        found
-    }
-
-    fn steps(&self) -> i64 {
-        self.conn.query_row("SELECT count(*) FROM alarm_steps", [], |row| row.get(0)).unwrap()
-    }
-}
+use crate::state::Points;
 
 /// All devices of `fleet.csv`, `times` over: an agent for each site, ten devices on each link.
 fn estate(world: &mut World, times: usize) -> Vec<String> {
@@ -308,7 +138,7 @@ fn a_value_is_judged_by_its_rule_and_a_kill_repeats_nothing() {
     world.pass(30);
     assert_eq!(world.visible(), ["temperature-high"]);
     let (before, alarm) = (world.steps(), world.alarms(&["raised"], false).remove(0));
-    assert_eq!(alarm.text.en, "environment-sensor room: 31");
+    assert_eq!(alarm.text.en, "environment-sensor room: temperature high, 31");
     for _ in 0..3 {
         world.killed();
         world.pass(20);
@@ -362,13 +192,6 @@ raise_after = "1s"
 point = "heat.*"
 above = 30
 "#;
-
-fn with_rule(world: &mut World, toml: &str) {
-    let rule = Arc::new(rule::read(toml).unwrap());
-    let stored = Stored { rule, toml: toml.to_owned(), revision: 1, is_shipped: false, has_shipped: false };
-    world.rules.rules.insert(stored.rule.id.clone(), stored);
-    world.killed();
-}
 
 #[test]
 fn an_alarm_ends_with_its_point_and_with_its_rule() {

@@ -2,8 +2,9 @@
 
 use kouan_protocol::{HealthLevel, Quality};
 
+use super::last_read::LastRead;
 use super::samples::Samples;
-use crate::alarms::judge::{Reading, View};
+use crate::alarms::judge::{Reading, Rise, View};
 use crate::alarms::rule::Pattern;
 use crate::state::{Device, PointState};
 
@@ -11,6 +12,7 @@ use crate::state::{Device, PointState};
 pub(super) struct Live<'a> {
     pub(super) device: &'a Device,
     pub(super) samples: &'a Samples,
+    pub(super) last_read: &'a LastRead,
     pub(super) now_ms: i64,
     pub(super) watched_since_ms: i64,
 }
@@ -48,8 +50,8 @@ impl View for Live<'_> {
         unit_of(self.device, point)
     }
 
-    fn last_reading_ms(&self) -> Option<i64> {
-        self.device.points.iter().filter(|(_, state)| state.value.is_some()).map(|(_, state)| state.time.0).max()
+    fn last_read_ms(&self, points: Option<&Pattern>) -> Option<i64> {
+        self.last_read.of(&self.device.id, points)
     }
 
     fn health(&self) -> Option<HealthLevel> {
@@ -60,7 +62,7 @@ impl View for Live<'_> {
         self.device.events.iter().find(|(known, _)| **known == *kind).map(|(_, time)| time.0)
     }
 
-    fn rise(&self, point: &str, from_ms: i64) -> Option<(f64, bool)> {
+    fn rise(&self, point: &str, from_ms: i64) -> Option<Rise> {
         self.samples.rise(&self.device.id, point, from_ms, self.now_ms.saturating_sub(from_ms))
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn mark_worked_on(transaction: &Transaction<'_>, now: Timestamp) -> R
         let place = Place { site: &site, device: &device, class: &class, area: &area };
         let is_worked_on = windows.cover(&place, now.0);
         if is_worked_on != marked {
-            life::mark_maintenance(transaction, &id, is_worked_on)?;
+            life::mark_maintenance(transaction, &id, is_worked_on, now)?;
         }
     }
     Ok(())

@@ -16,11 +16,16 @@ pub struct Opening {
     pub until_ms: Option<i64>,
 }
 
+impl Opening {
+    /// What no calendar says.
+    pub const ALWAYS: Self = Self { since_ms: Some(i64::MIN), until_ms: None };
+}
+
 /// What the calendar says of `at_ms`.
 #[must_use]
 pub fn opening(during: &[Repeat], zone: &TimeZone, at_ms: i64) -> Opening {
     if during.is_empty() {
-        return Opening { since_ms: Some(i64::MIN), until_ms: None };
+        return Opening::ALWAYS;
     }
     let now = during.iter().flat_map(|times| times.within(zone, (at_ms, at_ms.saturating_add(1))));
     let now = now.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));

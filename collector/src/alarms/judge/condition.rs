@@ -13,6 +13,17 @@ pub struct Reading {
     pub time_ms: i64,
 }
 
+/// What a number did in a time up to now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rise {
+    /// By how much it rose; of a counter only steps up count.
+    pub by: f64,
+    /// Whether it is known for the whole time.
+    pub is_whole: bool,
+    /// When that changes although nothing more is read, in milliseconds: what was read falls out of the time.
+    pub next_ms: Option<i64>,
+}
+
 /// What a judge can see of a device.
 pub trait View {
     /// Now, in milliseconds.
@@ -23,14 +34,14 @@ pub trait View {
     fn points(&self, pattern: &Pattern, visit: &mut dyn FnMut(&str, &Reading));
     /// The unit of a point.
     fn unit(&self, point: &str) -> String;
-    /// The time of the newest reading of all points.
-    fn last_reading_ms(&self) -> Option<i64>;
+    /// When one of these points was read last, with a value; of any point for `None`.
+    fn last_read_ms(&self, points: Option<&Pattern>) -> Option<i64>;
     /// How the device is, if that is known.
     fn health(&self) -> Option<HealthLevel>;
     /// When something of that kind happened last.
     fn last_event_ms(&self, kind: &str) -> Option<i64>;
-    /// By how much a number rose since `from_ms`, and whether it is known since then.
-    fn rise(&self, point: &str, from_ms: i64) -> Option<(f64, bool)>;
+    /// What a number did since `from_ms`.
+    fn rise(&self, point: &str, from_ms: i64) -> Option<Rise>;
 }
 
 /// What made a condition hold.
@@ -82,38 +93,34 @@ pub fn judge(test: &Test, view: &dyn View, raised: bool, only: Option<&str>) -> 
         })),
         Test::Rises { name, by, within_ms } => {
             let from = view.now_ms().saturating_sub(*within_ms);
+            let mut next = Judged::default();
             let mut judged = any_point(view, name, only, |point, _| {
-                let (rise, _) = view.rise(point, from)?;
-                Some(if *by < 0.0 { rise <= *by } else { rise >= *by })
+                let rise = view.rise(point, from)?;
+                next.sooner(rise.next_ms);
+                let holds = if *by < 0.0 { rise.by <= *by } else { rise.by >= *by };
+                // Before the whole time was watched nobody knows that it did not.
+                (holds || rise.is_whole).then_some(holds)
             });
-            // What rose once falls out of the time by itself.
-            judged.sooner(raised.then(|| view.now_ms() + within_ms / 8));
+            judged.sooner(next.due_ms);
             judged
         }
         Test::RisesLess { name, than, within_ms } => {
             let from = view.now_ms().saturating_sub(*within_ms);
-            let mut judged = if view.watched_since_ms() > from {
-                Judged::of(None)
-            } else {
-                any_point(view, name, only, |point, _| {
-                    let (rise, is_whole) = view.rise(point, from)?;
-                    match (rise < *than, is_whole) {
-                        (true, false) => None,
-                        (less, _) => Some(less),
-                    }
-                })
-            };
-            judged.sooner(Some(view.now_ms() + within_ms / 8));
+            if view.watched_since_ms() > from {
+                let due_ms = Some(view.watched_since_ms().saturating_add(*within_ms));
+                return Judged { due_ms, ..Judged::default() };
+            }
+            let mut next = Judged::default();
+            let mut judged = any_point(view, name, only, |point, _| {
+                let rise = view.rise(point, from)?;
+                next.sooner(rise.next_ms);
+                let less = rise.by < *than;
+                (!less || rise.is_whole).then_some(less)
+            });
+            judged.sooner(next.due_ms);
             judged
         }
-        Test::NoReading { name, for_ms } => {
-            let mut newest = None;
-            match name {
-                None => newest = view.last_reading_ms(),
-                Some(name) => view.points(name, &mut |_, reading| newest = newest.max(Some(reading.time_ms))),
-            }
-            absent(view, newest, *for_ms)
-        }
+        Test::NoReading { name, for_ms } => absent(view, view.last_read_ms(name.as_ref()), *for_ms),
         Test::NoEvent { kind, for_ms } => absent(view, view.last_event_ms(kind), *for_ms),
         Test::All(tests) => several(tests, view, raised, only, false),
         Test::Any(tests) => several(tests, view, raised, only, true),
@@ -124,12 +131,14 @@ pub fn judge(test: &Test, view: &dyn View, raised: bool, only: Option<&str>) -> 
     }
 }
 
-/// Absence holds once nothing came for so long; it counts from when somebody looked.
+/// Absence holds once nothing came for so long; it counts from when somebody looked. It is over once something came; as
+/// long as nothing did and nobody looked for long enough, that is not known.
 fn absent(view: &dyn View, newest: Option<i64>, for_ms: i64) -> Judged {
     let since = newest.map_or(view.watched_since_ms(), |newest| newest.max(view.watched_since_ms()));
     let due = since.saturating_add(for_ms);
     let holds = view.now_ms() >= due;
-    Judged { holds: Some(holds), cause: Cause::default(), due_ms: (!holds).then_some(due) }
+    let is_over = newest.is_some_and(|newest| newest >= view.watched_since_ms());
+    Judged { holds: (holds || is_over).then_some(holds), cause: Cause::default(), due_ms: (!holds).then_some(due) }
 }
 
 /// Whether it holds for any of the points; not known if for none of them anything is known.
@@ -218,7 +227,7 @@ mod tests {
         fn unit(&self, _: &str) -> String {
             "°C".to_owned()
         }
-        fn last_reading_ms(&self) -> Option<i64> {
+        fn last_read_ms(&self, _: Option<&Pattern>) -> Option<i64> {
             (!self.points.is_empty()).then_some(0)
         }
         fn health(&self) -> Option<HealthLevel> {
@@ -227,8 +236,8 @@ mod tests {
         fn last_event_ms(&self, _: &str) -> Option<i64> {
             self.event
         }
-        fn rise(&self, _: &str, _: i64) -> Option<(f64, bool)> {
-            self.rise
+        fn rise(&self, _: &str, _: i64) -> Option<Rise> {
+            self.rise.map(|(by, is_whole)| Rise { by, is_whole, next_ms: None })
         }
     }
 
@@ -273,6 +282,7 @@ mod tests {
         assert_eq!((at(150, 0, Some(60)).holds, at(150, 0, Some(60)).due_ms), (Some(false), Some(160)));
         assert_eq!(at(160, 0, Some(60)).holds, Some(true));
         assert_eq!(at(160, 120, Some(60)).due_ms, Some(220), "opening hours began at 120");
+        assert_eq!(at(160, 120, Some(60)).holds, None, "nobody looked for long enough");
         assert_eq!(at(100, 0, None).holds, Some(true));
     }
 
@@ -289,7 +299,10 @@ mod tests {
             [of(&few, (0.0, false)), of(&few, (0.0, true)), of(&few, (3.0, false))],
             [None, Some(true), Some(false)]
         );
-        assert_eq!([of(&many, (5.0, false)), of(&many, (4.0, true))], [Some(true), Some(false)]);
+        assert_eq!(
+            [of(&many, (5.0, false)), of(&many, (4.0, true)), of(&many, (4.0, false))],
+            [Some(true), Some(false), None]
+        );
     }
 
     #[test]

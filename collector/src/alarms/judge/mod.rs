@@ -6,5 +6,5 @@ mod condition;
 mod machine;
 
 pub use calendar::{Opening, opening};
-pub use condition::{Cause, Judged, Reading, View, judge};
+pub use condition::{Cause, Judged, Reading, Rise, View, judge};
 pub use machine::{Delays, Machine, Turn};

@@ -3,6 +3,7 @@
 use kouan_protocol::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::clear::{close_in_time, close_unshelved};
 use super::{Step, close, next_change, write_step};
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
@@ -67,7 +68,8 @@ pub enum ActProblem {
 struct Found {
     site: String,
     state: String,
-    raised_ms: i64,
+    /// Since when somebody is asked to look at it; `None`: nobody is.
+    asked_ms: Option<i64>,
     acknowledged: bool,
     shelved: bool,
 }
@@ -85,7 +87,7 @@ pub fn act(
 ) -> Result<Result<String, ActProblem>, StoreError> {
     let found = transaction
         .prepare_cached(
-            "SELECT site, state, last_raised_ms, acknowledged_by IS NOT NULL, shelved_until_ms IS NOT NULL FROM alarms
+            "SELECT site, state, asked_ms, acknowledged_by IS NOT NULL, shelved_until_ms IS NOT NULL FROM alarms
              WHERE id = ?1",
         )
         .and_then(|mut statement| {
@@ -93,7 +95,7 @@ pub fn act(
                 Ok(Found {
                     site: row.get(0)?,
                     state: row.get(1)?,
-                    raised_ms: row.get(2)?,
+                    asked_ms: row.get(2)?,
                     acknowledged: row.get(3)?,
                     shelved: row.get(4)?,
                 })
@@ -132,7 +134,7 @@ fn apply(
     let during = "change an alarm";
     match deed {
         Deed::Acknowledge { text } => {
-            let response = now.0.saturating_sub(found.raised_ms).max(0);
+            let response = found.asked_ms.map(|asked| now.0.saturating_sub(asked).max(0));
             transaction
                 .prepare_cached(
                     "UPDATE alarms SET acknowledged_by = ?2, acknowledged_ms = ?3, change = ?4,
@@ -141,8 +143,8 @@ fn apply(
                 .and_then(|mut statement| statement.execute(params![id, by.name, now.0, change, response]))
                 .during(during)?;
             step("acknowledged", text)?;
-            if found.state == "cleared" {
-                close(transaction, (id, &found.site), &by.name, "", now)?;
+            if found.state == "cleared" && !found.shelved {
+                close_in_time(transaction, (id, &found.site), &by.name, now)?;
             }
         }
         Deed::Assign(to) => {
@@ -179,8 +181,17 @@ fn apply(
                 .and_then(|mut statement| statement.execute(params![id, change]))
                 .during(during)?;
             step("unshelved", "")?;
+            close_unshelved(transaction, (id, &found.site), now)?;
         }
-        Deed::Close { text } => close(transaction, (id, &found.site), &by.name, text, now)?,
+        Deed::Close { text } => {
+            transaction
+                .prepare_cached(
+                    "UPDATE alarms SET response_ms = coalesce(response_ms, max(0, ?2 - asked_ms)) WHERE id = ?1",
+                )
+                .and_then(|mut statement| statement.execute(params![id, now.0]))
+                .during(during)?;
+            close(transaction, (id, &found.site), &by.name, text, now)?;
+        }
     }
     Ok(())
 }

@@ -117,7 +117,9 @@ pub(crate) fn raise(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Times
             let says_so_already = sources & raise.source.bit() != 0;
             let same = severity == severity_name(raise.severity) && text == raise.text_en;
             if !says_so_already || !same {
-                go_on(transaction, &id, raise, says_so_already)?;
+                // An agent changes its own word; of two rules the more serious one counts, as of two sources.
+                let is_own_word = says_so_already && raise.source != Source::Rule;
+                go_on(transaction, &id, raise, is_own_word)?;
             }
             Ok(id)
         }
@@ -143,9 +145,9 @@ fn begin(transaction: &Transaction<'_>, raise: &Raise<'_>, now: Timestamp) -> Re
         .prepare_cached(
             "INSERT INTO alarms (id, change, subject, sources, site, area, agent, device, device_label, class, origin, rule,
                  condition, point, severity, rank, state, text_zh, text_en, value, unit, raised_ms, last_raised_ms,
-                 flapping, maintenance)
+                 flapping, maintenance, asked_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'raised', ?17, ?18, ?19, ?20,
-                 ?21, ?21, ?22, ?23)",
+                 ?21, ?21, ?22, ?23, CASE WHEN ?23 THEN NULL ELSE ?21 END)",
         )
         .and_then(|mut statement| {
             statement.execute(params![
@@ -215,9 +217,12 @@ fn again(transaction: &Transaction<'_>, id: &str, raise: &Raise<'_>, now: Timest
     transaction
         .prepare_cached(
             "UPDATE alarms SET change = ?2, state = 'raised', sources = ?3, count = count + 1, last_raised_ms = ?4,
-                 cleared_ms = NULL, repair_ms = NULL, acknowledged_by = NULL, acknowledged_ms = NULL, severity = ?5,
+                 cleared_ms = NULL, close_ms = NULL, repair_ms = NULL, acknowledged_by = NULL, acknowledged_ms = NULL, severity = ?5,
                  rank = ?6, text_zh = ?7, text_en = ?8, value = ?9, unit = ?10, flapping = ?11, hidden_by = NULL,
-                 rule = coalesce(?12, rule), maintenance = ?13
+                 rule = coalesce(?12, rule), maintenance = ?13,
+                 -- Nobody answered the last time: they have been asked since then.
+                 asked_ms = CASE WHEN acknowledged_by IS NULL AND asked_ms IS NOT NULL THEN asked_ms
+                     WHEN ?13 THEN NULL ELSE ?4 END
              WHERE id = ?1",
         )
         .and_then(|mut statement| {

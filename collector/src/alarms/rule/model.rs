@@ -210,8 +210,8 @@ pub enum When {
     },
     /// An agent is not heard of.
     AgentSilent {
-        /// For how long.
-        after_ms: u64,
+        /// For how long; `None`: as long as the settings say.
+        after_ms: Option<u64>,
     },
     /// Nothing on a link can be reached.
     LinkDead {
@@ -232,6 +232,8 @@ pub enum When {
 pub struct Matching {
     /// Of these classes.
     pub classes: BTreeSet<String>,
+    /// Not of these classes.
+    pub except_classes: BTreeSet<String>,
     /// Of these profiles.
     pub profiles: BTreeSet<String>,
     /// These devices, by id or `agent/key`.
@@ -249,6 +251,7 @@ impl Matching {
         let listed = |list: &BTreeSet<String>, word: &str| list.is_empty() || list.contains(word);
         let within = |wanted: &String| crate::assets::is_within(wanted, area);
         listed(&self.classes, class)
+            && !self.except_classes.contains(class)
             && listed(&self.profiles, profile)
             && listed(&self.sites, site)
             && (self.areas.is_empty() || self.areas.iter().any(within))

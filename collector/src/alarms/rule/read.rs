@@ -1,6 +1,7 @@
 //! From TOML to a checked rule, with everything that is wrong at once.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::time::Duration;
 
 use kouan_protocol::{HealthLevel, Severity, limits};
@@ -18,7 +19,7 @@ const MANY: usize = 16;
 /// The longest delay or time.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
 /// Words that a text may have in braces.
-const WORDS: [&str; 9] = ["device", "value", "unit", "area", "point", "agent", "link", "site", "count"];
+const WORDS: [&str; 10] = ["device", "value", "unit", "area", "point", "place", "agent", "link", "site", "count"];
 
 /// Something wrong with a rule's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,7 @@ fn rule(mut root: Section<'_>) -> Option<Rule> {
     let mut list = |key: &str| matching.strings(key).into_iter().collect::<BTreeSet<_>>();
     let matching = Matching {
         classes: list("classes"),
+        except_classes: list("except_classes"),
         profiles: list("profiles"),
         devices: list("devices"),
         sites: list("sites"),
@@ -177,9 +179,8 @@ fn during(mut section: Section<'_>) -> Option<Repeat> {
 
 fn when(mut section: Section<'_>) -> Option<When> {
     if section.has("agent_silent") {
-        let least = Duration::from_secs(70);
-        let after = section.duration_within("agent_silent", least..=LONGEST, least);
-        return Some(When::AgentSilent { after_ms: ms(after) });
+        let Silence(after) = section.parse("agent_silent")?;
+        return Some(When::AgentSilent { after_ms: after.map(ms) });
     }
     if section.has("link_dead") {
         let devices = section.integer("link_dead", 2..=10_000)?;
@@ -197,6 +198,29 @@ fn when(mut section: Section<'_>) -> Option<When> {
         return Some(When::Count { test, devices: usize::try_from(devices).ok()?, share });
     }
     test(section, DEEP).map(When::Device)
+}
+
+/// How long an agent must be silent; `None`: as long as the settings of the collector say.
+struct Silence(Option<Duration>);
+
+impl FromStr for Silence {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str =
+            "it must be \"default\", as the collector's settings say, or a time from \"70s\" to \"31d\"";
+        // A question of an agent may be held for half a minute: two of them and some more.
+        let known = Duration::from_secs(70)..=LONGEST;
+        match text {
+            "default" => Ok(Self(None)),
+            text => humantime::parse_duration(text)
+                .ok()
+                .filter(|time| known.contains(time))
+                .map(Some)
+                .map(Self)
+                .ok_or(WRONG),
+        }
+    }
 }
 
 fn share(section: &mut Section<'_>, default: f64) -> f64 {
@@ -368,6 +392,7 @@ above = 30
     fn every_kind_of_condition_reads() {
         for when in [
             "agent_silent = \"90s\"",
+            "agent_silent = \"default\"",
             "link_dead = 2",
             "lost_together = { devices = 20, share = 0.5 }",
             "count = { devices = 3, share = 0.2, health = \"reachable\" }",

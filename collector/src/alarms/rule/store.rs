@@ -72,7 +72,7 @@ pub fn load(conn: &Connection, with_shipped: bool) -> Result<RuleSet, StoreError
     Ok(RuleSet { rules })
 }
 
-/// Writes an own rule, or an own text for a shipped one.
+/// Writes an own rule, or an own text for a shipped one. One that was switched off stays so.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -80,7 +80,7 @@ pub fn save(transaction: &Transaction<'_>, id: &str, toml: &str, by: &str, now: 
     transaction
         .execute(
             "INSERT INTO alarm_rules (id, revision, enabled, toml, changed_by, changed_ms) VALUES (?1, 1, NULL, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET revision = revision + 1, enabled = NULL, toml = excluded.toml,
+             ON CONFLICT (id) DO UPDATE SET revision = revision + 1, toml = excluded.toml,
                  changed_by = excluded.changed_by, changed_ms = excluded.changed_ms",
             params![id, toml, by, now.0],
         )

@@ -1,6 +1,6 @@
 //! Assets as comma-separated values.
 
-use super::super::column::EXPORTED;
+use super::super::column::exported;
 use super::super::{AssetRow, Topology};
 use crate::store::StoreError;
 
@@ -19,9 +19,9 @@ pub fn csv_text(topology: &Topology, rows: &[AssetRow], chinese: bool) -> Result
     let mut writer =
         ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::from(*b"\xef\xbb\xbf"));
     let damaged = StoreError::damaged::<::csv::Error>;
-    writer.write_record(EXPORTED.map(|column| column.header(chinese))).map_err(damaged("the list of assets"))?;
+    writer.write_record(exported().map(|column| column.header(chinese))).map_err(damaged("the list of assets"))?;
     for row in rows {
-        let cells = EXPORTED.map(|column| guarded(column.cell(topology, row, chinese)));
+        let cells = exported().map(|column| guarded(column.cell(topology, row, chinese)));
         writer.write_record(cells).map_err(damaged("the list of assets"))?;
     }
     writer.into_inner().map_err(StoreError::damaged("the list of assets"))

@@ -2,7 +2,7 @@
 
 use rust_xlsxwriter::{Color, ExcelDateTime, Format, FormatBorder, Workbook, XlsxError};
 
-use super::super::column::{Column, EXPORTED};
+use super::super::column::{Column, exported};
 use super::super::{AssetRow, Topology};
 use crate::store::StoreError;
 
@@ -21,13 +21,13 @@ fn build(topology: &Topology, rows: &[AssetRow], chinese: bool) -> Result<Vec<u8
     let header =
         Format::new().set_bold().set_background_color(Color::RGB(0xE8_EEF4)).set_border_bottom(FormatBorder::Thin);
     let date = Format::new().set_num_format("yyyy-mm-dd");
-    let last = (EXPORTED.len() - 1) as u16;
-    for (at, column) in (0..).zip(EXPORTED) {
+    let last = exported().count().saturating_sub(1) as u16;
+    for (at, column) in (0..).zip(exported()) {
         sheet.write_string_with_format(0, at, column.header(chinese), &header)?;
         sheet.set_column_width(at, width(column))?;
     }
     for (line, row) in (1..).zip(rows) {
-        for (at, column) in (0..).zip(EXPORTED) {
+        for (at, column) in (0..).zip(exported()) {
             let cell = column.cell(topology, row, chinese);
             if cell.is_empty() {
                 continue;

@@ -153,7 +153,7 @@ impl Planning<'_> {
         let count = self.area_counts.entry(site.to_owned()).or_default();
         let mut parent: Option<AreaId> = None;
         for name in path_names(path) {
-            let known = areas::find_part(&self.after, site, parent.as_ref(), &name).map(|area| area.id.clone());
+            let known = self.after.part(site, parent.as_ref(), &name).map(|area| area.id.clone());
             if known.is_some() {
                 parent = known;
                 continue;
