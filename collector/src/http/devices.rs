@@ -30,6 +30,8 @@ pub(super) struct HealthView {
     reason: String,
     /// Why, for people.
     text: String,
+    /// The same in Chinese; empty where there is none.
+    text_zh: String,
     /// Since when; `null` if nothing was said yet.
     time: Option<String>,
     /// The same in milliseconds.
@@ -258,9 +260,10 @@ fn view(shared: &Shared, device: &Device, alarms: &HashMap<String, u64>) -> Devi
             level: level_name(device),
             reason: health.map(|health| health.reason.clone()).unwrap_or_default(),
             text: health.map(|health| health.text.clone()).unwrap_or_default(),
+            text_zh: health.map(|health| health.text_zh.clone()).unwrap_or_default(),
             time: health.map(|health| rfc3339(health.time.0)),
             time_ms: health.map(|health| health.time.0),
-            current: shared.sessions.is_connected(&device.agent, shared.clock.boot_time()),
+            current: is_current(shared, device),
         },
         alarms: alarms.get(device.id.as_str()).copied().unwrap_or(0),
     }

@@ -91,6 +91,8 @@ pub struct Health {
     pub reason: String,
     /// Why, for a person.
     pub text: String,
+    /// The same in Chinese, empty where there is none.
+    pub text_zh: String,
     /// Since when, corrected.
     pub time: Timestamp,
     /// The same by the agent's boot clock, to tell the later word.
