@@ -126,7 +126,7 @@ impl<'t> Working<'t> {
     /// Takes readings; devices that are new are made.
     pub(super) fn take_readings(&mut self, origin: &Origin, readings: LatestReadings) -> Result<(), StoreError> {
         if !self.read(|fleet| fleet.knows(&origin.agent, &readings)) {
-            let devices = readings.groups.iter().filter_map(|rows| Some(readings.catalogue.at(rows.group())?.0));
+            let devices = readings.groups().iter().filter_map(|rows| Some(readings.catalogue.at(rows.group())?.0));
             for device in devices {
                 self.ensure(origin, &device.key)?;
             }
