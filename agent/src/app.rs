@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
+use kouan_drivers::driver::Purpose;
 use kouan_protocol::{BootTime, Clock, Severity};
+use kouan_settings::{Bilingual, both};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -93,7 +95,7 @@ pub struct App {
     facts: ConfigFacts,
     own: OwnSources,
     /// Why the configuration is not that of the file.
-    rejected: Option<String>,
+    rejected: Option<Bilingual>,
 }
 
 impl App {
@@ -108,7 +110,10 @@ impl App {
         let (buffer, threads) = Buffer::open(&config.buffer, &catalogue, &clock)?;
         if buffer.journal_mark().await?.is_some_and(|mark| journal.is_behind(mark)) {
             // What is reported later says so; here it must only never run.
-            journal.begin_new_incarnation("the command journal is an older copy than the agent's other files")?;
+            journal.begin_new_incarnation(&both!(
+                "the command journal is an older copy than the agent's other files",
+                "命令日志比代理的其他文件旧，是一份旧拷贝"
+            ))?;
         }
         let own = OwnSources {
             buffer: buffer.figures(),
@@ -152,7 +157,7 @@ impl App {
 
     /// The same, which says that its configuration is an earlier one, because that of the file has these problems.
     #[must_use]
-    pub fn with_rejected(self, problems: Option<String>) -> Self {
+    pub fn with_rejected(self, problems: Option<Bilingual>) -> Self {
         Self { rejected: problems, ..self }
     }
 
@@ -164,7 +169,7 @@ impl App {
         let buffer = Arc::new(self.buffer);
         let (observations, observed) = mpsc::channel(OBSERVATION_QUEUE);
         let drivers_stop = CancellationToken::new();
-        let supervisor = Supervisor::start(&self.links, &observations, &self.clock, &drivers_stop);
+        let supervisor = Supervisor::start(&self.links, &observations, &self.clock, Purpose::Serve, &drivers_stop);
         drop(observations);
         let (executor, reporter) = Executor::new(
             self.journal,
@@ -176,9 +181,13 @@ impl App {
         let mut reporter = tokio::spawn(reporter.run());
         let (alarms, recorder) = AgentAlarms::kept(Arc::clone(&self.clock), self.folder.path().join("alarms.json"));
         if let Some(problems) = &self.rejected {
-            let first = problems.lines().next().unwrap_or_default();
-            let text = format!("the configuration cannot be used, the agent runs with the last good one: {first}");
-            alarms.raise(crate::last_good::CONDITION, Severity::Major, &text);
+            let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+            let first = Bilingual::new(first(&problems.english), first(&problems.chinese));
+            let text = both!(
+                "the configuration cannot be used, the agent runs with the last good one: {first}",
+                "配置不能用，代理沿用上一次能用的那份：{first}"; first
+            );
+            alarms.raise(crate::last_good::CONDITION, Severity::Major, text);
         }
         let recorder_stop = CancellationToken::new();
         let mut recorder = tokio::spawn(recorder.run(Arc::clone(&buffer), recorder_stop.clone()));
@@ -206,6 +215,7 @@ impl App {
             since: self.clock.wall(),
             agent: None,
             problem: None,
+            problem_zh: None,
         });
         let face = LocalFace {
             clock: Arc::clone(&self.clock),

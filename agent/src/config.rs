@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, read_links};
 use kouan_drivers::profile::ProfileStore;
-use kouan_protocol::{Digest, Fingerprint};
-use kouan_settings::{Document, Problems, Section};
+use kouan_protocol::{Digest, Fingerprint, FingerprintError};
+use kouan_settings::{Bilingual, Document, Problems, Section, both};
 use secrecy::SecretString;
 
 use crate::buffer::{BufferConfig, LaneLimit, Room};
@@ -119,7 +119,11 @@ fn read_root(root: &mut Section<'_>, mut facts: ConfigFacts) -> Result<Config, C
     if let Some(folder) = &profiles
         && let Err(cause) = store.add_folder(folder)
     {
-        root.problem("profiles", format!("reading the folder {} failed: {cause}", folder.display()));
+        let place = Bilingual::verbatim(folder.display());
+        root.wrong(
+            "profiles",
+            both!("reading the folder {place} failed: {cause}", "读取文件夹 {place} 失败：{cause}"; place, cause),
+        );
     }
     let mut links = read_links(root, &store);
     let (link, own) = own_link();
@@ -128,13 +132,18 @@ fn read_root(root: &mut Section<'_>, mut facts: ConfigFacts) -> Result<Config, C
 }
 
 fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorConfig> {
-    let url =
-        section.string_required("url", "the collector's address, such as url = \"https://collector.example:8470\"");
+    let url = section.string_required(
+        "url",
+        (
+            "the collector's address, such as url = \"https://collector.example:8470\"",
+            "采集中心的地址，如 url = \"https://collector.example:8470\"",
+        ),
+    );
     check_url(section, url.as_deref());
     let inline = section.secret("token");
     let file = section.string("token_file").map(PathBuf::from);
     if inline.is_some() && file.is_some() {
-        section.problem("token", "give either token or token_file, not both");
+        section.wrong("token", ("give either token or token_file, not both", "token 和 token_file 只写一个"));
     }
     let token = match inline {
         Some(token) => TokenSource::Inline(token),
@@ -144,7 +153,10 @@ fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorCon
     let trust = read_trust(section, https);
     let backlog_share = section.number("backlog_share").unwrap_or(0.5);
     if !(0.05..=1.0).contains(&backlog_share) {
-        section.problem("backlog_share", format!("{backlog_share} is not a share; use 0.05 to 1.0"));
+        section.wrong(
+            "backlog_share",
+            both!("{backlog_share} is not a share; use 0.05 to 1.0", "{backlog_share} 不是份额；应为 0.05 至 1.0"),
+        );
     }
     let seconds = Duration::from_secs;
     let request_timeout = section.duration_within("request_timeout", seconds(1)..=seconds(300), seconds(20));
@@ -155,19 +167,23 @@ fn read_collector(section: &mut Section<'_>, data: &Path) -> Option<CollectorCon
 fn read_trust(section: &mut Section<'_>, https: bool) -> Option<Trust> {
     let ca_file = section.string("ca_file").map(PathBuf::from);
     let pinned = section.has("pin");
-    let pin = section.parse::<Fingerprint>("pin");
+    let pin = section.parse_with::<Fingerprint>("pin", FingerprintError::chinese);
     match (ca_file, pin) {
         (Some(_), _) if pinned => {
-            section.problem("pin", "give either pin or ca_file, not both");
+            section.wrong("pin", ("give either pin or ca_file, not both", "pin 和 ca_file 只写一个"));
             None
         }
         (Some(file), _) => Some(Trust::Authorities(file)),
         (None, Some(pin)) => Some(Trust::Pin(pin)),
         (None, None) => {
             if https && !pinned {
-                let hint = "https needs pin = \"sha256:…\", as `kouan-collector fingerprint` prints it, or ca_file = the \
-                            certificate, or its authority, that the collector must show (PEM)";
-                section.problem("pin", hint);
+                let hint = (
+                    "https needs pin = \"sha256:…\", as `kouan-collector fingerprint` prints it, or ca_file = the \
+                     certificate, or its authority, that the collector must show (PEM)",
+                    "https 需要 pin = \"sha256:…\"（由 `kouan-collector fingerprint` 打印），或 ca_file = 采集中心应出示的证书\
+                     或其签发机构的证书（PEM）",
+                );
+                section.wrong("pin", hint);
             }
             None
         }
@@ -180,7 +196,9 @@ fn check_url(section: &mut Section<'_>, url: Option<&str>) {
     let Some(url) = url else { return };
     let parsed = match reqwest::Url::parse(url) {
         Ok(parsed) => parsed,
-        Err(error) => return section.problem("url", format!("\"{url}\" is not an address: {error}")),
+        Err(error) => {
+            return section.wrong("url", both!("\"{url}\" is not an address: {error}", "\"{url}\" 不是地址：{error}"));
+        }
     };
     let host = parsed.host_str().unwrap_or_default();
     let loopback = host == "localhost"
@@ -188,12 +206,15 @@ fn check_url(section: &mut Section<'_>, url: Option<&str>) {
     match parsed.scheme() {
         "https" => {}
         "http" if loopback || plain_http => {}
-        "http" => section.problem(
+        "http" => section.wrong(
             "url",
-            "plain http is accepted for this machine only; use https, or plain_http = true where nobody else can read \
-             on the way",
+            (
+                "plain http is accepted for this machine only; use https, or plain_http = true where nobody else can \
+                 read on the way",
+                "明文 http 只用于本机；请用 https，或在途中无人能窃读时写 plain_http = true",
+            ),
         ),
-        other => section.problem("url", format!("\"{other}\" is not spoken; use https")),
+        other => section.wrong("url", both!("\"{other}\" is not spoken; use https", "不支持 \"{other}\"；请用 https")),
     }
 }
 
@@ -293,6 +314,35 @@ mod tests {
     fn the_template_is_valid() {
         let config = Config::parse("configs/agent.toml", TEMPLATE).unwrap_or_else(|error| panic!("{error}"));
         assert!(!config.links.is_empty());
+    }
+
+    /// Whatever is wrong with a configuration is said in Chinese too, for every kind of link.
+    #[test]
+    fn every_problem_is_said_in_chinese_too() {
+        let mut texts = vec![
+            "dta = 1\n[collector]\nurl = \"http://10.0.0.1\"\nbacklog_share = 7\npin = \"x\"\n".to_owned(),
+            "[collector]\nurl = \"ftp://10.0.0.1\"\ntoken = \"x\"\ntoken_file = \"y\"\n".to_owned(),
+            "[collector]\nurl = \"nowhere\"\nca_file = \"x\"\npin = 5\n[revision]\n".to_owned(),
+            "profiles = \"/not/there\"\n[[link]]\n[buffer]\ncommit_every = \"1h\"\nurgent_bytes = \"x\"\n".to_owned(),
+            "this is no TOML".to_owned(),
+        ];
+        for kind in kouan_drivers::registry::KINDS {
+            let kind = kind.name();
+            let link = format!("[[link]]\nname = \"agent\"\nkind = \"{kind}\"\n");
+            texts.push(format!("{link}{link}parity = \"mark\"\n"));
+            let device = "[[link.device]]\nname = \"Not a Name\"\n[[link.device]]\nname = \"agent\"\nunit = \"x\"\n\
+                          profile = \"none\"\nreader_within = \"5s\"\n[[link.device.alarm]]\n";
+            texts.push(format!("{link}serial = \"COM1\"\nbroker = \"x\"\npassword = \"x\"\ntls = true\n{device}"));
+            texts.push(format!("{link}tcp = \"nowhere\"\n{device}alarms_off = [\"x\"]\n"));
+        }
+        for text in texts {
+            let Err(ConfigError::Problems(problems)) = Config::parse("agent.toml", &text) else { panic!("{text}") };
+            for problem in problems.list() {
+                let chinese = problem.message_zh.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+                assert!(chinese, "{text}: {problem:?}");
+            }
+            assert_eq!(problems.chinese().lines().count(), problems.to_string().lines().count());
+        }
     }
 
     #[test]

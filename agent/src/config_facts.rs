@@ -2,6 +2,7 @@
 //!
 //! The drivers read what they need to talk; this is for the tool, which must never open what the running agent uses.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use kouan_drivers::search::ports::same_port;
@@ -43,6 +44,9 @@ pub struct LinkPlace {
     pub serial: Option<PathBuf>,
     /// The address: `192.168.1.20:502`.
     pub address: Option<String>,
+    /// Addresses that single devices of the link have.
+    #[serde(default)]
+    pub device_addresses: Vec<String>,
     /// Its devices.
     pub devices: Vec<String>,
 }
@@ -50,7 +54,10 @@ pub struct LinkPlace {
 impl Revision {
     /// Reads `[revision]`.
     pub(crate) fn read(section: &mut Section<'_>) -> Option<Self> {
-        section.require("number", "how often the file was written by a tool, such as number = 1");
+        section.require(
+            "number",
+            ("how often the file was written by a tool, such as number = 1", "这个文件由工具写过几次，如 number = 1"),
+        );
         let number = section.integer("number", 1..=i64::from(u32::MAX));
         let [origin, at, replaces] = ["origin", "at", "replaces"].map(|key| section.string(key).unwrap_or_default());
         let number = u32::try_from(number?).ok()?;
@@ -68,13 +75,18 @@ pub fn places(text: &str) -> Vec<LinkPlace> {
     };
     let place = |link: toml::Table| {
         let word = |key: &str| link.get(key).and_then(toml::Value::as_str).map(str::to_owned);
-        let names = tables(link.get("device")).into_iter();
+        let devices = tables(link.get("device"));
+        let all = |key: &str| {
+            let of_device = |device: &toml::Table| Some(device.get(key)?.as_str()?.to_owned());
+            devices.iter().filter_map(of_device).collect()
+        };
         LinkPlace {
             link: word("name").unwrap_or_default(),
             kind: word("kind").unwrap_or_default(),
             serial: word("serial").map(PathBuf::from),
             address: word("tcp").or_else(|| word("broker")),
-            devices: names.filter_map(|device| Some(device.get("name")?.as_str()?.to_owned())).collect(),
+            device_addresses: all("address"),
+            devices: all("name"),
         }
     };
     tables(table.get("link")).into_iter().map(place).collect()
@@ -87,10 +99,19 @@ impl LinkPlace {
         self.serial.as_deref().is_some_and(|serial| same_port(serial, port))
     }
 
-    /// Whether the link uses this address.
+    /// Whether the link uses this address, under whatever name. A name that nobody knows is compared as it is written.
+    /// Takes as long as a name server does: for the tool.
     #[must_use]
     pub fn uses_address(&self, address: &str) -> bool {
-        self.address.as_deref() == Some(address)
+        let asked = ends(address);
+        for own in self.address.iter().chain(&self.device_addresses) {
+            // Controllers may stand there without a port, which is then the usual one of their kind.
+            let alone = !own.contains(':') && address.rsplit_once(':').is_some_and(|(host, _)| host == own);
+            if own == address || alone || ends(own).iter().any(|end| asked.contains(end)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The port or address, for people.
@@ -101,9 +122,38 @@ impl LinkPlace {
     }
 }
 
+/// Where a connection to `address` ends: one name may stand for several places, and a place have several names.
+fn ends(address: &str) -> Vec<SocketAddr> {
+    let Ok(found) = address.to_socket_addrs() else { return Vec::new() };
+    let plain = |end: SocketAddr| match end.ip().to_canonical() {
+        // Who connects to "any address" comes out at this machine.
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), end.port()),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), end.port()),
+        ip => SocketAddr::new(ip, end.port()),
+    };
+    found.map(plain).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_the_same_under_two_names() {
+        let places = places(
+            "[[link]]\nname = \"a\"\nkind = \"modbus\"\ntcp = \"127.0.0.1:15502\"\n\
+             [[link]]\nname = \"b\"\nkind = \"uhppote\"\n[[link.device]]\nname = \"x\"\naddress = \"127.0.0.1:60001\"\n\
+             [[link.device]]\nname = \"y\"\naddress = \"192.0.2.7\"\n",
+        );
+        for same in ["127.0.0.1:15502", "localhost:15502", "[::ffff:127.0.0.1]:15502", "0.0.0.0:15502"] {
+            assert!(places[0].uses_address(same), "{same}");
+        }
+        for other in ["localhost:15503", "127.0.0.2:15502", "no such host:15502"] {
+            assert!(!places[0].uses_address(other), "{other}");
+        }
+        assert!(places[1].uses_address("localhost:60001") && places[1].uses_address("192.0.2.7:60000"));
+        assert!(!places[1].uses_address("localhost:15502"));
+    }
 
     #[test]
     fn every_link_says_where_it_ends() {
@@ -127,6 +177,7 @@ mod tests {
             kind: String::new(),
             serial: Some(name),
             address: None,
+            device_addresses: Vec::new(),
             devices: Vec::new(),
         };
         assert!(place.uses_port(Path::new("/dev/null")));

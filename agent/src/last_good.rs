@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use kouan_settings::{Bilingual, Translate as _};
+
 use crate::config::{Config, ConfigError};
 
 /// The agent's own alarm while it runs with an earlier configuration.
@@ -22,7 +24,7 @@ pub struct Usable {
     /// Its text, as it stands in the file it came from.
     pub text: String,
     /// Why the file itself could not be used, where these are the last good settings.
-    pub rejected: Option<String>,
+    pub rejected: Option<Bilingual>,
 }
 
 /// Reads the file; if it has problems, the last one with which the agent ran.
@@ -38,7 +40,7 @@ pub fn load(path: &Path) -> Result<Usable, ConfigError> {
     let kept = data_of(&text).join(NAME);
     let earlier = fs::read_to_string(&kept).ok().and_then(|text| {
         let config = Config::parse(&kept.display().to_string(), &text).ok()?;
-        Some(Usable { config, text, rejected: Some(problems.to_string()) })
+        Some(Usable { config, text, rejected: Some(problems.translate()) })
     });
     earlier.ok_or(problems)
 }
@@ -90,8 +92,9 @@ mod tests {
             fs::write(&file, format!("{good}{broken}")).unwrap();
             let usable = load(&file).unwrap();
             assert_eq!((usable.text.as_str(), usable.config.data.as_path()), (good.as_str(), data.as_path()));
-            let why = usable.rejected.as_deref().unwrap();
-            assert!(why.contains("agent.toml:3"), "{why}");
+            let why = usable.rejected.unwrap();
+            assert!(why.english.contains("agent.toml:3"), "{why}");
+            assert!(why.chinese.contains("agent.toml 第 3"), "{why:?}");
         }
     }
 }

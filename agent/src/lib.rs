@@ -32,4 +32,5 @@ pub mod local;
 pub mod own;
 pub mod pipeline;
 pub mod supervisor;
+mod translated;
 pub mod uplink;

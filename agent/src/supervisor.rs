@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_drivers::configure::ConfiguredLink;
-use kouan_drivers::driver::{DriverCx, Fault, Observation, RawHealth, Request};
+use kouan_drivers::driver::{DriverCx, Fault, Observation, Purpose, RawHealth, Request};
 use kouan_protocol::{Clock, DeviceKey, HealthLevel};
+use kouan_settings::{Translate as _, both};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ impl Supervisor {
         links: &Arc<Vec<ConfiguredLink>>,
         observations: &mpsc::Sender<Observation>,
         clock: &Arc<dyn Clock>,
+        purpose: Purpose,
         shutdown: &CancellationToken,
     ) -> Self {
         let mut tasks = JoinSet::new();
@@ -46,6 +48,7 @@ impl Supervisor {
                 receiver,
                 observations.clone(),
                 Arc::clone(clock),
+                purpose,
                 shutdown.clone(),
             ));
         }
@@ -70,6 +73,7 @@ async fn supervise(
     mut requests: mpsc::Receiver<Request>,
     observations: mpsc::Sender<Observation>,
     clock: Arc<dyn Clock>,
+    purpose: Purpose,
     shutdown: CancellationToken,
 ) {
     let link = &links[at];
@@ -82,6 +86,7 @@ async fn supervise(
             observations: observations.clone(),
             requests: inner,
             clock: Arc::clone(&clock),
+            purpose,
             shutdown: shutdown.child_token(),
         };
         let started = clock.boot_time();
@@ -108,11 +113,11 @@ async fn supervise(
             }
             Ok(Err(error)) => {
                 warn!(link = %link.name, %error, "A driver stopped.");
-                (error.fault, error.to_string())
+                (error.fault, error.translate())
             }
             Err(panicked) => {
                 error!(link = %link.name, error = %panicked, "A driver ended by a panic.");
-                (Fault::Link, "the driver failed inside; see the agent's log".to_owned())
+                (Fault::Link, both!("the driver failed inside; see the agent's log", "驱动内部出错；请看代理的日志"))
             }
         };
         for device in &link.devices {

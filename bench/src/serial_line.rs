@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use kouan_drivers::configure::read_links;
-use kouan_drivers::driver::{DriverCx, Observation};
+use kouan_drivers::driver::{DriverCx, Observation, Purpose};
 use kouan_drivers::modbus::simulator::{Misbehaviour, Model, Simulator};
 use kouan_drivers::profile::{ProfileSource, ProfileStore};
 use kouan_drivers::simulator::{Pace, PseudoTerminal, paced};
@@ -46,6 +46,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
         observations: observed,
         requests: asked,
         clock: Arc::new(SystemClock::new()?),
+        purpose: Purpose::Serve,
         shutdown: stop.clone(),
     };
     let mut links = configure(&name.display().to_string())?;

@@ -123,6 +123,7 @@ fn append_day(log: &mut SqliteLog, day: i64, per_agent: usize, seqs: &mut [u64],
                 digest: Digest::of(&body),
                 body,
                 content: Ok(Content { catalogue: None, correction, gaps: vec![] }),
+                opened: None,
             };
             let (agent, site) = (agent(agent_at), "hall".to_owned());
             Arrival { agent, site, received, sent: now, catalogues: vec![], batches: vec![checked] }

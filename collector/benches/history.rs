@@ -185,6 +185,7 @@ fn checked(batch: &Batch, body: Vec<u8>, hash: CatalogueHash, correction: Correc
         digest: Digest::of(&body),
         body,
         content: Ok(Content { catalogue: Some(hash), correction, gaps: vec![] }),
+        opened: None,
     }
 }
 

@@ -28,7 +28,7 @@ use crate::outages::OutageReader;
 use crate::reader::{self, Progress};
 use crate::restore;
 use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
-use crate::store::log::{Catalogues, FUTURE_MS, SqliteLog};
+use crate::store::log::{Catalogues, FUTURE_MS, Recent, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
 use crate::telemetry::HistoryReader;
 use crate::tls::{Certificate, Front, TlsError};
@@ -101,13 +101,13 @@ impl App {
         let folder = DataFolder::new(&config.data);
         folder.create()?;
         let lock = folder.lock()?;
-        let catalogues = Catalogues::default();
+        let (catalogues, recent) = (Catalogues::default(), Recent::default());
         let setup = folder.lock_setup()?;
-        let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?;
+        let mut log = SqliteLog::new(open_writable(&folder.ingest(), File::Ingest)?)?.sharing(&recent);
         let mut state = open_writable(&folder.state(), File::State)?;
         let history_reader =
             HistoryReader::open(&folder.ingest(), &folder.history(), config.history(), Arc::clone(&clock))?
-                .sharing(&catalogues)?;
+                .sharing(&catalogues, &recent)?;
         let certificate = config.tls().map(|tls| Certificate::open(&tls, &folder)).transpose()?;
         drop(setup);
         if let Some(restored) = restore::notice(&mut log, &mut state, history_reader.last_seen()?, clock.wall())? {
@@ -125,9 +125,10 @@ impl App {
         let said = config.alarms;
         state.transact(move |transaction| said.save(transaction)).await?;
         let (state_reader, latest_reader) =
-            open_readers(&folder.ingest(), &folder.state(), &state, &clock, &catalogues)?;
+            open_readers(&folder.ingest(), &folder.state(), &state, &clock, &catalogues, &recent)?;
         state_reader.fleet().write().unwrap_or_else(PoisonError::into_inner).limit_devices(config.devices_per_agent);
-        let outage_reader = OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock))?;
+        let outage_reader =
+            OutageReader::open(&folder.ingest(), &folder.state(), state.clone(), Arc::clone(&clock), &recent)?;
         let state_readers = Readers::new(&folder.state());
         let bells = Bells::new(state_readers.read_blocking(commands::waiting_agents)?);
 

@@ -8,6 +8,11 @@ use kouan_collector::cli;
 use kouan_collector::config::ConfigError;
 use kouan_settings::Problems;
 
+/// What comes in is spread over thousands of groups of readings, each with little memory of its own that another thread
+/// gives back: `docs/scale.md` says what this saves beside the allocator of the C library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the shell and systemd see when the settings are wrong, as with a wrong command line.
 const EXIT_WRONG: u8 = 2;
 

@@ -22,7 +22,7 @@ pub trait Reader: Send + 'static {
     /// Its name in the log and in metrics.
     const NAME: &'static str;
     /// How long it lets entries gather after a step that left none: they share the next one. One that comes after a
-    /// pause is taken at once.
+    /// pause is taken at once. It also looks no more often than that for entries that turn out to be for others.
     const PACE: Duration = Duration::ZERO;
 
     /// Takes the next entries. Returns whether there were any.
@@ -128,17 +128,20 @@ pub async fn follow<R: Reader>(
         head.borrow_and_update();
         match reader.step().await {
             Ok(found) => {
+                let ended = tokio::time::Instant::now();
                 progress.publish(&reader, *head.borrow(), Instant::now());
-                if found {
-                    if !R::PACE.is_zero() && reader.caught_up_to() >= *head.borrow() {
-                        let _ = shutdown.run_until_cancelled(tokio::time::sleep(R::PACE)).await;
-                    }
+                if found && reader.caught_up_to() < *head.borrow() {
                     continue;
                 }
-                tokio::select! {
-                    _ = head.changed() => {}
-                    () = tokio::time::sleep(IDLE) => {}
-                    () = shutdown.cancelled() => {}
+                if !found {
+                    tokio::select! {
+                        _ = head.changed() => {}
+                        () = tokio::time::sleep(IDLE) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                }
+                if ended.elapsed() < R::PACE {
+                    let _ = shutdown.run_until_cancelled(tokio::time::sleep_until(ended + R::PACE)).await;
                 }
             }
             Err(StoreError::Closed) => break,

@@ -1,30 +1,38 @@
-/** What became of a browser's frames, out of its trace. */
+/** What became of a browser's frames while it scrolled, out of its trace. */
 
-/** Figures out of the reports that the compositor makes of each frame; `seconds` is how long it was watched. */
-export function framesOf(events, seconds) {
-  const reports = events.filter(({ name, ph, args }) => {
-    return name === 'PipelineReporter' && ph === 'b' && args?.chrome_frame_reporter;
-  });
-  const states = reports.map(({ args }) => args.chrome_frame_reporter);
-  const count = (test) => states.filter(test).length;
-  const dropped = states.filter(({ state }) => state === 'STATE_DROPPED');
+/** What has to be recorded for it; more would cost frames itself. */
+export const CATEGORIES = ['disabled-by-default-devtools.timeline.frame'];
+
+/** From the best that can be said of a frame to the worst. A frame may be reported twice: as it was shown, and late. */
+const STATES = ['STATE_PRESENTED_ALL', 'STATE_PRESENTED_PARTIAL', 'STATE_DROPPED'];
+
+/** Figures out of the reports that the compositor makes of each frame. */
+export function framesOf(events) {
+  const frames = new Map();
+  for (const { name, ph, args } of events) {
+    const report = args?.frame_reporter;
+    if (name !== 'PipelineReporter' || ph !== 'b' || !report) continue;
+    if (report.scroll_state === 'SCROLL_NONE' || !STATES.includes(report.state)) continue;
+    const key = `${report.frame_source} ${report.frame_sequence}`;
+    const before = frames.get(key);
+    if (!before || STATES.indexOf(report.state) < STATES.indexOf(before.state)) frames.set(key, report);
+  }
+  const all = [...frames.values()];
+  const count = (test) => all.filter(test).length;
+  const share = (test) => count(test) / Math.max(1, all.length);
   return [
+    { what: 'frames while scrolling', value: all.length, unit: '' },
+    { what: 'frames dropped', value: count(({ state }) => state === 'STATE_DROPPED'), unit: '' },
+    { what: 'share of frames dropped', value: share(({ state }) => state === 'STATE_DROPPED'), unit: '' },
     {
-      what: 'frames with all that was due',
-      value: count(({ state }) => state === 'STATE_PRESENTED_ALL'),
+      what: 'share of frames on time without new rows',
+      value: share(({ state }) => state === STATES[1]),
       unit: '',
     },
     {
-      what: 'frames without the new rows',
-      value: count(({ state }) => state === 'STATE_PRESENTED_PARTIAL'),
+      what: 'share of frames with a part not drawn',
+      value: share((each) => each.has_missing_content),
       unit: '',
     },
-    { what: 'frames dropped', value: dropped.length, unit: '' },
-    {
-      what: 'frames dropped that people see',
-      value: dropped.filter((each) => each.affects_smoothness).length,
-      unit: '',
-    },
-    { what: 'frames presented', value: count(({ state }) => /PRESENTED/.test(state)) / seconds, unit: '1/s' },
   ];
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_protocol::{ActionSpec, Catalogue, DeviceKey, DeviceSpec, GroupSpec};
-use kouan_settings::Section;
+use kouan_protocol::{ActionSpec, Catalogue, DeviceKey, DeviceSpec, GroupSpec, NameError};
+use kouan_settings::{Section, both};
 
 use crate::driver::Driver;
 use crate::profile::limits::{check_limits, read_limits};
@@ -120,9 +120,19 @@ impl DeviceEntry<'_> {
         for name in &self.alarms_off {
             if !of_profile.iter().any(|limit| limit.condition == *name) {
                 let known: Vec<_> = of_profile.iter().map(|limit| limit.condition.as_str()).collect();
-                let known = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
-                let text = format!("the profile has no [[alarm]] \"{name}\"; {known}");
-                self.section.problem("alarms_off", text);
+                let known = known.join(", ");
+                let text = if known.is_empty() {
+                    both!(
+                        "the profile has no [[alarm]] \"{name}\"; it has none",
+                        "型号文件没有 [[alarm]] \"{name}\"；一条也没有"
+                    )
+                } else {
+                    both!(
+                        "the profile has no [[alarm]] \"{name}\"; {known}",
+                        "型号文件没有 [[alarm]] \"{name}\"；有 {known}"
+                    )
+                };
+                self.section.wrong("alarms_off", text);
             }
         }
         check_limits(&self.alarms, points, self.section.problems());
@@ -144,10 +154,17 @@ pub fn read_links(root: &mut Section<'_>, profiles: &ProfileStore) -> Vec<Config
     for mut section in root.sections("link") {
         if let Some(link) = read_link(&mut section, profiles, &mut owners) {
             if &*link.name == AGENT {
-                section.problem("name", "\"agent\" is the agent itself; give this link another name");
+                section.wrong(
+                    "name",
+                    (
+                        "\"agent\" is the agent itself; give this link another name",
+                        "\"agent\" 指代理本身；请给这条线路换个名称",
+                    ),
+                );
             }
             if links.iter().any(|earlier| earlier.name == link.name) {
-                section.problem("name", format!("there is already a link named \"{}\"", link.name));
+                let name = &link.name;
+                section.wrong("name", both!("there is already a link named \"{name}\"", "已有名为“{name}”的线路"));
             }
             links.push(link);
         }
@@ -159,8 +176,9 @@ pub fn read_links(root: &mut Section<'_>, profiles: &ProfileStore) -> Vec<Config
             of.groups.iter().flat_map(|group| &group.points).any(|point| point.spec.name.as_str() == "tags.present")
         };
         if !devices().any(|other| other.identity.key == reader.device && reads_tags(other)) {
-            let message = format!("there is no device \"{}\" here that reads tags", reader.device);
-            root.problems().add(reader.line, format!("{}.reader", device.identity.key), message);
+            let name = &reader.device;
+            let message = both!("there is no device \"{name}\" here that reads tags", "这里没有能读标签的设备“{name}”");
+            root.problems().wrong(reader.line, format!("{}.reader", device.identity.key), message);
         }
     }
     links
@@ -173,9 +191,15 @@ fn read_reader(device: &mut Section<'_>) -> Option<StockReader> {
     let second = Duration::from_secs(1);
     let within = device.duration_within("reader_within", second..=second * 3600, second * 60);
     let antennas = device.integers("reader_antennas", 0..=i64::from(u16::MAX));
-    let reader = device.parse::<DeviceKey>("reader");
+    let reader = device.parse_with::<DeviceKey>("reader", NameError::chinese);
     if let (None, Some(key)) = (&reader, given) {
-        device.problem(key, "this is about the reader named by reader; there is no reader");
+        device.wrong(
+            key,
+            (
+                "this is about the reader named by reader; there is no reader",
+                "这一项与 reader 所指读写器有关；这里没有 reader",
+            ),
+        );
     }
     let antennas = antennas.into_iter().map(|antenna| antenna.unsigned_abs() as u16).collect();
     Some(StockReader { line, device: reader?, within, antennas })
@@ -186,30 +210,39 @@ fn read_link(
     profiles: &ProfileStore,
     owners: &mut HashMap<DeviceKey, String>,
 ) -> Option<ConfiguredLink> {
-    let name = section.string_required("name", "the link's name, such as name = \"line-1\"");
+    let name = section
+        .string_required("name", ("the link's name, such as name = \"line-1\"", "线路的名称，如 name = \"line-1\""));
     let kinds: Vec<_> = registry::KINDS.iter().map(|kind| (kind.name(), *kind)).collect();
-    section.require("kind", "the protocol that is spoken, such as kind = \"modbus\"");
+    section.require(
+        "kind",
+        ("the protocol that is spoken, such as kind = \"modbus\"", "使用的协议，如 kind = \"modbus\""),
+    );
     let kind = section.choice("kind", &kinds);
     let mut devices = Vec::new();
     for mut device in section.sections("device") {
-        let Some(key) = device.parse_required::<DeviceKey>("name", "the device's name, such as name = \"ups-1\"")
-        else {
+        device.require("name", ("the device's name, such as name = \"ups-1\"", "设备的名称，如 name = \"ups-1\""));
+        let Some(key) = device.parse_with::<DeviceKey>("name", NameError::chinese) else {
             device.ignore_rest();
             continue;
         };
         if key.as_str() == AGENT {
-            device
-                .problem("name", "\"agent\" is the agent itself, whose points say how it stands; choose another name");
+            device.wrong(
+                "name",
+                (
+                    "\"agent\" is the agent itself, whose points say how it stands; choose another name",
+                    "\"agent\" 指代理本身，它的测点说明代理的状况；请换个名称",
+                ),
+            );
         }
         if let Some(other) = owners.insert(key.clone(), device.path().to_owned()) {
-            device.problem("name", format!("\"{key}\" is already the name of {other}"));
+            device.wrong("name", both!("\"{key}\" is already the name of {other}", "\"{key}\" 已是 {other} 的名称"));
         }
         devices.push(DeviceEntry {
             label: device.string("label"),
             class: device.string("class"),
             profile: device.string("profile"),
             area: device.string("area").unwrap_or_default(),
-            parent: device.parse("parent"),
+            parent: device.parse_with("parent", NameError::chinese),
             every: device.duration("every"),
             alarms: read_limits(&mut device),
             alarms_off: device.strings("alarms_off"),
@@ -219,7 +252,10 @@ fn read_link(
         });
     }
     if devices.is_empty() && kind.is_some() {
-        section.problem("device", "this link has no device; add one as [[link.device]]");
+        section.wrong(
+            "device",
+            ("this link has no device; add one as [[link.device]]", "这条线路没有设备，请用 [[link.device]] 添加"),
+        );
     }
     let (Some(name), Some(kind)) = (name, kind) else {
         for mut device in devices {

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use kouan_protocol::Clock;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 /// The zone that a device's clock is set to.
 #[derive(Debug, Clone)]
@@ -18,7 +18,13 @@ impl DeviceZone {
         match TimeZone::get(&name) {
             Ok(zone) => Self(zone),
             Err(error) => {
-                section.problem("time_zone", format!("{error}; write a name such as \"Asia/Shanghai\""));
+                section.wrong(
+                    "time_zone",
+                    both!(
+                        "{error}; write a name such as \"Asia/Shanghai\"",
+                        "{error}；请写时区名称，如 \"Asia/Shanghai\""
+                    ),
+                );
                 Self(TimeZone::UTC)
             }
         }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use kouan_protocol::{BootTime, Clock, DeviceKey, Field, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate, both};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +34,20 @@ pub struct DriverCx {
     pub requests: mpsc::Receiver<Request>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What it runs for.
+    pub purpose: Purpose,
     /// Cancelled when the driver is to stop.
     pub shutdown: CancellationToken,
+}
+
+/// What a driver runs for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// For an agent, which keeps what it is told.
+    Serve,
+    /// For somebody who looks for a moment and keeps nothing. What a device hands out only once (the cards of a reader,
+    /// the log of a door controller) stays in the device, for the agent.
+    Look,
 }
 
 /// Something a driver learned.
@@ -135,7 +148,7 @@ pub struct RawHealth {
     /// Why, as a code: `timeout`, `bad-checksum`, `link-closed`; empty when working.
     pub reason: &'static str,
     /// Why, for a person.
-    pub text: String,
+    pub text: Bilingual,
 }
 
 /// Something asked of a driver.
@@ -149,7 +162,7 @@ pub enum Request {
         /// Records the bytes that go over the line meanwhile; a driver that has no line ignores it.
         trace: Option<Trace>,
         /// Gets the rows, or why there are none.
-        reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
+        reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
     },
 }
 
@@ -179,7 +192,13 @@ pub trait StartPermit: Send {
 /// The command must not start; the agent has already recorded why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the command may not start: {0}")]
-pub struct PermitRefused(pub String);
+pub struct PermitRefused(pub Bilingual);
+
+impl Translate for PermitRefused {
+    fn translate(&self) -> Bilingual {
+        both!("the command may not start: {why}", "命令不能开始：{why}"; why = self.0)
+    }
+}
 
 /// What became of an action. Nothing is ever tried twice.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,18 +206,18 @@ pub enum ActOutcome {
     /// The device confirmed it.
     Succeeded(Vec<Field>),
     /// The device refused, or the action was certainly not carried out.
-    Failed(String),
+    Failed(Bilingual),
     /// It may or may not have been carried out: no answer, or one that makes no sense.
-    Unknown(String),
+    Unknown(Bilingual),
     /// As unknown, with what was seen of it: the slot opened, nobody saw it shut.
     Partly {
         /// What was seen; what was not seen is `unknown`.
         seen: Vec<Field>,
         /// What was not seen, for a person.
-        reason: String,
+        reason: Bilingual,
     },
     /// The permit was refused; nothing was sent.
-    NotStarted(String),
+    NotStarted(Bilingual),
 }
 
 /// What an error says about what to do next.
@@ -219,10 +238,17 @@ pub struct DriverError {
     /// What to do next.
     pub fault: Fault,
     /// What was being done, with the place: `open serial port /dev/ttyUSB0`.
-    pub operation: String,
+    pub operation: Bilingual,
     /// Why it failed.
     #[source]
     pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Translate for DriverError {
+    fn translate(&self) -> Bilingual {
+        let (operation, cause) = (&self.operation, Bilingual::verbatim(&self.cause));
+        both!("{operation} failed: {cause}", "{operation}失败：{cause}"; operation, cause)
+    }
 }
 
 impl fmt::Debug for DriverCx {

@@ -95,7 +95,9 @@ async fn it_never_closes_on_something_nor_while_fire_is_reported() {
     for (on, off, name) in IN_THE_WAY {
         site.say(on);
         let outcome = site.act("barrier.close").await;
-        let blocked = |text: &str| text.contains("interlock") && text.contains(name);
+        let blocked = |text: &kouan_settings::Bilingual| {
+            text.english.contains("interlock") && text.english.contains(name) && text.chinese.contains("联锁")
+        };
         assert!(matches!(&outcome, ActOutcome::Failed(text) if blocked(text)), "{name}: {outcome:?}");
         site.say(off);
     }
@@ -115,7 +117,7 @@ async fn what_comes_into_the_way_after_the_start_was_written_stops_it_too() {
     for (at, (on, off, name)) in IN_THE_WAY.into_iter().enumerate() {
         let barrier = Arc::clone(&site.barrier);
         let outcome = site.running.act_when("barrier.close", Vec::new(), move || say(&barrier, on)).await;
-        assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains(name)), "{name}: {outcome:?}");
+        assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains(name)), "{name}: {outcome:?}");
         assert_eq!(site.running.permits(), at + 1, "it had started");
         site.say(off);
     }
@@ -130,7 +132,7 @@ async fn an_interlock_that_cannot_be_read_blocks() {
     site.say("silent on");
     let outcome = site.act("barrier.close").await;
     let why = "could not be read";
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains(why)), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains(why)), "{outcome:?}");
     assert_eq!((site.barrier.pulses(), site.moved()), ([0, 0, 0], [0, 0, 0]));
     site.running.stop().await;
 }
@@ -141,7 +143,7 @@ async fn a_boom_that_does_not_reach_its_limit_is_unknown_and_gets_no_second_puls
     site.say("jam on");
     let outcome = site.act("barrier.close").await;
     let why = "barrier.down = yes was not seen within 1s";
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains(why)), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.english.contains(why)), "{outcome:?}");
     assert_eq!((site.barrier.pulses(), site.moved()), ([0, 1, 0], [0, 0, 0]));
     site.running.stop().await;
 }
@@ -168,10 +170,10 @@ async fn without_proved_inputs_nothing_is_closed_and_nothing_is_confirmed() {
     let site = Site::start("").await;
     let outcome = site.act("barrier.close").await;
     let why = "which way round \"fire\" is wired is not proved";
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains(why)), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains(why)), "{outcome:?}");
     assert_eq!(site.running.permits(), 0, "it never started");
     let outcome = site.act("barrier.open").await;
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("not proved")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.english.contains("not proved")), "{outcome:?}");
     assert_eq!(site.barrier.pulses(), [1, 0, 0]);
     site.running.stop().await;
 }
@@ -181,7 +183,7 @@ async fn an_inverted_input_reads_the_other_way_round() {
     let proofs = "proved = [\"barrier.*\", \"loop*\", \"manual*\", \"fire\"]\ninverted = [\"photocell\"]";
     let site = Site::start(proofs).await;
     let outcome = site.act("barrier.close").await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("photocell")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("photocell")), "{outcome:?}");
     site.say("beam interrupted");
     let outcome = site.act("barrier.close").await;
     assert!(matches!(outcome, ActOutcome::Succeeded(_)), "{outcome:?}");

@@ -85,11 +85,14 @@ async fn something_is_laid_into_an_empty_slot_and_taken_out_of_it() {
     // The slot is full now: nothing is opened.
     let outcome = bench.running.act("slot.deposit", slot(3)).await;
     let why = "interlock: presence.3 = absent is needed, but it shows 1";
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text == why), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english == why), "{outcome:?}");
     assert_eq!(bench.cabinet.state().opened[2], 1);
 
     let outcome = bench.running.act("slot.withdraw", slot(4)).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("presence.4 = present")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("presence.4 = present")),
+        "{outcome:?}"
+    );
     bench.end().await;
 }
 
@@ -109,7 +112,7 @@ async fn what_nobody_saw_of_a_deposit_is_unknown_and_the_rest_is_told() {
         let outcome = bench.running.act("slot.deposit", slot(3)).await;
         let ActOutcome::Partly { seen, reason } = outcome else { panic!("{outcome:?}") };
         assert_eq!(seen, [part("opened", true), part("item-came", came), part("closed", false)]);
-        assert!(reason.contains(missing), "{reason}");
+        assert!(reason.english.contains(missing), "{reason}");
         person.await.unwrap();
         assert_eq!(bench.cabinet.state().opened[2], 1);
         bench.end().await;
@@ -123,7 +126,7 @@ async fn a_jammed_lock_is_told_and_the_slot_is_not_opened_again() {
     bench.say("jam 5 on");
     let outcome = bench.running.act("slot.open", slot(5)).await;
     let why = "lock.5 = unlocked was not seen within 3s";
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains(why)), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.english.contains(why)), "{outcome:?}");
     assert_eq!(bench.cabinet.state().opened[4], 1);
     bench.end().await;
 }
@@ -133,10 +136,10 @@ async fn without_proved_polarity_a_slot_opens_and_nobody_claims_that_it_did() {
     let mut bench = bench("").await;
     bench.running.health(HealthLevel::Working, "").await;
     let outcome = bench.running.act("slot.open", slot(1)).await;
-    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.contains("is not proved")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Unknown(text) if text.english.contains("is not proved")), "{outcome:?}");
     assert_eq!(bench.cabinet.state().opened[0], 1);
     let outcome = bench.running.act("slot.deposit", slot(2)).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("is not proved")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("is not proved")), "{outcome:?}");
     assert_eq!(bench.cabinet.state().opened[1], 0);
     bench.end().await;
 }

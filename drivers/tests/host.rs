@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_drivers::configure::ConfiguredLink;
-use kouan_drivers::driver::{DriverCx, Observation, RawRow, RawValue, Request};
+use kouan_drivers::driver::{DriverCx, Observation, Purpose, RawRow, RawValue, Request};
 use kouan_protocol::{ManualClock, QualityReason};
 use running::configure;
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +41,7 @@ async fn this_machine_is_read() {
         observations,
         requests: asked,
         clock: Arc::clone(&clock) as _,
+        purpose: Purpose::Serve,
         shutdown: shutdown.clone(),
     };
     let running = tokio::spawn((links[0].build)().run(cx));

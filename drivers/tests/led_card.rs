@@ -80,7 +80,7 @@ async fn a_cpower_card_on_the_network_is_read_and_told() {
     done(running.act("clock.set", vec![]).await);
     assert!(card.state().ahead_s.abs() <= 1, "{:?}", card.state());
     let outcome = running.act("text.show", field("text", FieldValue::Text("\u{1F600}".to_owned()))).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("cannot show")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("cannot show")), "{outcome:?}");
     // The sensor decides: how bright it is now is not known.
     say(&card, "brightness 255");
     running.point("screen.brightness", |cell| cell.is_err().then_some(())).await;
@@ -99,7 +99,7 @@ async fn a_huidu_card_is_read_and_told_and_one_that_is_occupied_is_named() {
     say(&card, "occupied on");
     running.health(HealthLevel::Reachable, "occupied").await;
     let outcome = running.act("screen.set", field("on", FieldValue::Flag(true))).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("another client")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("another client")), "{outcome:?}");
     assert_eq!(card.state().orders, 2);
     running.stop().await;
 }

@@ -275,7 +275,9 @@ async fn a_serial_port_that_is_unplugged_is_opened_again_by_its_name() {
     site.serving.abort();
     running.health(HealthLevel::Unreachable, "link-closed").await;
     let outcome = running.act("relay.set", channel_on(1)).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(reason) if reason.starts_with("link closed: open serial port")));
+    assert!(
+        matches!(&outcome, ActOutcome::Failed(reason) if reason.english.starts_with("link closed: open serial port"))
+    );
     assert_eq!(running.permits(), 0);
     let serving = serve_line(&site.simulator, &site.folder.path().join("line"));
     running.health(HealthLevel::Working, "").await;

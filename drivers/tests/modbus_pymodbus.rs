@@ -126,7 +126,7 @@ async fn good_points_of_a_range_with_an_illegal_address_are_delivered() {
     let server = ModbusServer::tcp(&table, &[]);
     let mut running = Running::start(&ups_link(&server.place, ""));
     let health = running.health(HealthLevel::Answering, "refused").await;
-    assert!(health.text.contains("140"), "{}", health.text);
+    assert!(health.text.english.contains("140"), "{}", health.text);
     let rows = running.read().await.unwrap();
     let cells = named(&running, &rows);
     for missing in ["output.current", "output.frequency"] {
@@ -177,6 +177,6 @@ async fn a_sensor_and_a_relay_share_a_serial_line() {
     // This server does not know the board's pulses and refuses them.
     let seconds = Field::new("seconds", FieldValue::Number(0.7));
     let refused = running.act("relay.pulse", vec![channel(1), seconds]).await;
-    assert!(matches!(&refused, ActOutcome::Failed(reason) if reason.contains("illegal")), "{refused:?}");
+    assert!(matches!(&refused, ActOutcome::Failed(reason) if reason.english.contains("illegal")), "{refused:?}");
     running.stop().await;
 }

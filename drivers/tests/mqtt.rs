@@ -14,6 +14,7 @@ use kouan_drivers::driver::{ActOutcome, RawEvent, RawValue};
 use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{Controlled, Kiosk, KioskSettings};
 use kouan_protocol::{Field, FieldValue, HealthLevel, Privacy, QualityReason};
+use kouan_settings::Bilingual;
 use running::{Running, configure};
 use running_broker::Broker;
 use running_cable::Cable;
@@ -158,11 +159,11 @@ async fn a_command_succeeds_fails_or_stays_unknown_and_is_sent_once() {
     assert!(matches!(outcome, ActOutcome::Succeeded(_)), "{outcome:?}");
     running.point("screen.on", |cell| (*cell == Ok(RawValue::Integer(0))).then_some(())).await;
     let outcome = running.act("screen.set", Vec::new()).await;
-    assert_eq!(outcome, ActOutcome::Failed("on must be true or false".to_owned()));
+    assert_eq!(outcome, ActOutcome::Failed(Bilingual::verbatim("on must be true or false")));
 
     kiosk.say("late 6s");
     let outcome = running.act("screen.set", screen(true)).await;
-    assert_eq!(outcome, ActOutcome::Unknown("the device did not confirm in time".to_owned()));
+    assert_eq!(outcome, ActOutcome::Unknown(("the device did not confirm in time", "设备没有及时确认").into()));
     kiosk.say("late off");
     assert_eq!((kiosk.executed("screen"), running.permits()), (3, 3));
     // The late reply to the last command is not taken for one to this.
@@ -182,7 +183,7 @@ async fn a_device_that_goes_away_is_missed_and_gets_no_commands() {
     kiosk.stop.cancel();
     running.health(HealthLevel::Unreachable, "offline").await;
     let outcome = running.act("screen.set", screen(true)).await;
-    assert_eq!(outcome, ActOutcome::Failed("nothing was sent: the device is offline".to_owned()));
+    assert_eq!(outcome, ActOutcome::Failed(("nothing was sent: the device is offline", "没有发出：设备不在线").into()));
     assert_eq!(running.permits(), 0);
     running.stop().await;
 }
@@ -219,10 +220,10 @@ async fn a_lost_broker_is_found_again_and_nothing_is_sent_twice() {
         broker.kill();
     });
     let lost = "the connection to the broker was lost before the device confirmed";
-    assert_eq!(outcome, ActOutcome::Unknown(lost.to_owned()));
+    assert_eq!(outcome, ActOutcome::Unknown((lost, "设备确认之前，与消息服务器的连接就断了").into()));
     running.health(HealthLevel::Unreachable, "link-closed").await;
     let refused = running.act("screen.set", screen(false)).await;
-    assert!(matches!(&refused, ActOutcome::Failed(why) if why.starts_with("nothing was sent")), "{refused:?}");
+    assert!(matches!(&refused, ActOutcome::Failed(why) if why.english.starts_with("nothing was sent")), "{refused:?}");
 
     kiosk.say("silent off");
     broker.start_again();
@@ -329,7 +330,7 @@ async fn a_slow_disk_stops_the_reception_and_no_command() {
     }
     running.read().await.unwrap();
     let outcome = running.act("screen.set", screen(true)).await;
-    assert_eq!(outcome, ActOutcome::Unknown("the device did not confirm in time".to_owned()));
+    assert_eq!(outcome, ActOutcome::Unknown(("the device did not confirm in time", "设备没有及时确认").into()));
     assert!(running.observations.try_recv().is_err(), "more than may wait");
     for stored in waiting {
         stored.send(()).unwrap();
@@ -348,7 +349,7 @@ async fn a_wrong_password_is_named() {
     let login = format!("username = \"kouan\"\npassword_file = \"{}\"", password.path().display());
     let mut running = Running::start(&settings(&broker, &login));
     let health = running.health(HealthLevel::Unreachable, "login-refused").await;
-    assert!(!health.text.contains("wrong"), "{}", health.text);
+    assert!(!health.text.english.contains("wrong"), "{}", health.text);
     running.stop().await;
 }
 

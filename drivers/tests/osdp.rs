@@ -8,9 +8,10 @@ mod running;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use kouan_drivers::driver::{ActOutcome, RawValue};
+use kouan_drivers::driver::{ActOutcome, Purpose, RawValue};
 use kouan_drivers::osdp::codec::decode;
 use kouan_drivers::osdp::secure::Key;
+use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{CardReader, Controlled as _};
 use kouan_protocol::{Field, FieldValue, HealthLevel, Privacy};
 use outsiders::script::Script;
@@ -172,7 +173,7 @@ async fn a_wrong_key_is_named_and_nothing_is_said_in_clear() {
     let (_file, line) = key_file(&KEY.replace("0f", "0e"));
     let mut running = Running::start(&settings(&simulated.address, "osdp-reader", &line));
     let health = running.health(HealthLevel::Reachable, "insecure").await;
-    assert!(health.text.contains("does not have this key"), "{}", health.text);
+    assert!(health.text.english.contains("does not have this key"), "{}", health.text);
     let outcome = running.act("door.release", seconds(3)).await;
     assert!(matches!(outcome, ActOutcome::Failed(_)), "{outcome:?}");
     let state = simulated.reader.state();
@@ -180,9 +181,31 @@ async fn a_wrong_key_is_named_and_nothing_is_said_in_clear() {
     running.stop().await;
     // Without a key a reader that has one is not usable, and says why.
     let mut running = Running::start(&settings(&simulated.address, "osdp-reader", ""));
-    let health = running.health(HealthLevel::Reachable, "refused").await;
-    assert!(health.text.contains("give it its key"), "{}", health.text);
+    let health = running.health(HealthLevel::Answering, "wants-key").await;
+    assert!(health.text.english.contains("give it its key"), "{}", health.text);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn who_only_looks_leaves_the_card_to_the_agent() {
+    for key in [None, Some(KEY)] {
+        let simulated = Simulated::start(key).await;
+        simulated.say("card 26 abcdef40");
+        let file = key.map(key_file);
+        let more = file.as_ref().map_or("", |(_, line)| line);
+        let text = settings(&simulated.address, "osdp-reader", more);
+        let mut looking = Running::start_for(Purpose::Look, &text, &ProfileStore::built_in());
+        looking.health(HealthLevel::Working, "").await;
+        looking.point("identity.serial", |cell| cell.is_ok().then_some(())).await;
+        looking.read().await.unwrap();
+        looking.stop().await;
+        assert_eq!(simulated.reader.state().polls, 0);
+        let mut serving = Running::start(&text);
+        let (event, _) = serving.event().await;
+        let card = event.fields.iter().find(|field| field.name == "card").unwrap();
+        assert_eq!(card.value.as_str(), Some("abcdef40"));
+        serving.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -222,7 +245,7 @@ async fn a_reader_that_is_busy_or_starts_again_is_not_lost() {
     simulated.say("busy on");
     running.health(HealthLevel::Reachable, "busy").await;
     let outcome = running.act("door.release", seconds(1)).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("busy")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("busy")), "{outcome:?}");
     simulated.say("busy off");
     running.health(HealthLevel::Working, "").await;
     simulated.say("restart");

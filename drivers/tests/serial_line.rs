@@ -179,8 +179,8 @@ async fn what_the_device_refuses_has_failed() {
     let mut running = Running::start(&settings(&name.display().to_string()));
     running.point("passage.count.in", is(9)).await;
     let outcome = running.act("gate.open", way("in")).await;
-    let why = "the device says EE instead of 55: it did not do it";
-    assert_eq!(outcome, ActOutcome::Failed(why.to_owned()));
+    let why = ("the device says EE instead of 55: it did not do it", "设备应答 EE，不是 55：没有执行");
+    assert_eq!(outcome, ActOutcome::Failed(why.into()));
     running.stop().await;
     device.abort();
 }

@@ -227,7 +227,7 @@ async fn prove(name: &str) -> Vec<String> {
         match outcome {
             ActOutcome::Succeeded(_) if act.fails.is_empty() => {}
             ActOutcome::Failed(text) | ActOutcome::Unknown(text)
-                if !act.fails.is_empty() && text.contains(&act.fails) => {}
+                if !act.fails.is_empty() && text.english.contains(&act.fails) => {}
             other => wrong.push(format!("{}: {other:?}", act.action)),
         }
     }

@@ -8,7 +8,8 @@ mod running;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use kouan_drivers::driver::{ActOutcome, RawValue};
+use kouan_drivers::driver::{ActOutcome, Purpose, RawValue};
+use kouan_drivers::profile::ProfileStore;
 use kouan_drivers::simulator::{C3, Controlled as _};
 use kouan_drivers::zkteco::codec::{Frame, decode};
 use kouan_drivers::zkteco::record::{Record, read_binary};
@@ -141,12 +142,29 @@ async fn doors_are_watched_events_come_once_and_doors_are_released_once() {
 }
 
 #[tokio::test]
+async fn who_only_looks_leaves_the_log_to_the_agent() {
+    let simulated = Simulated::start("").await;
+    simulated.say("event 0 1 1001");
+    let mut looking = Running::start_for(Purpose::Look, &simulated.settings(""), &ProfileStore::built_in());
+    let health = looking.health(HealthLevel::Answering, "left-for-agent").await;
+    assert!(health.text.english.contains("only once"), "{}", health.text);
+    assert!(looking.read().await.is_err());
+    // A door can be released all the same.
+    let outcome = looking.act("door.release", numbers(&[("door", 3), ("seconds", 5)])).await;
+    assert!(matches!(outcome, ActOutcome::Succeeded(_)), "{outcome:?}");
+    looking.stop().await;
+    let mut serving = Running::start(&simulated.settings(""));
+    assert_eq!(serving.event().await.0.kind, "access-granted");
+    serving.stop().await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_named() {
     let simulated = Simulated::start("secret").await;
     let mut running = Running::start(&simulated.settings(""));
     running.health(HealthLevel::Answering, "wrong-password").await;
     let outcome = running.act("door.release", numbers(&[("door", 3), ("seconds", 5)])).await;
-    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.contains("password")), "{outcome:?}");
+    assert!(matches!(&outcome, ActOutcome::Failed(text) if text.english.contains("password")), "{outcome:?}");
     assert_eq!((simulated.controller.state().released, running.permits()), ([0; 4], 0));
     running.stop().await;
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -12,6 +12,7 @@ mod fleet;
 mod peers;
 mod played_agent;
 mod screens;
+mod scroll;
 mod show;
 mod stop;
 
@@ -36,6 +37,8 @@ enum What {
     Show(show::ShowOptions),
     /// Many people who look at the console at once.
     Screens(screens::ScreensOptions),
+    /// A real browser that opens the console, and scrolls through more than ten thousand devices.
+    Scroll(scroll::ScrollOptions),
     /// The same readings at this collector, VictoriaMetrics and PostgreSQL.
     Peers(peers::PeersOptions),
 }
@@ -53,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
         What::Fleet(options) => fleet::measure(options).await?,
         What::Peers(options) => peers::measure(options).await?,
         What::Screens(options) => screens::measure(options).await?,
+        What::Scroll(options) => scroll::measure(options).await?,
         What::Show(options) => return show::show(options).await,
     });
     if cli.json {

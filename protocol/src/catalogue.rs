@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::argument::ArgumentProblem;
 use crate::error::DecodeError;
 use crate::event::wire_name;
 use crate::field::{Field, FieldValue};
@@ -114,12 +115,21 @@ pub enum ArgumentKind {
 impl ArgumentKind {
     const ALL: [Self; 4] = [Self::Number, Self::Integer, Self::Text, Self::Flag];
 
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Number => "a number",
             Self::Integer => "a whole number",
             Self::Text => "text",
             Self::Flag => "true or false",
+        }
+    }
+
+    pub(crate) fn chinese(self) -> &'static str {
+        match self {
+            Self::Number => "数字",
+            Self::Integer => "整数",
+            Self::Text => "文字",
+            Self::Flag => "true 或 false",
         }
     }
 }
@@ -128,23 +138,25 @@ impl ActionSpec {
     /// Checks `arguments` against what the action takes.
     ///
     /// # Errors
-    /// Every problem, in words for the person who asked.
-    pub fn check(&self, arguments: &[Field]) -> Result<(), Vec<String>> {
+    /// Every problem.
+    pub fn check(&self, arguments: &[Field]) -> Result<(), Vec<ArgumentProblem>> {
         let mut problems = Vec::new();
         for (position, field) in arguments.iter().enumerate() {
             if arguments[..position].iter().any(|earlier| earlier.name == field.name) {
-                problems.push(format!("argument \"{}\" is given twice", field.name));
+                problems.push(ArgumentProblem::Twice(field.name.clone()));
             } else if let Some(spec) = self.arguments.iter().find(|spec| spec.name == field.name) {
                 problems.extend(spec.check(&field.value));
             } else {
-                let known: Vec<_> = self.arguments.iter().map(|spec| spec.name.as_str()).collect();
-                let known = if known.is_empty() { "no arguments".to_owned() } else { known.join(", ") };
-                problems.push(format!("\"{}\" is not an argument of {}; it takes {known}", field.name, self.name));
+                problems.push(ArgumentProblem::Unknown {
+                    name: field.name.clone(),
+                    action: self.name.clone(),
+                    known: self.arguments.iter().map(|spec| spec.name.clone()).collect(),
+                });
             }
         }
         for spec in self.arguments.iter().filter(|spec| spec.required) {
             if !arguments.iter().any(|field| field.name == spec.name) {
-                problems.push(format!("argument \"{}\" ({}) is missing", spec.name, spec.kind.word()));
+                problems.push(ArgumentProblem::Missing { name: spec.name.clone(), kind: spec.kind });
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
@@ -152,34 +164,28 @@ impl ActionSpec {
 }
 
 impl ArgumentSpec {
-    fn check(&self, value: &FieldValue) -> Option<String> {
+    fn check(&self, value: &FieldValue) -> Option<ArgumentProblem> {
         let fits = match (self.kind, value) {
             (ArgumentKind::Number, FieldValue::Number(_) | FieldValue::Integer(_))
             | (ArgumentKind::Integer, FieldValue::Integer(_))
             | (ArgumentKind::Flag, FieldValue::Flag(_)) => true,
             (ArgumentKind::Text, FieldValue::Text(text)) => {
                 if !self.choices.is_empty() && !self.choices.contains(text) {
-                    return Some(format!(
-                        "argument \"{}\" is \"{text}\"; it must be one of {}",
-                        self.name,
-                        self.choices.join(", ")
-                    ));
+                    let (name, text, choices) = (self.name.clone(), text.clone(), self.choices.clone());
+                    return Some(ArgumentProblem::Choice { name, text, choices });
                 }
                 text.len() <= limits::TEXT_BYTES
             }
             _ => false,
         };
         if !fits {
-            return Some(format!("argument \"{}\" must be {}", self.name, self.kind.word()));
+            return Some(ArgumentProblem::Kind { name: self.name.clone(), kind: self.kind });
         }
         let number = value.as_f64()?;
         let low = self.min.is_some_and(|min| number < min);
         let high = self.max.is_some_and(|max| number > max);
-        (low || high).then(|| {
-            let bound = |bound: Option<f64>, none: &str| bound.map_or(none.to_owned(), |bound| bound.to_string());
-            let (min, max) = (bound(self.min, "-∞"), bound(self.max, "∞"));
-            format!("argument \"{}\" is {number}; it must be between {min} and {max}", self.name)
-        })
+        let (name, min, max) = (self.name.clone(), self.min, self.max);
+        (low || high).then_some(ArgumentProblem::Range { name, number, min, max })
     }
 }
 

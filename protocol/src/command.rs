@@ -110,6 +110,9 @@ pub struct CommandProgress {
     pub state: CommandState,
     /// Why, for a person; empty when there is nothing to explain.
     pub reason: String,
+    /// The reason in Chinese, empty where there is none; `reason` is then for everybody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason_zh: String,
     /// What the device answered.
     pub results: Vec<Field>,
     /// The journal that speaks.
@@ -147,6 +150,7 @@ impl CommandProgress {
             command: self.command.to_string(),
             state: self.state.number(),
             reason: self.reason.clone(),
+            reason_zh: self.reason_zh.clone(),
             results: field::to_wire(&self.results),
             journal: self.journal.0,
             local: self.local.as_ref().map(|local| wire::LocalRequest {
@@ -160,6 +164,7 @@ impl CommandProgress {
 
     pub(crate) fn from_wire(progress: wire::CommandProgress) -> Result<Self, DecodeError> {
         DecodeError::check_size("command reason bytes", progress.reason.len(), limits::TEXT_BYTES)?;
+        DecodeError::check_size("command reason bytes", progress.reason_zh.len(), limits::TEXT_BYTES)?;
         let state = CommandState::from_number(progress.state).ok_or_else(|| {
             DecodeError::inconsistent("command progress", format!("state {} is not known", progress.state))
         })?;
@@ -180,6 +185,7 @@ impl CommandProgress {
             command: wire_name(&progress.command, "command progress")?,
             state,
             reason: progress.reason,
+            reason_zh: progress.reason_zh,
             results: field::from_wire(progress.results)?,
             journal: Incarnation(progress.journal),
             local,

@@ -14,6 +14,14 @@ pub struct Fingerprint([u8; 32]);
 #[error("a fingerprint is \"sha256:\" and 64 hexadecimal digits, as `kouan-collector fingerprint` prints it")]
 pub struct FingerprintError;
 
+impl FingerprintError {
+    /// Why the fingerprint was refused, in Chinese.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        "指纹应写成 \"sha256:\" 加 64 位十六进制数，如 `kouan-collector fingerprint` 所打印".to_owned()
+    }
+}
+
 impl Fingerprint {
     /// The fingerprint of a certificate in DER.
     #[must_use]

@@ -21,12 +21,27 @@ pub fn compress(plain: &[u8]) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// When it is too large or not zstd.
 pub fn decompress(body: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let plain = open(body, limits::PLAIN_BYTES)?;
+    DecodeError::check_size("decompressed body bytes", plain.len(), limits::PLAIN_BYTES)?;
+    Ok(plain)
+}
+
+/// Decompresses a body that has at most `most` bytes then; `None` for a larger one, of which no more is opened.
+///
+/// # Errors
+/// When it is not zstd, or compressed too large.
+pub fn decompress_within(body: &[u8], most: usize) -> Result<Option<Vec<u8>>, DecodeError> {
+    let plain = open(body, most)?;
+    Ok((plain.len() <= most).then_some(plain))
+}
+
+/// At most one byte more than `most`.
+fn open(body: &[u8], most: usize) -> Result<Vec<u8>, DecodeError> {
     DecodeError::check_size("body bytes", body.len(), limits::BODY_BYTES)?;
     let failed = |error: std::io::Error| DecodeError::Compression { cause: error.to_string() };
     let decoder = zstd::stream::Decoder::with_buffer(body).map_err(failed)?;
     let mut plain = Vec::new();
-    decoder.take(limits::PLAIN_BYTES as u64 + 1).read_to_end(&mut plain).map_err(failed)?;
-    DecodeError::check_size("decompressed body bytes", plain.len(), limits::PLAIN_BYTES)?;
+    decoder.take(most as u64 + 1).read_to_end(&mut plain).map_err(failed)?;
     Ok(plain)
 }
 
@@ -38,5 +53,7 @@ mod tests {
     fn frames_in_a_row_are_one_body() {
         let body = [compress(b"stamp ").unwrap(), compress(b"contents").unwrap()].concat();
         assert_eq!(decompress(&body).unwrap(), b"stamp contents");
+        assert_eq!(decompress_within(&body, 14).unwrap().unwrap(), b"stamp contents");
+        assert_eq!(decompress_within(&body, 13).unwrap(), None);
     }
 }

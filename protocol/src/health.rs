@@ -74,6 +74,9 @@ pub struct DeviceHealth {
     pub reason: String,
     /// Why, for a person.
     pub text: String,
+    /// The text in Chinese, empty where there is none; `text` is then for everybody.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text_zh: String,
 }
 
 impl DeviceHealth {
@@ -83,12 +86,14 @@ impl DeviceHealth {
             level: self.level.number(),
             reason: self.reason.clone(),
             text: self.text.clone(),
+            text_zh: self.text_zh.clone(),
         }
     }
 
     pub(crate) fn from_wire(health: wire::DeviceHealth) -> Result<Self, DecodeError> {
         DecodeError::check_size("health reason bytes", health.reason.len(), limits::NAME_BYTES)?;
         DecodeError::check_size("health text bytes", health.text.len(), limits::TEXT_BYTES)?;
+        DecodeError::check_size("health text bytes", health.text_zh.len(), limits::TEXT_BYTES)?;
         let level = HealthLevel::from_number(health.level).ok_or_else(|| {
             DecodeError::inconsistent("device health", format!("level {} is not known", health.level))
         })?;
@@ -97,6 +102,7 @@ impl DeviceHealth {
             level,
             reason: health.reason,
             text: health.text,
+            text_zh: health.text_zh,
         })
     }
 }

@@ -18,6 +18,15 @@ pub struct NameError {
     name: String,
 }
 
+impl NameError {
+    /// Why the name was refused, in Chinese.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        let Self { name, .. } = self;
+        format!("“{name}”不能作名称：用 1 至 {NAME_BYTES} 个 a-z、0-9、“.”、“_”、“-”，以字母或数字开头")
+    }
+}
+
 fn is_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     !name.is_empty()

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ids`], [`clock`] | names, numbers and times |
 //! | [`value`], [`catalogue`], [`rows`] | points, read groups, and readings in columns |
+//! | [`argument`] | what can be wrong with the arguments of a command |
 //! | [`event`], [`alarm`], [`command`], [`health`], [`gap`], [`blob`] | what a record can say |
 //! | [`record`], [`batch`] | numbered records of a lane, and the snapshot |
 //! | [`session`] | hello, upload, acknowledgement, command poll |
@@ -15,6 +16,7 @@
 //! | [`fingerprint`] | the name of a TLS certificate |
 
 pub mod alarm;
+pub mod argument;
 pub mod batch;
 pub mod blob;
 pub mod catalogue;
@@ -37,6 +39,7 @@ pub mod value;
 mod wire;
 
 pub use alarm::{AlarmChange, AlarmState, Severity};
+pub use argument::ArgumentProblem;
 pub use batch::{Batch, OpenGroup};
 pub use blob::BlobRef;
 pub use catalogue::{ActionSpec, ArgumentKind, ArgumentSpec, Catalogue, DeviceSpec, GroupSpec, PointSpec};

@@ -110,7 +110,19 @@ pub(crate) fn count(part: &[u8]) -> usize {
 }
 
 /// Takes an unsigned number off the front.
+#[inline]
 pub(crate) fn varint(part: &mut &[u8]) -> Result<u64, DecodeError> {
+    // Most numbers are small.
+    if let Some((byte, rest)) = part.split_first()
+        && *byte < 0x80
+    {
+        *part = rest;
+        return Ok(u64::from(*byte));
+    }
+    long_varint(part)
+}
+
+fn long_varint(part: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut number = 0_u64;
     for (at, byte) in part.iter().take(10).enumerate() {
         number |= u64::from(byte & 0x7F) << (7 * at);

@@ -268,23 +268,29 @@ impl GroupRows {
             doubles: part(self.parts.doubles),
             texts: part(self.parts.texts),
         };
-        for (column, point) in group.points.iter().enumerate() {
-            let encoding = exceptions.take(column as u32)?.unwrap_or_else(|| default_encoding(point));
-            let mut previous = 0_i64;
-            for row in 0..count {
-                let bit = column * count + row;
-                if !presence.is_empty() && presence[bit / 8] >> (bit % 8) & 1 == 0 {
-                    continue;
+        if count == 1 && !presence.is_empty() && exceptions.is_done() {
+            // One row of a dead-band's leavings: only the columns that have a cell are looked at.
+            for (at, byte) in presence.iter().enumerate() {
+                let mut left = *byte;
+                while left != 0 {
+                    let column = at * 8 + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    // What is set after the last column means nothing.
+                    let Some(point) = group.points.get(column) else { break };
+                    let encoding = default_encoding(point);
+                    cells.show((column, 0), encoding, point, &mut 0, &mut qualities, sink)?;
                 }
-                let (code, reason) = qualities.next_cell()?;
-                if code == QUALITY_BAD {
-                    sink.cell(column, row, None, Quality::Bad, reason);
-                    continue;
-                }
-                match cells.next(encoding, point, &mut previous)? {
-                    None => sink.cell(column, row, None, Quality::Bad, QualityReason::NotUnderstood),
-                    value if code == QUALITY_UNCERTAIN => sink.cell(column, row, value, Quality::Uncertain, reason),
-                    value => sink.cell(column, row, value, Quality::Good, QualityReason::None),
+            }
+        } else {
+            for (column, point) in group.points.iter().enumerate() {
+                let encoding = exceptions.take(column as u32)?.unwrap_or_else(|| default_encoding(point));
+                let mut previous = 0_i64;
+                for row in 0..count {
+                    let bit = column * count + row;
+                    if !presence.is_empty() && presence[bit / 8] >> (bit % 8) & 1 == 0 {
+                        continue;
+                    }
+                    cells.show((column, row), encoding, point, &mut previous, &mut qualities, sink)?;
                 }
             }
         }
@@ -463,13 +469,40 @@ struct CellReader<'a> {
 }
 
 impl<'a> CellReader<'a> {
+    /// Shows the next cell of a column.
+    #[inline]
+    fn show(
+        &mut self,
+        (column, row): (usize, usize),
+        encoding: u32,
+        point: &PointSpec,
+        previous: &mut i64,
+        qualities: &mut QualityReader<'_>,
+        sink: &mut impl CellSink,
+    ) -> Result<(), DecodeError> {
+        let (code, reason) = qualities.next_cell()?;
+        if code == QUALITY_BAD {
+            sink.cell(column, row, None, Quality::Bad, reason);
+            return Ok(());
+        }
+        match self.next(encoding, point, previous)? {
+            None => sink.cell(column, row, None, Quality::Bad, QualityReason::NotUnderstood),
+            value if code == QUALITY_UNCERTAIN => sink.cell(column, row, value, Quality::Uncertain, reason),
+            value => sink.cell(column, row, value, Quality::Good, QualityReason::None),
+        }
+        Ok(())
+    }
+
     /// The next value of a column; `None` if it is not a value that a reading can have.
-    fn next<'p: 'a>(
+    fn next<'v>(
         &mut self,
         encoding: u32,
-        point: &'p PointSpec,
+        point: &'v PointSpec,
         previous: &mut i64,
-    ) -> Result<Option<RawValue<'a>>, DecodeError> {
+    ) -> Result<Option<RawValue<'v>>, DecodeError>
+    where
+        'a: 'v,
+    {
         let short = || DecodeError::inconsistent("rows", format!("values of point \"{}\" are missing", point.name));
         Ok(match encoding {
             ENCODING_DOUBLE => {

@@ -143,6 +143,8 @@ pub(crate) struct CommandProgress {
     pub(crate) journal: u64,
     #[prost(message, optional, tag = "6")]
     pub(crate) local: Option<LocalRequest>,
+    #[prost(string, tag = "7")]
+    pub(crate) reason_zh: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -167,6 +169,8 @@ pub(crate) struct DeviceHealth {
     pub(crate) reason: String,
     #[prost(string, tag = "4")]
     pub(crate) text: String,
+    #[prost(string, tag = "5")]
+    pub(crate) text_zh: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

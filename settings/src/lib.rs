@@ -4,10 +4,12 @@
 //! unknown, with the nearest known key. Every problem goes into one [`Problems`] list with file, line and what would
 //! be right, so that a person can mend a file in one go.
 
+mod bilingual;
 mod problems;
 mod section;
 mod size;
 
+pub use bilingual::{Bilingual, Translate};
 pub use problems::{Problem, Problems};
-pub use section::{Document, Section};
+pub use section::{Document, Hint, Section};
 pub use size::parse_bytes;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::bilingual::{Bilingual, Translate};
+
 /// One thing that is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -12,6 +14,8 @@ pub struct Problem {
     pub place: String,
     /// What is wrong and what would be right.
     pub message: String,
+    /// The same in Chinese, empty where there is none.
+    pub message_zh: String,
 }
 
 /// The problems of one file. Readers add to it through a shared reference.
@@ -40,9 +44,16 @@ impl Problems {
         &self.file
     }
 
-    /// Adds a problem at a line.
+    /// Adds a problem at a line, said in both languages.
+    pub fn wrong(&self, line: usize, place: impl Into<String>, message: impl Into<Bilingual>) {
+        let Bilingual { english, chinese } = message.into();
+        self.lock().push(Problem { line, place: place.into(), message: english, message_zh: chinese });
+    }
+
+    /// Adds a problem at a line, said in English alone.
     pub fn add(&self, line: usize, place: impl Into<String>, message: impl Into<String>) {
-        self.lock().push(Problem { line, place: place.into(), message: message.into() });
+        let message = message.into();
+        self.lock().push(Problem { line, place: place.into(), message, message_zh: String::new() });
     }
 
     pub(crate) fn line_of(&self, offset: usize) -> usize {
@@ -65,6 +76,17 @@ impl Problems {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Problem>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The whole list in Chinese, one a line; what has no Chinese stands in English.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        let line = |problem: &Problem| {
+            let place = if problem.place.is_empty() { String::new() } else { format!("{}：", problem.place) };
+            let said = if problem.message_zh.is_empty() { &problem.message } else { &problem.message_zh };
+            format!("{} 第 {} 行：{place}{said}", self.file, problem.line)
+        };
+        self.list().iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// `value` if nothing was found.
@@ -93,3 +115,9 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+impl Translate for Problems {
+    fn translate(&self) -> Bilingual {
+        Bilingual::new(self.to_string(), self.chinese())
+    }
+}

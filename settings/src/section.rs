@@ -9,6 +9,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use toml::de::{DeTable, DeValue};
 
+use crate::bilingual::Bilingual;
+use crate::both;
 use crate::problems::Problems;
 use crate::size::parse_bytes;
 
@@ -31,7 +33,8 @@ impl<'t> Document<'t> {
         let problems = Problems::new(file, text);
         for error in errors {
             let line = error.span().map_or(1, |span| problems.line_of(span.start));
-            problems.add(line, "", format!("this is not valid TOML: {}", error.message()));
+            let why = error.message();
+            problems.wrong(line, "", both!("this is not valid TOML: {why}", "不是有效的 TOML：{why}"));
         }
         Err(problems)
     }
@@ -43,6 +46,28 @@ impl<'t> Document<'t> {
         't: 'p,
     {
         Section::new(problems, String::new(), 1, self.table.clone())
+    }
+}
+
+/// What belongs where something is missing; a text alone is English.
+#[derive(Debug, Clone)]
+pub struct Hint(Bilingual);
+
+impl From<&str> for Hint {
+    fn from(english: &str) -> Self {
+        Self(Bilingual::new(english, ""))
+    }
+}
+
+impl From<(&str, &str)> for Hint {
+    fn from(texts: (&str, &str)) -> Self {
+        Self(texts.into())
+    }
+}
+
+impl From<Bilingual> for Hint {
+    fn from(text: Bilingual) -> Self {
+        Self(text)
     }
 }
 
@@ -90,7 +115,13 @@ impl<'p> Section<'p> {
         &self.path
     }
 
-    /// Adds a problem with `key` of this section.
+    /// Adds a problem with `key` of this section, said in both languages.
+    pub fn wrong(&self, key: &str, message: impl Into<Bilingual>) {
+        let line = self.lines.get(key).copied().unwrap_or(self.line);
+        self.problems.wrong(line, self.place(key), message);
+    }
+
+    /// Adds a problem with `key` of this section, said in English alone.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
         let line = self.lines.get(key).copied().unwrap_or(self.line);
         self.problems.add(line, self.place(key), message);
@@ -116,11 +147,11 @@ impl<'p> Section<'p> {
 
     /// A text.
     pub fn string(&mut self, key: &str) -> Option<String> {
-        self.take(key, "a text in quotes", |value| value.as_str().map(str::to_owned))
+        self.take(key, both!("a text in quotes", "加引号的文字"), |value| value.as_str().map(str::to_owned))
     }
 
     /// A text that must be present; `hint` says what belongs there.
-    pub fn string_required(&mut self, key: &str, hint: &str) -> Option<String> {
+    pub fn string_required(&mut self, key: &str, hint: impl Into<Hint>) -> Option<String> {
         self.require(key, hint);
         self.string(key)
     }
@@ -132,7 +163,7 @@ impl<'p> Section<'p> {
 
     /// True or false.
     pub fn bool(&mut self, key: &str) -> Option<bool> {
-        self.take(key, "true or false", DeValue::as_bool)
+        self.take(key, both!("true or false", "true 或 false"), DeValue::as_bool)
     }
 
     /// True or false, or `default` when absent.
@@ -142,8 +173,9 @@ impl<'p> Section<'p> {
 
     /// A whole number within `range`.
     pub fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.take(key, &expected, |value| integer(value).filter(|number| range.contains(number)))
+        let (low, high) = (range.start(), range.end());
+        let expected = both!("a whole number from {low} to {high}", "{low} 至 {high} 的整数");
+        self.take(key, expected, |value| integer(value).filter(|number| range.contains(number)))
     }
 
     /// A whole number within `range`, or `default` when absent.
@@ -153,27 +185,28 @@ impl<'p> Section<'p> {
 
     /// Whole numbers within `range`; absent means none.
     pub fn integers(&mut self, key: &str, range: RangeInclusive<i64>) -> Vec<i64> {
-        let expected = format!("a list of whole numbers from {} to {}", range.start(), range.end());
+        let (low, high) = (range.start(), range.end());
+        let expected = both!("a list of whole numbers from {low} to {high}", "由 {low} 至 {high} 的整数组成的列表");
         let read = |value: &DeValue<'p>| {
             let items = value.as_array()?.iter();
             items.map(|item| integer(item.get_ref()).filter(|number| range.contains(number))).collect()
         };
-        self.take(key, &expected, read).unwrap_or_default()
+        self.take(key, expected, read).unwrap_or_default()
     }
 
     /// A finite number, whole or not.
     pub fn number(&mut self, key: &str) -> Option<f64> {
-        self.take(key, "a number", number)
+        self.take(key, both!("a number", "一个数"), number)
     }
 
     /// Exactly `N` finite numbers.
     pub fn numbers<const N: usize>(&mut self, key: &str) -> Option<[f64; N]> {
-        let expected = format!("a list of {N} numbers");
+        let expected = both!("a list of {N} numbers", "由 {N} 个数组成的列表");
         let read = |value: &DeValue<'p>| {
             let list: Option<Vec<f64>> = value.as_array()?.iter().map(|item| number(item.get_ref())).collect();
             <[f64; N]>::try_from(list?).ok()
         };
-        self.take(key, &expected, read)
+        self.take(key, expected, read)
     }
 
     /// A list of texts; absent means none.
@@ -181,13 +214,17 @@ impl<'p> Section<'p> {
         let read = |value: &DeValue<'p>| {
             value.as_array()?.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect()
         };
-        self.take(key, "a list of texts in quotes", read).unwrap_or_default()
+        self.take(key, both!("a list of texts in quotes", "由加引号的文字组成的列表"), read).unwrap_or_default()
     }
 
     /// A length of time such as `"5s"`, `"2m 30s"` or `"250ms"`.
     pub fn duration(&mut self, key: &str) -> Option<Duration> {
         let read = |value: &DeValue<'p>| humantime::parse_duration(value.as_str()?).ok();
-        self.take(key, "a length of time in quotes, such as \"5s\" or \"250ms\"", read)
+        let expected = both!(
+            "a length of time in quotes, such as \"5s\" or \"250ms\"",
+            "加引号的时间长度，如 \"5s\" 或 \"250ms\""
+        );
+        self.take(key, expected, read)
     }
 
     /// A length of time, or `default` when absent.
@@ -201,7 +238,7 @@ impl<'p> Section<'p> {
         if !range.contains(&duration) {
             let [low, high, got] =
                 [*range.start(), *range.end(), duration].map(|value| humantime::format_duration(value).to_string());
-            self.problem(key, format!("{got} is outside {low} to {high}"));
+            self.wrong(key, both!("{got} is outside {low} to {high}", "{got} 超出范围 {low} 至 {high}"));
         }
         duration
     }
@@ -212,7 +249,8 @@ impl<'p> Section<'p> {
             Some(text) => parse_bytes(text),
             None => integer(value).and_then(|number| u64::try_from(number).ok()),
         };
-        self.take(key, "a size in quotes, such as \"512MiB\"", read).unwrap_or(default)
+        let expected = both!("a size in quotes, such as \"512MiB\"", "加引号的容量，如 \"512MiB\"");
+        self.take(key, expected, read).unwrap_or(default)
     }
 
     /// Anything that is written as text and knows how to be read.
@@ -232,6 +270,24 @@ impl<'p> Section<'p> {
         }
     }
 
+    /// Like [`Section::parse`]; `chinese` says in Chinese why a text cannot be used.
+    pub fn parse_with<T>(&mut self, key: &str, chinese: impl FnOnce(&T::Err) -> String) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = self.string(key)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let error: T::Err = error;
+                let why = chinese(&error);
+                self.wrong(key, both!("\"{text}\" cannot be used: {error}", "\"{text}\" 不能用：{why}"));
+                None
+            }
+        }
+    }
+
     /// Like [`Section::parse`], or `default` when absent.
     pub fn parse_or<T>(&mut self, key: &str, default: T) -> T
     where
@@ -242,7 +298,7 @@ impl<'p> Section<'p> {
     }
 
     /// Like [`Section::parse`], and the key must be present; `hint` says what belongs there.
-    pub fn parse_required<T>(&mut self, key: &str, hint: &str) -> Option<T>
+    pub fn parse_required<T>(&mut self, key: &str, hint: impl Into<Hint>) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -257,7 +313,11 @@ impl<'p> Section<'p> {
         let found = choices.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
         if found.is_none() {
             let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            self.problem(key, format!("\"{text}\" is not known here; it must be one of {}", words.join(", ")));
+            let known = words.join(", ");
+            self.wrong(
+                key,
+                both!("\"{text}\" is not known here; it must be one of {known}", "这里没有 \"{text}\"；只能是 {known}"),
+            );
         }
         found
     }
@@ -265,7 +325,8 @@ impl<'p> Section<'p> {
     /// A sub-table.
     pub fn section(&mut self, key: &str) -> Option<Section<'p>> {
         let (place, line) = (self.place(key), self.line_of_key(key));
-        let table = self.take(key, &format!("a table, written as [{place}]"), |value| value.as_table().cloned())?;
+        let expected = both!("a table, written as [{place}]", "一个表，写成 [{place}]");
+        let table = self.take(key, expected, |value| value.as_table().cloned())?;
         Some(Section::new(self.problems, place, line, table))
     }
 
@@ -282,8 +343,11 @@ impl<'p> Section<'p> {
             let items = value.as_array()?.iter();
             items.map(|item| Some((item.get_ref().as_table()?.clone(), item.span()))).collect()
         };
-        let tables: Option<Vec<(DeTable<'p>, Range<usize>)>> =
-            self.take(key, &format!("a list of tables, each written as [[{place}]]"), read);
+        let tables: Option<Vec<(DeTable<'p>, Range<usize>)>> = self.take(
+            key,
+            both!("a list of tables, each written as [[{place}]]", "若干个表，每个写成 [[{place}]]"),
+            read,
+        );
         let tables = tables.unwrap_or_default().into_iter().enumerate();
         tables
             .map(|(at, (table, span))| {
@@ -294,10 +358,13 @@ impl<'p> Section<'p> {
     }
 
     /// Reports `key` as missing unless it is there.
-    pub fn require(&mut self, key: &str, hint: &str) {
+    pub fn require(&mut self, key: &str, hint: impl Into<Hint>) {
         if !self.has(key) {
             self.known.push(key.to_owned());
-            self.problems.add(self.line, self.place(key), format!("this is missing: {hint}"));
+            let Hint(Bilingual { english, chinese }) = hint.into();
+            let message = if chinese.is_empty() { String::new() } else { format!("缺少这一项：{chinese}") };
+            let message = Bilingual::new(format!("this is missing: {english}"), message);
+            self.problems.wrong(self.line, self.place(key), message);
         }
     }
 
@@ -314,14 +381,21 @@ impl<'p> Section<'p> {
         self.lines.get(key).copied().unwrap_or(self.line)
     }
 
-    fn take<T>(&mut self, key: &str, expected: &str, read: impl FnOnce(&DeValue<'p>) -> Option<T>) -> Option<T> {
+    fn take<T>(&mut self, key: &str, expected: Bilingual, read: impl FnOnce(&DeValue<'p>) -> Option<T>) -> Option<T> {
         self.known.push(key.to_owned());
         let entry = self.entries.remove(key)?;
         let value = read(&entry.value);
         if value.is_none() {
             let line = self.problems.line_of(entry.span.start);
             let got = entry.value.type_str();
-            self.problems.add(line, self.place(key), format!("this must be {expected}, not this {got}"));
+            let got_zh = type_in_chinese(got);
+            let Bilingual { english, chinese } = expected;
+            let message = format!("this must be {english}, not this {got}");
+            self.problems.wrong(
+                line,
+                self.place(key),
+                Bilingual::new(message, format!("应当是{chinese}，而不是{got_zh}")),
+            );
         }
         value
     }
@@ -332,16 +406,33 @@ impl Drop for Section<'_> {
         for (name, entry) in &self.entries {
             let line = self.problems.line_of(entry.key_span.start);
             let message = match nearest(name, &self.known) {
-                Some(known) => format!("this key is not known here; did you mean \"{known}\"?"),
+                Some(known) => both!(
+                    "this key is not known here; did you mean \"{known}\"?",
+                    "这里没有这个键，是不是 \"{known}\"？"
+                ),
                 None => {
                     let mut known = self.known.clone();
                     known.sort();
                     known.dedup();
-                    format!("this key is not known here; known are {}", known.join(", "))
+                    let known = known.join(", ");
+                    both!("this key is not known here; known are {known}", "这里没有这个键；可用的键：{known}")
                 }
             };
-            self.problems.add(line, self.place(name), message);
+            self.problems.wrong(line, self.place(name), message);
         }
+    }
+}
+
+fn type_in_chinese(name: &str) -> &str {
+    match name {
+        "string" => "文字",
+        "integer" => "整数",
+        "float" => "小数",
+        "boolean" => "true 或 false",
+        "datetime" => "日期时间",
+        "array" => "列表",
+        "table" => "表",
+        other => other,
     }
 }
 

@@ -103,7 +103,7 @@ mod tests {
         assert!(alarms.active().is_empty());
         alarms.raise_of(change("cellar"));
         alarms.raise_of(change("hall"));
-        alarms.raise("buffer.volatile", Severity::Critical, "the disk refuses");
+        alarms.raise("buffer.volatile", Severity::Critical, ("the disk refuses", "磁盘拒绝写入"));
         write(&file, &of(&alarms.active(), clock.boot_time(), clock.wall())).unwrap();
 
         let (alarms, _recorder) = AgentAlarms::kept(clock.clone(), file.clone());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kouan_protocol::{AlarmChange, AlarmState, BootTime, Clock, DeviceKey, RecordBody, Severity};
+use kouan_settings::Bilingual;
 use tokio::sync::Notify;
 
 use super::kept;
@@ -76,15 +77,16 @@ impl AgentAlarms {
 
     /// The condition of the agent itself holds. Recorded once, until it is cleared; a new text only shows in what is
     /// active.
-    pub fn raise(&self, condition: &str, severity: Severity, text: &str) {
+    pub fn raise(&self, condition: &str, severity: Severity, text: impl Into<Bilingual>) {
+        let Bilingual { english, chinese } = text.into();
         self.raise_of(AlarmChange {
             device: agent_device(),
             condition: condition.to_owned(),
             state: AlarmState::Raised,
             severity,
-            text: text.to_owned(),
+            text: english,
             point: String::new(),
-            text_zh: String::new(),
+            text_zh: chinese,
         });
     }
 
@@ -97,7 +99,7 @@ impl AgentAlarms {
         if let Some(known) = state.active.get_mut(&key)
             && known.change.severity == change.severity
         {
-            known.change.text = change.text;
+            (known.change.text, known.change.text_zh) = (change.text, change.text_zh);
             return;
         }
         let since = state.active.get(&key).map_or(now, |known| known.since);
@@ -173,9 +175,9 @@ mod tests {
     #[test]
     fn a_condition_is_told_once_when_it_begins_and_once_when_it_ends() {
         let (alarms, _recorder) = AgentAlarms::new(Arc::new(ManualClock::at(0)));
-        alarms.raise("buffer.volatile", Severity::Critical, "the disk refuses");
-        alarms.raise("buffer.volatile", Severity::Critical, "the disk still refuses");
-        alarms.raise("collector.certificate", Severity::Major, "another certificate");
+        alarms.raise("buffer.volatile", Severity::Critical, ("the disk refuses", "磁盘拒绝写入"));
+        alarms.raise("buffer.volatile", Severity::Critical, ("the disk still refuses", "磁盘仍然拒绝写入"));
+        alarms.raise("collector.certificate", Severity::Major, ("another certificate", "证书不同"));
         assert_eq!(alarms.active().len(), 2);
         assert_eq!(alarms.active()[0].change.text, "the disk still refuses");
         alarms.clear("buffer.volatile");
@@ -194,7 +196,7 @@ mod tests {
     fn a_flapping_condition_keeps_its_queue_bounded() {
         let (alarms, _recorder) = AgentAlarms::new(Arc::new(ManualClock::at(0)));
         for _ in 0..10_000 {
-            alarms.raise("a", Severity::Info, "");
+            alarms.raise("a", Severity::Info, ("", ""));
             alarms.clear("a");
         }
         let told = said(alarms.shared.take_waiting());

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kouan_protocol::{Anchor, Epoch, GapReason, Lane, Timestamp};
+use kouan_settings::Bilingual;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -64,9 +65,16 @@ pub struct BufferCondition {
     pub moved_aside: u32,
     /// The latest problem, for people; empty if there was none.
     pub problem: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub problem_zh: String,
 }
 
 impl BufferCondition {
+    pub(super) fn say(&mut self, problem: Bilingual) {
+        (self.problem, self.problem_zh) = (problem.english, problem.chinese);
+    }
+
     /// Whether urgent records or events are in memory only.
     #[must_use]
     pub fn is_volatile(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kouan_protocol::{Anchor, GapReason, Lane, Timestamp};
+use kouan_settings::both;
 use tracing::error;
 
 use super::absence::{self, Absence};
@@ -65,7 +66,7 @@ pub(super) fn files(
         condition.readings = state(&readings);
         condition.moved_aside = u32::from(urgent.lost) + u32::from(readings.lost);
         if condition.is_volatile() || condition.readings == FileState::Volatile {
-            condition.problem = "the disk refused when the agent started".to_owned();
+            condition.say(both!("the disk refused when the agent started", "代理启动时磁盘拒绝写入"));
         }
     });
     Ok(Opened { urgent: urgent.file, readings: readings.file, pause, absence, checks })

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use kouan_protocol::session::LaneClaim;
 use kouan_protocol::{Anchor, Batch, Clock, Digest, Epoch, Incarnation, Lane, Record, limits};
+use kouan_settings::{Translate as _, both};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, warn};
@@ -369,7 +370,7 @@ impl RecordsWriter {
         self.begin(None);
         self.board.change_condition(|condition| {
             condition.urgent = FileState::Volatile;
-            condition.problem = error.to_string();
+            condition.say(error.translate());
         });
     }
 
@@ -385,10 +386,10 @@ impl RecordsWriter {
         self.begin(Some(anchor));
         self.board.change_condition(|condition| {
             condition.moved_aside += 1;
-            condition.problem = problem.to_owned();
+            condition.say(both!("the file is malformed: {problem}", "文件损坏：{problem}"));
             if let Err(error) = &replaced {
                 condition.urgent = FileState::Volatile;
-                condition.problem = error.to_string();
+                condition.say(error.translate());
             }
         });
         if let Err(error) = replaced {

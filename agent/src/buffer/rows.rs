@@ -10,6 +10,7 @@ use kouan_protocol::{
     Anchor, Batch, CatalogueHash, Clock, DeviceKey, Epoch, GapReason, GroupIndex, GroupRows, GroupSpec, Lane, Row,
     limits,
 };
+use kouan_settings::{Translate as _, both};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -480,7 +481,7 @@ impl RowsWriter {
         self.begin(None);
         self.board.change_condition(|condition| {
             condition.readings = FileState::Volatile;
-            condition.problem = error.to_string();
+            condition.say(error.translate());
         });
     }
 
@@ -496,10 +497,10 @@ impl RowsWriter {
         self.begin(Some(anchor));
         self.board.change_condition(|condition| {
             condition.moved_aside += 1;
-            condition.problem = problem.to_owned();
+            condition.say(both!("the file is malformed: {problem}", "文件损坏：{problem}"));
             if let Err(error) = &replaced {
                 condition.readings = FileState::Volatile;
-                condition.problem = error.to_string();
+                condition.say(error.translate());
             }
         });
         if let Err(error) = replaced {

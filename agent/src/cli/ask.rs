@@ -10,6 +10,7 @@ use kouan_protocol::{ArgumentKind, DeviceKey, DeviceSpec, Field, FieldValue};
 use super::entry::WrongUsage;
 use super::words::Words;
 use super::{show, standalone};
+use crate::commands::arguments_wrong;
 use crate::config::Config;
 use crate::local::{Answer, DeviceReport, LocalClient, LocalError, Question};
 
@@ -64,7 +65,7 @@ pub(super) async fn status(config: &Config, json: bool, words: Words) -> anyhow:
 
 pub(super) async fn command(config: &Config, wanted: Wanted, json: bool, words: Words) -> anyhow::Result<()> {
     let catalogue = catalogue(&config.links);
-    let key: DeviceKey = wanted.device.parse().map_err(|error| WrongUsage(format!("{error}")))?;
+    let key: DeviceKey = super::entry::device_key(&wanted.device, words)?;
     let known = || catalogue.devices.iter().map(|device| device.key.as_str()).collect::<Vec<_>>().join(", ");
     let device = catalogue.device(&key).ok_or_else(|| WrongUsage(words.no_device(&key, known())))?;
     let arguments = typed_arguments(device, &wanted, words)?;
@@ -81,10 +82,13 @@ pub(super) async fn command(config: &Config, wanted: Wanted, json: bool, words: 
         life_ms: u64::try_from(wanted.within.as_millis()).unwrap_or(u64::MAX),
     };
     match client.ask(&question).await? {
-        Answer::Command { id, state, reason, results } => {
+        Answer::Command { id, state, reason, reason_zh, results } => {
             if json {
-                show::json(&serde_json::json!({ "id": id, "state": state, "reason": reason, "results": results }))?;
+                show::json(&serde_json::json!({
+                    "id": id, "state": state, "reason": reason, "reason_zh": reason_zh, "results": results,
+                }))?;
             } else {
+                let reason = words.either(&reason, &reason_zh);
                 let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 show::text(&format!("{}{reason}\n", words.term(&state)));
                 if state == "unknown" {
@@ -117,7 +121,7 @@ fn typed_arguments(device: &DeviceSpec, wanted: &Wanted, words: Words) -> Result
         Ok(Field::new(name, value))
     };
     let arguments = wanted.arguments.iter().map(typed).collect::<Result<Vec<_>, WrongUsage>>()?;
-    action.check(&arguments).map_err(|problems| WrongUsage(problems.join("; ")))?;
+    action.check(&arguments).map_err(|problems| WrongUsage(words.said(&arguments_wrong(&problems))))?;
     Ok(arguments)
 }
 
@@ -141,7 +145,7 @@ fn devices_of(answer: Answer, words: Words) -> anyhow::Result<Vec<DeviceReport>>
 
 pub(super) fn unexpected(answer: Answer, words: Words) -> anyhow::Error {
     match answer {
-        Answer::Problem { text } => anyhow!(text),
+        Answer::Problem { text, text_zh } => anyhow!(words.either(&text, &text_zh).to_owned()),
         _ => anyhow!(words.other_version()),
     }
 }
@@ -156,6 +160,7 @@ pub(super) fn configured(config: &Config, words: Words) -> Vec<DeviceReport> {
         health: "unknown".to_owned(),
         reason: "agent-not-running".to_owned(),
         text: words.agent_not_running(),
+        text_zh: String::new(),
         points: Vec::new(),
         actions: device.actions.iter().map(|action| action.name.clone()).collect(),
     };

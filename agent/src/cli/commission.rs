@@ -57,12 +57,12 @@ impl Source {
     async fn read(&mut self, device: &str, words: Words) -> Result<DeviceReport, String> {
         match self {
             Self::Alone(alone) => {
-                alone.read(None).await?;
+                alone.read(None).await.map_err(|why| words.said(&why))?;
                 alone.report().ok_or_else(|| words.nothing_heard())
             }
             Self::Agent(client) => {
                 let question = Question::Read { device: device.to_owned() };
-                match client.ask(&question).await.map_err(|error| error.to_string())? {
+                match client.ask(&question).await.map_err(|error| words.said(&error))? {
                     Answer::Devices { mut devices } => devices.pop().ok_or_else(|| words.nothing_heard()),
                     other => Err(ask::unexpected(other, words).to_string()),
                 }

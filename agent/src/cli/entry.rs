@@ -4,15 +4,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use kouan_drivers::search::modbus::SearchError;
+use kouan_protocol::{DeviceKey, NameError};
+use kouan_settings::{Bilingual, Translate};
 use serde_json::json;
 
 use super::arguments::{Cli, CliCommand};
-use super::words::{Language, Words, in_chinese, translated};
+use super::words::{Language, Words, translated};
 use super::{add, ask, bundle, commission, doctor, probe, profile, scan, show, start, watch};
+use crate::app::AppError;
 use crate::config::{self, Config, ConfigError};
 use crate::config_edit::EditError;
 use crate::data_folder::DataFolderError;
-use crate::uplink::Client;
+use crate::local::LocalError;
+use crate::uplink::{Client, UplinkError};
 
 pub(super) const DONE: u8 = 0;
 const EXIT_FAILED: u8 = 1;
@@ -65,14 +70,37 @@ pub fn main() -> ExitCode {
 
 /// An error for the person at the terminal.
 fn said(error: &anyhow::Error, words: Words) -> String {
-    let of_edit = error.downcast_ref::<EditError>().and_then(|edit| match edit {
-        EditError::Config(config) => Some(config),
-        _ => None,
-    });
-    match error.downcast_ref::<ConfigError>().or(of_edit) {
-        Some(ConfigError::Problems(problems)) if words.is_chinese() => in_chinese(problems),
-        _ => format!("{error:#}"),
+    // What was added on the way is in the tool's own words; the innermost error that has both languages ends the chain.
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        if let Some(both) = in_both(cause) {
+            parts.push(words.said(&both));
+            break;
+        }
+        parts.push(cause.to_string());
     }
+    parts.join(if words.is_chinese() { "：" } else { ": " })
+}
+
+/// The error in both languages, if it has them.
+fn in_both(error: &(dyn std::error::Error + 'static)) -> Option<Bilingual> {
+    fn of<T: Translate + std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> Option<Bilingual> {
+        error.downcast_ref::<T>().map(Translate::translate)
+    }
+    of::<Bilingual>(error)
+        .or_else(|| of::<ConfigError>(error))
+        .or_else(|| of::<EditError>(error))
+        .or_else(|| of::<AppError>(error))
+        .or_else(|| of::<LocalError>(error))
+        .or_else(|| of::<UplinkError>(error))
+        .or_else(|| of::<DataFolderError>(error))
+        .or_else(|| of::<SearchError>(error))
+        .or_else(|| of::<std::io::Error>(error))
+}
+
+/// The name of a device as the command line has it.
+pub(super) fn device_key(name: &str, words: Words) -> Result<DeviceKey, WrongUsage> {
+    name.parse().map_err(|error: NameError| WrongUsage(words.either(&error.to_string(), &error.chinese()).to_owned()))
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -123,7 +151,7 @@ async fn dispatch(cli: Cli, words: Words) -> anyhow::Result<u8> {
         }
         CliCommand::Status => ask::status(&load()?, json, words).await.map(|()| DONE),
         CliCommand::Bundle { output } => bundle::run(&path, output, json, words).await.map(|()| DONE),
-        CliCommand::Profile { command } => profile::run(command, json).map(|()| DONE),
+        CliCommand::Profile { command } => profile::run(command, json, words).map(|()| DONE),
         CliCommand::PrintConfig { template } => {
             let text = if template { config::TEMPLATE.to_owned() } else { config::effective(&path)? };
             if json {

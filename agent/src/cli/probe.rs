@@ -25,7 +25,8 @@ pub(super) async fn run(config: Config, device: &str, json: bool, words: Words) 
             let trace = Trace::new();
             let problem = alone.read(Some(&trace)).await.err();
             let device = alone.stop().await.ok_or_else(|| anyhow!(words.nothing_heard()))?;
-            (ProbeReport { device, pieces: trace.pieces(), problem }, words.probe_alone())
+            let (problem, problem_zh) = problem.map(|why| (why.english, why.chinese)).unzip();
+            (ProbeReport { device, pieces: trace.pieces(), problem, problem_zh }, words.probe_alone())
         }
         Err(error) => return Err(error.into()),
     };
@@ -38,7 +39,10 @@ pub(super) async fn run(config: Config, device: &str, json: bool, words: Words) 
     show::text(&conversation(&report.pieces, words));
     let line = report.pieces.iter().any(|piece| piece.direction != Direction::Opened);
     match &report.problem {
-        Some(problem) => show::text(&format!("\n{problem}\n")),
+        Some(problem) => {
+            let problem = words.either(problem, report.problem_zh.as_deref().unwrap_or_default());
+            show::text(&format!("\n{problem}\n"));
+        }
         None if !line => show::text(&format!("{}\n", words.probe_no_bytes())),
         None => {}
     }

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use clap::Subcommand;
 use kouan_drivers::profile::{Description, ProfileSource, ProfileStore, check};
+use kouan_settings::both;
 use serde_json::{Value, json};
 
 use super::entry::WrongUsage;
 use super::show;
+use super::words::Words;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
@@ -32,38 +34,35 @@ pub(super) enum ProfileCommand {
     },
 }
 
-pub(super) fn run(command: ProfileCommand, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(command: ProfileCommand, json: bool, words: Words) -> anyhow::Result<()> {
     match command {
-        ProfileCommand::Check { files } => check_files(&files, json),
-        ProfileCommand::Show { profile: None, .. } => list(json),
+        ProfileCommand::Check { files } => check_files(&files, json, words),
+        ProfileCommand::Show { profile: None, .. } => list(json, words),
         ProfileCommand::Show { profile: Some(profile), text } => {
-            let (name, source) = find(&profile)?;
+            let (name, source) = find(&profile, words)?;
             if text {
                 show::text(&source.text);
                 return Ok(());
             }
-            let described = check(&name, &source).map_err(|problems| WrongUsage(problems.to_string()))?;
-            if json { show::json(&as_json(&described)) } else { show_one(&described) }
+            let described = check(&name, &source).map_err(|problems| WrongUsage(words.said(&problems)))?;
+            if json { show::json(&as_json(&described)) } else { show_one(&described, words) }
         }
-        ProfileCommand::New { kind } => new(&kind),
+        ProfileCommand::New { kind } => new(&kind, words),
     }
 }
 
-fn check_files(files: &[std::path::PathBuf], json: bool) -> anyhow::Result<()> {
+fn check_files(files: &[std::path::PathBuf], json: bool, words: Words) -> anyhow::Result<()> {
     let (mut said, mut right) = (Vec::new(), Vec::new());
     for file in files {
-        let (name, source) = read(file)?;
+        let (name, source) = read(file, words)?;
         match check(&name, &source) {
             Ok(profile) if json => right.push(head(&profile)),
             Ok(profile) => {
                 let (points, actions) = (profile.points.len(), profile.actions.len());
                 let evidence = profile.about.evidence.as_str();
-                show::text(&format!(
-                    "{} is right: {points} points, {actions} actions, evidence {evidence}.\n",
-                    file.display()
-                ));
+                show::text(&words.profile_right(file.display(), points, actions, evidence));
             }
-            Err(problems) => said.push(problems.to_string()),
+            Err(problems) => said.push(words.said(&problems)),
         }
     }
     if json {
@@ -72,28 +71,29 @@ fn check_files(files: &[std::path::PathBuf], json: bool) -> anyhow::Result<()> {
     if said.is_empty() { Ok(()) } else { Err(WrongUsage(said.join("\n")).into()) }
 }
 
-fn read(file: &Path) -> Result<(String, ProfileSource), WrongUsage> {
+fn read(file: &Path, words: Words) -> Result<(String, ProfileSource), WrongUsage> {
     let place = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| WrongUsage(format!("reading {place} failed: {error}")))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        WrongUsage(words.said(&both!("reading {place} failed: {error}", "读取 {place} 失败：{error}"; error)))
+    })?;
     let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or("profile").to_owned();
     Ok((name, ProfileSource { file: place.to_string(), text }))
 }
 
 /// A built-in profile, or the file of that name.
-fn find(profile: &str) -> Result<(String, ProfileSource), WrongUsage> {
+fn find(profile: &str, words: Words) -> Result<(String, ProfileSource), WrongUsage> {
     let store = ProfileStore::built_in();
     match store.get(profile) {
         Some(source) => Ok((profile.to_owned(), source.clone())),
-        None if Path::new(profile).exists() => read(Path::new(profile)),
+        None if Path::new(profile).exists() => read(Path::new(profile), words),
         None => {
             let known: Vec<_> = store.names().collect();
-            let known = known.join(", ");
-            Err(WrongUsage(format!("\"{profile}\" is neither a file nor a built-in profile; these are {known}")))
+            Err(WrongUsage(words.profile_unknown(profile, known.join(", "))))
         }
     }
 }
 
-fn list(json: bool) -> anyhow::Result<()> {
+fn list(json: bool, words: Words) -> anyhow::Result<()> {
     let store = ProfileStore::built_in();
     let mut profiles = Vec::new();
     for name in store.names() {
@@ -108,7 +108,11 @@ fn list(json: bool) -> anyhow::Result<()> {
         let about = &profile.about;
         [profile.name.as_str(), about.kind, &about.class, about.evidence.as_str(), &about.model].map(str::to_owned)
     });
-    show::rows(&["profile", "kind", "class", "evidence", "model"], rows);
+    if words.is_chinese() {
+        show::rows(&["型号文件", "协议", "类别", "可靠程度", "型号"], rows);
+    } else {
+        show::rows(&["profile", "kind", "class", "evidence", "model"], rows);
+    }
     Ok(())
 }
 
@@ -135,12 +139,12 @@ fn as_json(profile: &Description) -> Value {
     value
 }
 
-fn show_one(profile: &Description) -> anyhow::Result<()> {
+fn show_one(profile: &Description, words: Words) -> anyhow::Result<()> {
     let about = &profile.about;
     let mut text = format!("{} ({}): {} {}\n", profile.name, about.kind, about.maker, about.model);
-    text += &format!("class {}, evidence {}\nsource: {}\n", about.class, about.evidence.as_str(), about.source);
+    text += &words.profile_about(&about.class, about.evidence.as_str(), &about.source);
     for doubt in &about.doubts {
-        text += &format!("doubt: {doubt}\n");
+        text += &words.profile_doubt(doubt);
     }
     show::text(&text);
     let rows = profile.points.iter().map(|point| {
@@ -149,24 +153,30 @@ fn show_one(profile: &Description) -> anyhow::Result<()> {
         let kind = format!("{:?}", spec.kind).to_lowercase();
         [spec.name.to_string(), kind, says, point.group.clone(), point.notes.prove.clone().unwrap_or_default()]
     });
-    show::rows(&["point", "kind", "unit or words", "group", "prove it by"], rows);
+    if words.is_chinese() {
+        show::rows(&["测点", "类型", "单位或词", "组", "如何验证"], rows);
+    } else {
+        show::rows(&["point", "kind", "unit or words", "group", "prove it by"], rows);
+    }
     for action in &profile.actions {
         let arguments: Vec<_> = action.arguments.iter().map(|argument| argument.name.as_str()).collect();
-        let moves = if action.moves { ", moves something" } else { "" };
-        show::text(&format!("action {} ({}){moves}\n", action.name, arguments.join(", ")));
+        let arguments = arguments.join(", ");
+        show::text(&match action.moves {
+            true => words.profile_moving_action(&action.name, arguments),
+            false => words.profile_action(&action.name, arguments),
+        });
     }
     Ok(())
 }
 
-fn new(kind: &str) -> anyhow::Result<()> {
+fn new(kind: &str, words: Words) -> anyhow::Result<()> {
     let text = match kind {
         "modbus" => include_str!("../../../configs/profiles/xy-md02.toml"),
         "serial-line" => include_str!("../../../configs/profiles/ds205a-gate.toml"),
         "ydt1363" => include_str!("../../../configs/profiles/ydt-air-conditioner.toml"),
         "mqtt" => include_str!("../../../configs/profiles/kiosk-mqtt.toml"),
         other => {
-            let message = format!("\"{other}\" is no kind with profiles; these are modbus, serial-line, ydt1363, mqtt");
-            return Err(WrongUsage(message).into());
+            return Err(WrongUsage(words.profile_no_kind(other, "modbus, serial-line, ydt1363, mqtt")).into());
         }
     };
     show::text(
@@ -180,27 +190,51 @@ fn new(kind: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::words::Language;
+
+    fn english() -> Words {
+        Words::new(Language::English)
+    }
+
+    /// Whatever of a profile is wrong is said in Chinese, for every kind.
+    #[test]
+    fn what_is_wrong_with_a_profile_is_said_in_chinese() {
+        let rest = "class = \"x\"\nevidence = \"sure\"\nown = [\"a\"]\nstrange = 1\n[request]\n[answer]\n[frame]\n\
+                    [[group]]\n[[group.point]]\nname = \"Not a Name\"\nis = \"state\"\nscale = \"x\"\n\
+                    [[group.point]]\nname = \"temperature\"\nrange = [2, 1]\ncounts = {}\n\
+                    [[action]]\n[[action.argument]]\n[[alarm]]\n";
+        for kind in kouan_drivers::registry::KINDS {
+            let text = format!("kind = \"{}\"\n{rest}", kind.name());
+            let source = ProfileSource { file: "p.toml".to_owned(), text };
+            let problems = check("p", &source).unwrap_err();
+            assert!(problems.list().len() > 3, "{problems}");
+            for problem in problems.list() {
+                let chinese = problem.message_zh.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+                assert!(chinese, "{}: {problem:?}", kind.name());
+            }
+        }
+    }
 
     #[test]
     fn a_profile_is_found_by_name_or_file_and_what_is_wrong_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("meter.toml");
         std::fs::write(&file, "kind = \"modbus\"\n").unwrap();
-        let said = check_files(std::slice::from_ref(&file), false).unwrap_err().to_string();
+        let said = check_files(std::slice::from_ref(&file), false, english()).unwrap_err().to_string();
         for expected in ["class: this is missing", "evidence: this is missing", "at least one [[group]]"] {
             assert!(said.contains(expected), "{expected}\n{said}");
         }
-        let said = find("no-such-thing").unwrap_err().to_string();
+        let said = find("no-such-thing", english()).unwrap_err().to_string();
         assert!(said.contains("sdm630"), "{said}");
-        assert_eq!(find(file.to_str().unwrap()).unwrap().0, "meter");
-        assert_eq!(find("sdm630").unwrap().0, "sdm630");
+        assert_eq!(find(file.to_str().unwrap(), english()).unwrap().0, "meter");
+        assert_eq!(find("sdm630", english()).unwrap().0, "sdm630");
     }
 
     #[test]
     fn every_template_is_a_right_profile() {
         for kind in ["modbus", "serial-line", "ydt1363", "mqtt"] {
-            new(kind).unwrap();
+            new(kind, english()).unwrap();
         }
-        assert!(new("telepathy").is_err());
+        assert!(new("telepathy", english()).is_err());
     }
 }

@@ -13,7 +13,7 @@ use kouan_drivers::modbus::session::Framing;
 use kouan_drivers::profile::{ProfileStore, check};
 use kouan_drivers::search::guess::{Guess, guess};
 use kouan_drivers::search::identity::{Identity, identify};
-use kouan_drivers::search::lines::{self, Question};
+use kouan_drivers::search::lines::{self, Candidates, Question};
 use kouan_drivers::search::modbus::Parity;
 use kouan_drivers::search::modbus::{Found, Progress, Search, SearchError, search, serial_settings};
 use kouan_drivers::search::ports::{Port, holders, ports};
@@ -52,13 +52,15 @@ pub(super) async fn run(path: &Path, arguments: ScanArguments, json: bool, words
         (None, Some(address)) => address.clone(),
         (None, None) => return list(used.as_deref().unwrap_or_default(), json, words),
     };
-    let in_use = used.iter().flatten().find(|link| match (&arguments.serial, &arguments.tcp) {
-        (Some(port), _) => link.uses_port(port),
-        (None, Some(address)) => link.uses_address(address),
-        (None, None) => false,
-    });
-    if let Some(link) = in_use {
-        return Err(InUse(words.scan_in_use(&place, &link.link, link.devices.join(", "))).into());
+    for link in used.iter().flatten() {
+        let in_use = match (&arguments.serial, &arguments.tcp) {
+            (Some(port), _) => link.uses_port(port),
+            (None, Some(address)) => link.uses_address(address),
+            (None, None) => false,
+        };
+        if in_use {
+            return Err(InUse(words.scan_in_use(&place, &link.link, link.devices.join(", "))).into());
+        }
     }
     // Without a running agent none may start while the port is searched.
     let _folder = match (&config, &used) {
@@ -389,11 +391,13 @@ async fn other(
     }
     let units = units.map_or(LINE_UNITS, |units| u16::from(*units.start())..=u16::from(*units.end()));
     let mut found = Vec::new();
-    'settings: for endpoint in &endpoints {
+    let mut interrupted_here = false;
+    for endpoint in &endpoints {
         // Whether it opens at all is known before anybody is asked, and by its own error.
         let opened = endpoint.open(Duration::from_secs(3)).await;
         drop(opened.map_err(SearchError::Open)?);
-        for (profile, kind, model) in &profiles {
+        let mut fits = Vec::new();
+        for Searched { profile, kind, questions, .. } in &profiles {
             let setting = words.scan_line_profile(profile, endpoint.in_full());
             let question = Question {
                 kind: kind.clone(),
@@ -403,29 +407,23 @@ async fn other(
             };
             let last = *units.end();
             let asked = |unit: u16| said.progress(&format!("{setting}: {unit}/{last}"));
-            let answering = tokio::select! {
+            tokio::select! {
                 answering = lines::search(&question, units.clone(), store, &clock, asked) => {
-                    answering.map_err(|problem| anyhow!(problem))?
+                    fits.push((profile.clone(), *questions, answering.map_err(|problem| anyhow!(problem))?));
                 }
                 interrupted = tokio::signal::ctrl_c() => {
                     interrupted.context("listening for Ctrl-C failed")?;
                     said.note(&words.scan_interrupted());
-                    break 'settings;
+                    interrupted_here = true;
+                    break;
                 }
-            };
-            for unit in answering {
-                let place = place_options(endpoint, false);
-                let command = format!("kouan-agent add NAME --profile {profile} --unit {} {place}", unit.unit);
-                if !said.json {
-                    let fits = words.scan_fits(profile, model);
-                    let lines = [words.scan_found(unit.unit, endpoint.in_full()), fits, words.scan_add(&command)];
-                    said.finding(&format!("\n{}", lines.join("\n  ")));
-                }
-                found.push(json!({
-                    "endpoint": endpoint.in_full(), "unit": unit.unit, "profile": profile, "whole": unit.whole,
-                    "add": command,
-                }));
             }
+        }
+        for unit in lines::candidates(&fits) {
+            tell_candidates(&unit, endpoint, &profiles, said, &mut found, words);
+        }
+        if interrupted_here {
+            break;
         }
         if !found.is_empty() && !arguments.thorough {
             break;
@@ -434,18 +432,66 @@ async fn other(
     Ok(found)
 }
 
-/// Name, kind and model of the profiles that are meant: one by its name, or all of a kind that have addresses.
-fn profiles_of(protocol: &str, store: &ProfileStore, words: Words) -> anyhow::Result<Vec<(String, String, String)>> {
+/// One unit with the likeliest profile first.
+fn tell_candidates(
+    unit: &Candidates,
+    endpoint: &Endpoint,
+    profiles: &[Searched],
+    said: &mut Said,
+    found: &mut Vec<Value>,
+    words: Words,
+) {
+    let place = place_options(endpoint, false);
+    let key = if unit.wants_key { " --set key_file=FILE" } else { "" };
+    let command = |profile: &str| format!("kouan-agent add NAME --profile {profile} --unit {} {place}{key}", unit.unit);
+    if let Some((best, _)) = unit.profiles.first().filter(|_| !said.json) {
+        let model = profiles.iter().find(|searched| searched.profile == *best).map_or("", |searched| &searched.model);
+        let mut lines = vec![words.scan_found(unit.unit, endpoint.in_full())];
+        // Of a device that talks to nobody without a key it is known only that it is there.
+        lines.push(if unit.wants_key { words.scan_wants_key() } else { words.scan_fits(best, model) });
+        let others: Vec<_> = unit.profiles.iter().skip(1).map(|(profile, _)| profile.as_str()).collect();
+        if !others.is_empty() {
+            lines.push(words.scan_also(others.join(", ")));
+        }
+        lines.push(words.scan_add(command(best)));
+        said.finding(&format!("\n{}", lines.join("\n  ")));
+    }
+    found.extend(unit.profiles.iter().map(|(profile, whole)| {
+        json!({
+            "endpoint": endpoint.in_full(), "unit": unit.unit, "profile": profile, "whole": whole,
+            "wants_key": unit.wants_key, "add": command(profile),
+        })
+    }));
+}
+
+/// A profile whose questions are asked.
+#[derive(Debug)]
+struct Searched {
+    profile: String,
+    kind: String,
+    model: String,
+    /// How many groups it reads.
+    questions: usize,
+}
+
+/// The profiles that are meant: one by its name, or all of a kind that have addresses.
+fn profiles_of(protocol: &str, store: &ProfileStore, words: Words) -> anyhow::Result<Vec<Searched>> {
     let described = |name: &str| {
         let profile = check(name, store.get(name)?).ok().filter(|profile| !profile.groups.is_empty())?;
         let about = &profile.about;
-        Some((name.to_owned(), about.kind.to_owned(), format!("{} {}", about.maker, about.model).trim().to_owned()))
+        Some(Searched {
+            profile: name.to_owned(),
+            kind: about.kind.to_owned(),
+            model: format!("{} {}", about.maker, about.model).trim().to_owned(),
+            questions: profile.groups.len(),
+        })
     };
     let searchable = |kind: &str| SEARCHABLE.contains(&kind);
-    let all: Vec<_> = store.names().filter_map(described).filter(|(_, kind, _)| searchable(kind)).collect();
-    let meant: Vec<_> = all.iter().filter(|(name, kind, _)| name == protocol || kind == protocol).cloned().collect();
+    let all: Vec<_> = store.names().filter_map(described).filter(|found| searchable(&found.kind)).collect();
+    let (meant, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|found| found.profile == protocol || found.kind == protocol);
     if meant.is_empty() {
-        let mut known: Vec<_> = all.iter().map(|(_, kind, _)| kind.as_str()).chain(["modbus"]).collect();
+        let mut known: Vec<_> = others.iter().map(|other| other.kind.as_str()).chain(["modbus"]).collect();
         known.sort_unstable();
         known.dedup();
         return Err(WrongUsage(words.scan_protocol_unknown(protocol, known.join(", "))).into());

@@ -66,7 +66,7 @@ fn health_in_short(device: &DeviceReport, words: Words) -> String {
 /// A device's health with its reason, and what was said about it.
 pub(super) fn health(device: &DeviceReport, words: Words) -> String {
     let short = health_in_short(device, words);
-    let said = if device.text == "nothing was heard yet" { words.nothing_heard() } else { device.text.clone() };
+    let said = words.either(&device.text, &device.text_zh);
     if said.is_empty() { short } else { format!("{short}: {said}") }
 }
 
@@ -110,6 +110,7 @@ pub(super) fn status(status: &StatusReport, words: Words) {
         }
     }
     if let Some(problem) = &status.uplink.problem {
+        let problem = words.either(problem, status.uplink.problem_zh.as_deref().unwrap_or_default());
         line!("  {problem}");
     }
     if let Some(revision) = &status.config.revision {

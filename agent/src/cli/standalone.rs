@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use kouan_drivers::configure::{ConfiguredLink, catalogue};
-use kouan_drivers::driver::{Observation, Request};
+use kouan_drivers::driver::{Observation, Purpose, RawEvent, Request};
 use kouan_drivers::link::trace::Trace;
-use kouan_protocol::{Clock, DeviceKey, SystemClock};
+use kouan_protocol::{Clock, DeviceKey, Field, FieldValue, Privacy, SystemClock};
+use kouan_settings::{Bilingual, both};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,14 +39,13 @@ pub(super) struct Alone {
     stop: CancellationToken,
     supervisor: Supervisor,
     listener: JoinHandle<()>,
-    words: Words,
     _folder: DataFolder,
 }
 
 impl Alone {
     /// Starts the link that has the device.
     pub(super) fn start(mut config: Config, device: &str, words: Words) -> anyhow::Result<Self> {
-        let key: DeviceKey = device.parse().map_err(|error| WrongUsage(format!("{error}")))?;
+        let key: DeviceKey = super::entry::device_key(device, words)?;
         let known = config.links.iter().flat_map(|link| &link.devices).map(|device| &device.identity.key);
         let known = known.map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let _folder = DataFolder::open(&config.data).map_err(|error| folder_error(error, words))?;
@@ -58,20 +58,20 @@ impl Alone {
         let links: Arc<Vec<ConfiguredLink>> = Arc::new(config.links);
         let (observations, observed) = mpsc::channel(64);
         let stop = CancellationToken::new();
-        let supervisor = Supervisor::start(&links, &observations, &clock, &stop);
+        let supervisor = Supervisor::start(&links, &observations, &clock, Purpose::Look, &stop);
         drop(observations);
         let link = supervisor.requests().remove(&key).context("no driver serves the device")?;
-        let listener = tokio::spawn(listen(observed, Arc::clone(&links), Arc::clone(&current)));
-        Ok(Self { key, clock, links, current, link, stop, supervisor, listener, words, _folder })
+        let listener = tokio::spawn(listen(observed, Arc::clone(&links), Arc::clone(&current), words));
+        Ok(Self { key, clock, links, current, link, stop, supervisor, listener, _folder })
     }
 
     /// Talks to the device once. The link may still be opening, so a failure is tried again for a while.
-    pub(super) async fn read(&self, trace: Option<&Trace>) -> Result<(), String> {
+    pub(super) async fn read(&self, trace: Option<&Trace>) -> Result<(), Bilingual> {
         let started = self.clock.boot_time();
         loop {
             let (reply, rows) = oneshot::channel();
             let request = Request::Read { device: self.key.clone(), trace: trace.cloned(), reply };
-            self.link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
+            self.link.send(request).await.map_err(|_| both!("the driver has stopped", "驱动已停止"))?;
             let waited = || self.clock.boot_time().since_ms(started);
             match tokio::time::timeout(PATIENCE, rows).await {
                 Ok(Ok(Ok(rows))) => {
@@ -86,7 +86,10 @@ impl Alone {
                 Ok(Ok(Err(_)) | Err(_)) if Duration::from_millis(waited()) < PATIENCE => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                _ => return Err(self.words.not_read(&self.key, PATIENCE.as_secs())),
+                _ => {
+                    let (key, seconds) = (&self.key, PATIENCE.as_secs());
+                    return Err(both!("{key} was not read within {seconds} s", "{seconds} 秒内没有读到 {key}"));
+                }
             }
         }
     }
@@ -119,15 +122,35 @@ impl Alone {
 }
 
 /// Keeps what the drivers say, for `current`.
-async fn listen(mut observed: mpsc::Receiver<Observation>, links: Arc<Vec<ConfiguredLink>>, current: Arc<Current>) {
+async fn listen(
+    mut observed: mpsc::Receiver<Observation>,
+    links: Arc<Vec<ConfiguredLink>>,
+    current: Arc<Current>,
+    words: Words,
+) {
     while let Some(observation) = observed.recv().await {
         match observation {
             Observation::Row(row) => show_rows(&links, &current, vec![row]),
             Observation::Health(health) => show_health(&current, health),
-            // A device that waits for a confirmation keeps the event for the agent.
-            Observation::Event { .. } | Observation::Stock(_) => {}
+            // A device that waits for a confirmation keeps the event for the agent, and one that is asked for events is
+            // not asked. What speaks of its own accord says it once: then the person here is the only one who hears it.
+            Observation::Event { event, stored: None } => eprintln!("{}", words.event_not_kept(in_short(&event))),
+            Observation::Event { stored: Some(_), .. } | Observation::Stock(_) => {}
         }
     }
+}
+
+/// An event for the terminal, which may be anybody's: of what is personal the names alone.
+fn in_short(event: &RawEvent) -> String {
+    let shown = |field: &Field| match (&field.privacy, &field.value) {
+        (Privacy::Personal, _) => format!("{}=***", field.name),
+        (Privacy::None, FieldValue::Text(text)) => format!("{}={text}", field.name),
+        (Privacy::None, FieldValue::Integer(number)) => format!("{}={number}", field.name),
+        (Privacy::None, FieldValue::Number(number)) => format!("{}={number}", field.name),
+        (Privacy::None, FieldValue::Flag(whether)) => format!("{}={whether}", field.name),
+    };
+    let fields: Vec<_> = event.fields.iter().map(shown).collect();
+    format!("{} {}", event.kind, fields.join(" ")).trim_end().to_owned()
 }
 
 /// Reads a device once.
@@ -135,6 +158,6 @@ pub(super) async fn read(config: Config, device: &str, words: Words) -> anyhow::
     let alone = Alone::start(config, device, words)?;
     let read = alone.read(None).await;
     let report = alone.stop().await;
-    read.map_err(|problem| anyhow!(problem))?;
+    read?;
     Ok(report.into_iter().collect())
 }

@@ -87,6 +87,7 @@ impl Shown {
             if json {
                 show::json_line(&json!({
                     "device": report.device, "health": report.health, "reason": report.reason, "text": report.text,
+                    "text_zh": report.text_zh,
                 }))?;
             } else {
                 show::text(&format!("{now}  {health}\n"));

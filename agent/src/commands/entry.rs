@@ -2,8 +2,10 @@
 
 use kouan_protocol::command::LocalRequest;
 use kouan_protocol::{
-    BootId, BootTime, CommandId, CommandProgress, CommandState, DeviceKey, Field, Incarnation, Timestamp,
+    ArgumentProblem, BootId, BootTime, CommandId, CommandProgress, CommandState, DeviceKey, Field, Incarnation,
+    Timestamp,
 };
+use kouan_settings::Bilingual;
 use rusqlite::{Connection, Row, Transaction, params};
 
 /// A command in the journal.
@@ -27,6 +29,8 @@ pub struct Entry {
     pub state: CommandState,
     /// Why.
     pub reason: String,
+    /// The same in Chinese; empty where there is none.
+    pub reason_zh: String,
     /// What the device answered.
     pub results: Vec<Field>,
     /// Whether the collector's lane has this state.
@@ -47,6 +51,7 @@ impl Entry {
             command: self.id.clone(),
             state: self.state,
             reason: self.reason.clone(),
+            reason_zh: self.reason_zh.clone(),
             results: self.results.clone(),
             journal,
             local,
@@ -73,8 +78,8 @@ pub(super) fn newest_entries(connection: &Connection, most: i64) -> rusqlite::Re
 pub(super) fn insert(tx: &Transaction<'_>, entry: &Entry, now: Timestamp) -> rusqlite::Result<bool> {
     tx.execute(
         "INSERT OR IGNORE INTO command
-             (id, device, action, arguments, by, boot, deadline_ms, state, reason, results, changed_ms, reported)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             (id, device, action, arguments, by, boot, deadline_ms, state, reason, results, changed_ms, reported, reason_zh)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             entry.id.as_str(),
             entry.device.as_str(),
@@ -87,14 +92,14 @@ pub(super) fn insert(tx: &Transaction<'_>, entry: &Entry, now: Timestamp) -> rus
             entry.reason,
             json(&entry.results),
             now.0,
-            entry.reported
+            entry.reported,
+            entry.reason_zh
         ],
     )
     .map(|changed| changed == 1)
 }
 
-pub(super) const SELECT: &str =
-    "SELECT id, device, action, arguments, by, boot, deadline_ms, state, reason, results, reported FROM command";
+pub(super) const SELECT: &str = "SELECT id, device, action, arguments, by, boot, deadline_ms, state, reason, results, reported, reason_zh FROM command";
 
 /// `None` for a row that this version cannot read.
 pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
@@ -112,6 +117,7 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
             reason: text(8).ok()?,
             results: serde_json::from_str(&text(9).ok()?).ok()?,
             reported: row.get(10).ok()?,
+            reason_zh: text(11).ok()?,
         })
     })();
     Ok(entry)
@@ -119,4 +125,13 @@ pub(super) fn read_entry(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
 
 pub(super) fn json(fields: &[Field]) -> String {
     serde_json::to_string(fields).expect("fields hold only plain values")
+}
+
+/// What is wrong with the arguments of a command.
+#[must_use]
+pub fn arguments_wrong(problems: &[ArgumentProblem]) -> Bilingual {
+    let joined = |said: &dyn Fn(&ArgumentProblem) -> String, between: &str| {
+        problems.iter().map(said).collect::<Vec<_>>().join(between)
+    };
+    Bilingual::new(joined(&ToString::to_string, "; "), joined(&ArgumentProblem::chinese, "；"))
 }

@@ -8,11 +8,12 @@ use kouan_drivers::driver::{ActOutcome, ActRequest, PermitRefused, Request, Star
 use kouan_protocol::{
     BootTime, Clock, Command, CommandId, CommandState, DeviceKey, Field, Incarnation, Lane, RecordBody, limits,
 };
+use kouan_settings::{Bilingual, both};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::entry::Entry;
+use super::entry::{Entry, arguments_wrong};
 use super::journal::{Journal, JournalError};
 use super::stock::Watching;
 use crate::buffer::{Buffer, NewRecord};
@@ -119,8 +120,8 @@ impl Executor {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub async fn begin_new_incarnation(&self, reason: &str) -> Result<(), JournalError> {
-        let (shared, reason) = (Arc::clone(&self.shared), reason.to_owned());
+    pub async fn begin_new_incarnation(&self, reason: &Bilingual) -> Result<(), JournalError> {
+        let (shared, reason) = (Arc::clone(&self.shared), reason.clone());
         let unknown = blocking(move || shared.journal.begin_new_incarnation(&reason)).await?;
         for entry in unknown {
             self.report(entry).await;
@@ -142,16 +143,23 @@ impl Executor {
             let id = entry.id.clone();
             match entry.state {
                 CommandState::Started => {
-                    let reason = "the agent stopped while the command was being carried out";
-                    self.advance(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
+                    let reason =
+                        both!("the agent stopped while the command was being carried out", "执行命令期间代理停止");
+                    self.advance(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await?;
                 }
                 CommandState::Delivered if entry.boot != self.shared.clock.anchor().boot => {
-                    let reason = "the machine was started again before the command was carried out";
-                    self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+                    let reason = both!(
+                        "the machine was started again before the command was carried out",
+                        "命令执行之前机器重新启动"
+                    );
+                    self.advance(&id, CommandState::Delivered, CommandState::Expired, &reason, Vec::new()).await?;
                 }
                 CommandState::Delivered if entry.by.is_some() => {
-                    let reason = "the agent was started again before the command was carried out";
-                    self.advance(&id, CommandState::Delivered, CommandState::Rejected, reason, Vec::new()).await?;
+                    let reason = both!(
+                        "the agent was started again before the command was carried out",
+                        "命令执行之前代理重新启动"
+                    );
+                    self.advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await?;
                 }
                 CommandState::Delivered => {
                     self.report(entry.clone()).await;
@@ -189,6 +197,7 @@ impl Executor {
             deadline: submission.deadline,
             state: CommandState::Delivered,
             reason: String::new(),
+            reason_zh: String::new(),
             results: Vec::new(),
             reported: false,
         };
@@ -197,7 +206,8 @@ impl Executor {
             Err(error) if error.is_full() => {
                 error!(command = %entry.id, %error, "A command was rejected because the journal has no room.");
                 let reason = "the agent's disk is full, and its journal has no room for the command".to_owned();
-                self.report(Entry { state: CommandState::Rejected, reason, ..entry }).await;
+                let reason_zh = "代理的磁盘已满，命令日志没有空间记下这条命令".to_owned();
+                self.report(Entry { state: CommandState::Rejected, reason, reason_zh, ..entry }).await;
                 return Ok(());
             }
             delivered => delivered?,
@@ -257,12 +267,16 @@ impl Executor {
             return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
         }
         let Some(link) = self.links.get(&entry.device) else {
-            let reason = format!("no driver serves the device {}", entry.device);
+            let device = &entry.device;
+            let reason = both!("no driver serves the device {device}", "没有驱动负责设备 {device}");
             return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
         };
         if entry.by.is_none() && !self.wait_confirmed(entry.deadline).await {
-            let reason = "its life ended before the collector had confirmed the agent's journal";
-            self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await?;
+            let reason = both!(
+                "its life ended before the collector had confirmed the agent's journal",
+                "采集中心确认代理的命令日志之前，命令已过有效期"
+            );
+            self.advance(&id, CommandState::Delivered, CommandState::Expired, &reason, Vec::new()).await?;
             return Ok(());
         }
         // From before the slot opens: what comes or goes may be seen while it still stands open.
@@ -282,8 +296,8 @@ impl Executor {
         let outcome = tokio::select! {
             outcome = &mut handed_over => outcome,
             () = self.life_ended(entry.deadline) => {
-                let reason = "its turn did not come before its life ended";
-                if self.advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new()).await? {
+                let reason = both!("its turn did not come before its life ended", "轮到执行之前，命令已过有效期");
+                if self.advance(&id, CommandState::Delivered, CommandState::Expired, &reason, Vec::new()).await? {
                     return Ok(());
                 }
                 handed_over.await
@@ -295,7 +309,7 @@ impl Executor {
         };
         match outcome {
             Ok(ActOutcome::Succeeded(results)) => {
-                self.settle(&id, CommandState::Started, CommandState::Succeeded, "", results).await
+                self.settle(&id, CommandState::Started, CommandState::Succeeded, &Bilingual::default(), results).await
             }
             Ok(ActOutcome::Failed(reason)) => {
                 // A failure before the permit was asked for leaves the command `delivered`.
@@ -313,37 +327,49 @@ impl Executor {
                 self.settle(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
             }
             Err(()) => {
-                let reason = "the driver stopped while the command was being carried out";
-                self.settle(&id, CommandState::Started, CommandState::Unknown, reason, Vec::new()).await?;
-                let reason = "the driver stopped before the command was carried out";
-                self.settle(&id, CommandState::Delivered, CommandState::Failed, reason, Vec::new()).await
+                let reason =
+                    both!("the driver stopped while the command was being carried out", "执行命令期间驱动停止");
+                self.settle(&id, CommandState::Started, CommandState::Unknown, &reason, Vec::new()).await?;
+                let reason = both!("the driver stopped before the command was carried out", "命令执行之前驱动停止");
+                self.settle(&id, CommandState::Delivered, CommandState::Failed, &reason, Vec::new()).await
             }
         }
     }
 
     /// Why a command cannot be carried out at all.
-    fn refusal(&self, entry: &Entry) -> Option<String> {
+    fn refusal(&self, entry: &Entry) -> Option<Bilingual> {
         let Some(device) = self.shared.current.catalogue().device(&entry.device) else {
-            return Some(format!("this agent has no device named {}", entry.device));
+            let name = &entry.device;
+            return Some(both!("this agent has no device named {name}", "这个代理没有名为 {name} 的设备"));
         };
         let Some(action) = device.action(&entry.action) else {
             let known: Vec<_> = device.actions.iter().map(|action| action.name.as_str()).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Some(format!("{} has no action \"{}\"; it has {known}", entry.device, entry.action));
+            let known = if known.is_empty() { "–".to_owned() } else { known.join(", ") };
+            let (name, action) = (&entry.device, &entry.action);
+            return Some(both!(
+                "{name} has no action \"{action}\"; it has {known}",
+                "{name} 没有操作“{action}”；它有：{known}"
+            ));
         };
         if let Err(problems) = action.check(&entry.arguments) {
-            return Some(problems.join("; "));
+            return Some(arguments_wrong(&problems));
         }
         self.unsafe_to_move().filter(|_| action.moves)
     }
 
     /// Why nothing that moves may be carried out at present.
-    fn unsafe_to_move(&self) -> Option<String> {
+    fn unsafe_to_move(&self) -> Option<Bilingual> {
         if self.shared.journal.is_volatile() {
-            return Some("the agent's disk refuses, so its command journal is in memory only".to_owned());
+            return Some(both!(
+                "the agent's disk refuses, so its command journal is in memory only",
+                "代理的磁盘拒绝写入，命令日志只在内存中"
+            ));
         }
         if self.shared.buffer.condition().borrow().is_volatile() {
-            return Some("the agent's disk refuses, so its urgent records are in memory only".to_owned());
+            return Some(both!(
+                "the agent's disk refuses, so its urgent records are in memory only",
+                "代理的磁盘拒绝写入，紧急记录只在内存中"
+            ));
         }
         None
     }
@@ -380,7 +406,7 @@ impl Executor {
         id: &CommandId,
         from: CommandState,
         to: CommandState,
-        reason: &str,
+        reason: &Bilingual,
         results: Vec<Field>,
     ) -> Result<(), JournalError> {
         let mut pause = std::time::Duration::from_millis(200);
@@ -401,7 +427,7 @@ impl Executor {
         id: &CommandId,
         from: CommandState,
         to: CommandState,
-        reason: &str,
+        reason: &Bilingual,
         results: Vec<Field>,
     ) -> Result<bool, JournalError> {
         let moved = self.advance_only(id, from, to, reason, results).await?;
@@ -419,11 +445,12 @@ impl Executor {
         id: &CommandId,
         from: CommandState,
         to: CommandState,
-        reason: &str,
+        reason: &Bilingual,
         results: Vec<Field>,
     ) -> Result<bool, JournalError> {
         let (shared, wanted) = (Arc::clone(&self.shared), id.clone());
-        let reason = reason.chars().take(limits::TEXT_BYTES / 4).collect::<String>();
+        let short = |text: &str| text.chars().take(limits::TEXT_BYTES / 4).collect::<String>();
+        let reason = Bilingual::new(short(&reason.english), short(&reason.chinese));
         let moved = blocking(move || shared.journal.advance(&wanted, from, to, &reason, &results)).await?;
         if moved {
             match to {
@@ -508,7 +535,7 @@ impl StartPermit for Permit {
     fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>> {
         Box::pin(async move {
             let Self { executor, id, deadline, moves } = *self;
-            let refused = |reason: String| Err(PermitRefused(reason));
+            let refused = |reason: Bilingual| Err(PermitRefused(reason));
             if let Some(reason) = executor.unsafe_to_move().filter(|_| moves) {
                 let _ = executor
                     .advance(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new())
@@ -517,33 +544,36 @@ impl StartPermit for Permit {
                 return refused(reason);
             }
             if executor.shared.clock.boot_time() >= deadline {
-                let reason = "its life ended before it was started";
+                let reason = both!("its life ended before it was started", "开始执行之前，命令已过有效期");
                 let _ = executor
-                    .advance(&id, CommandState::Delivered, CommandState::Expired, reason, Vec::new())
+                    .advance(&id, CommandState::Delivered, CommandState::Expired, &reason, Vec::new())
                     .await
                     .inspect_err(|error| error!(command = %id, %error, "An expiry could not be written."));
-                return refused(reason.to_owned());
+                return refused(reason);
             }
-            let moved =
-                executor.advance_only(&id, CommandState::Delivered, CommandState::Started, "", Vec::new()).await;
+            let moved = executor
+                .advance_only(&id, CommandState::Delivered, CommandState::Started, &Bilingual::default(), Vec::new())
+                .await;
             match moved {
                 // This very write may have been the one that the disk refused.
                 Ok(true) if moves && executor.shared.journal.is_volatile() => {
-                    let reason = "the disk refused to keep that the command was started";
+                    let reason =
+                        both!("the disk refused to keep that the command was started", "磁盘拒绝记下命令已开始");
                     executor
-                        .settle(&id, CommandState::Started, CommandState::Rejected, reason, Vec::new())
+                        .settle(&id, CommandState::Started, CommandState::Rejected, &reason, Vec::new())
                         .await
                         .unwrap_or_else(|error| error!(command = %id, %error, "A rejection could not be written."));
-                    refused(reason.to_owned())
+                    refused(reason)
                 }
                 // The disk may have taken longer than the command had to live.
                 Ok(true) if executor.shared.clock.boot_time() >= deadline => {
-                    let reason = "its life ended while its start was being written";
+                    let reason =
+                        both!("its life ended while its start was being written", "记录开始执行时，命令已过有效期");
                     executor
-                        .settle(&id, CommandState::Started, CommandState::Expired, reason, Vec::new())
+                        .settle(&id, CommandState::Started, CommandState::Expired, &reason, Vec::new())
                         .await
                         .unwrap_or_else(|error| error!(command = %id, %error, "An expiry could not be written."));
-                    refused(reason.to_owned())
+                    refused(reason)
                 }
                 Ok(true) => {
                     let (shared, wanted) = (Arc::clone(&executor.shared), id.clone());
@@ -553,8 +583,10 @@ impl StartPermit for Permit {
                     }
                     Ok(())
                 }
-                Ok(false) => refused("it is no longer waiting to be started".to_owned()),
-                Err(error) => refused(format!("the journal cannot be written: {error}")),
+                Ok(false) => refused(both!("it is no longer waiting to be started", "命令已不在等待执行")),
+                Err(error) => {
+                    refused(both!("the journal cannot be written: {error}", "无法写入命令日志：{error}"; error))
+                }
             }
         })
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kouan_protocol::{Clock, CommandId, CommandState, Epoch, Field, Incarnation, Timestamp};
+use kouan_settings::{Bilingual, both};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -116,7 +117,10 @@ impl Journal {
         let (clock, condition) = (Arc::clone(clock), watch::Sender::new(condition));
         let journal = Self { path: path.to_owned(), clock, inner: Mutex::new(inner), condition };
         if stale.is_some() {
-            journal.begin_new_incarnation("the disk refused the command journal, which then went on in memory")?;
+            journal.begin_new_incarnation(&both!(
+                "the disk refused the command journal, which then went on in memory",
+                "磁盘拒绝写入命令日志，日志改在内存中"
+            ))?;
         }
         Ok(journal)
     }
@@ -164,20 +168,20 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn begin_new_incarnation(&self, reason: &str) -> Result<Vec<Entry>, JournalError> {
+    pub fn begin_new_incarnation(&self, reason: &Bilingual) -> Result<Vec<Entry>, JournalError> {
         let (incarnation, unknown) = (Incarnation::random(), CommandState::Unknown.number());
         let now = self.clock.wall();
         self.change("beginning another incarnation", |tx| {
             tx.execute("UPDATE journal SET incarnation = ?1", [incarnation.0 as i64])?;
             forget_given_up(tx)?;
             tx.execute(
-                "UPDATE command SET state = ?1, reason = ?2, reported = 0, changed_ms = ?3 WHERE state < ?4",
-                params![unknown, reason, now.0, CommandState::Succeeded.number()],
+                "UPDATE command SET state = ?1, reason = ?2, reason_zh = ?3, reported = 0, changed_ms = ?4 WHERE state < ?5",
+                params![unknown, reason.english, reason.chinese, now.0, CommandState::Succeeded.number()],
             )
             .map(|_| ())
         })?;
         self.lock().incarnation = incarnation;
-        warn!(journal = %incarnation, reason, "The command journal goes on as another one.");
+        warn!(journal = %incarnation, %reason, "The command journal goes on as another one.");
         self.open_entries()
     }
 
@@ -199,16 +203,16 @@ impl Journal {
         id: &CommandId,
         from: CommandState,
         to: CommandState,
-        reason: &str,
+        reason: &Bilingual,
         results: &[Field],
     ) -> Result<bool, JournalError> {
         let (results, now) = (json(results), self.clock.wall());
         self.change("moving a command on", |tx| {
             tx.prepare_cached(
-                "UPDATE command SET state = ?3, reason = ?4, results = ?5, reported = 0, changed_ms = ?6
+                "UPDATE command SET state = ?3, reason = ?4, results = ?5, reported = 0, changed_ms = ?6, reason_zh = ?7
                      WHERE id = ?1 AND state = ?2",
             )?
-            .execute(params![id.as_str(), from.number(), to.number(), reason, results, now.0])
+            .execute(params![id.as_str(), from.number(), to.number(), reason.english, results, now.0, reason.chinese])
             .map(|changed| changed == 1)
         })
     }

@@ -16,6 +16,6 @@ mod executor;
 mod journal;
 mod stock;
 
-pub use entry::Entry;
+pub use entry::{Entry, arguments_wrong};
 pub use executor::{Executor, Reporter, Submission};
 pub use journal::{Journal, JournalCondition, JournalError};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kouan_drivers::configure::StockReader;
 use kouan_drivers::driver::ActOutcome;
 use kouan_protocol::{Event, Field, FieldValue, Privacy};
+use kouan_settings::both;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 
@@ -65,7 +66,11 @@ impl Watching {
                 seen.push(Field::new(self.part, FieldValue::Text("unknown".to_owned())));
                 let reader = &self.reader.device;
                 let reason = reason.unwrap_or_else(|| {
-                    format!("the slot was opened and shut, but {reader} told no {} within {within:?}", self.kind)
+                    let kind = self.kind;
+                    both!(
+                        "the slot was opened and shut, but {reader} told no {kind} within {within:?}",
+                        "格口已打开并关好，但 {reader} 在 {within:?} 内没有报告 {kind}"
+                    )
                 });
                 ActOutcome::Partly { seen, reason }
             }
@@ -143,6 +148,7 @@ mod tests {
             deadline: BootTime(0),
             state: CommandState::Started,
             reason: String::new(),
+            reason_zh: String::new(),
             results: Vec::new(),
             reported: false,
         };
@@ -183,12 +189,12 @@ mod tests {
         let outcome = gone.complete(ActOutcome::Succeeded(vec![flag("opened")]), || false).await;
         let ActOutcome::Partly { seen, reason } = outcome else { panic!("{outcome:?}") };
         assert_eq!(seen[1], Field::new("tag-went", FieldValue::Text("unknown".to_owned())));
-        assert!(reason.contains("shelf told no tag-missing within 60s"), "{reason}");
+        assert!(reason.english.contains("shelf told no tag-missing within 60s"), "{reason}");
         assert!(began.elapsed() >= Duration::from_secs(60));
         // A slot that nobody saw shut: what the reader said is told, and nobody waits.
         let left_open = watching(&current, "slot.withdraw").unwrap();
         current.tell_stock(&tag("tag-missing", 8));
-        let outcome = ActOutcome::Partly { seen: vec![flag("opened")], reason: "not shut".to_owned() };
+        let outcome = ActOutcome::Partly { seen: vec![flag("opened")], reason: both!("not shut", "没有关好") };
         let outcome = left_open.complete(outcome, || false).await;
         assert!(matches!(&outcome, ActOutcome::Partly { seen, .. } if seen[1] == flag("tag-went")), "{outcome:?}");
         let stopped = watching(&current, "slot.deposit").unwrap();
@@ -196,7 +202,7 @@ mod tests {
         let outcome = stopped.complete(ActOutcome::Succeeded(Vec::new()), || true).await;
         assert!(matches!(outcome, ActOutcome::Partly { .. }) && began.elapsed() < Duration::from_secs(2));
         let failed = watching(&current, "slot.deposit").unwrap();
-        let outcome = failed.complete(ActOutcome::Failed("jammed".to_owned()), || false).await;
-        assert_eq!(outcome, ActOutcome::Failed("jammed".to_owned()));
+        let outcome = failed.complete(ActOutcome::Failed(both!("jammed", "卡住")), || false).await;
+        assert_eq!(outcome, ActOutcome::Failed(both!("jammed", "卡住")));
     }
 }

@@ -2,6 +2,7 @@
 
 use kouan_drivers::link::trace::Piece;
 use kouan_protocol::{Field, Quality, QualityReason, Severity, Timestamp, Value};
+use kouan_settings::Bilingual;
 use serde::{Deserialize, Serialize};
 
 use crate::buffer::{BufferCondition, LaneStatus};
@@ -68,6 +69,9 @@ pub enum Answer {
         state: String,
         /// Why.
         reason: String,
+        /// The same in Chinese; empty where there is none.
+        #[serde(default)]
+        reason_zh: String,
         /// What the device answered.
         results: Vec<Field>,
     },
@@ -75,7 +79,19 @@ pub enum Answer {
     Problem {
         /// Why, and what to do.
         text: String,
+        /// The same in Chinese; empty where there is none.
+        #[serde(default)]
+        text_zh: String,
     },
+}
+
+impl Answer {
+    /// The question could not be answered.
+    #[must_use]
+    pub fn problem(why: impl Into<Bilingual>) -> Self {
+        let Bilingual { english, chinese } = why.into();
+        Self::Problem { text: english, text_zh: chinese }
+    }
 }
 
 /// How the agent stands.
@@ -120,6 +136,9 @@ pub struct ProbeReport {
     pub pieces: Vec<Piece>,
     /// Why there are no values.
     pub problem: Option<String>,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub problem_zh: Option<String>,
 }
 
 /// An alarm that holds, of the agent itself or of a device.
@@ -170,6 +189,9 @@ pub struct DeviceReport {
     pub reason: String,
     /// Why, for a person.
     pub text: String,
+    /// The same in Chinese; empty where there is none.
+    #[serde(default)]
+    pub text_zh: String,
     /// Its points.
     pub points: Vec<PointReport>,
     /// What it can be told to do.

@@ -1,6 +1,7 @@
 //! What is known of devices, for people.
 
 use kouan_protocol::{Clock, DeviceSpec};
+use kouan_settings::{Bilingual, both};
 
 use super::message::{DeviceReport, PointReport};
 use crate::pipeline::Current;
@@ -12,8 +13,8 @@ pub fn reports(current: &Current, clock: &dyn Clock, wanted: impl Fn(&DeviceSpec
     let report = |device: &DeviceSpec| {
         let now = current.device(&device.key)?;
         let (health, reason, text) = match now.health {
-            Some((health, _)) => (health.level.to_string(), health.reason, health.text),
-            None => ("unknown".to_owned(), String::new(), "nothing was heard yet".to_owned()),
+            Some((health, _)) => (health.level.to_string(), health.reason, Bilingual::new(health.text, health.text_zh)),
+            None => ("unknown".to_owned(), String::new(), both!("nothing was heard yet", "还没有收到任何数据")),
         };
         let columns = device.groups.iter().zip(&now.groups).flat_map(|(group, cells)| group.points.iter().zip(cells));
         let points = columns.filter_map(|(point, current)| {
@@ -35,7 +36,8 @@ pub fn reports(current: &Current, clock: &dyn Clock, wanted: impl Fn(&DeviceSpec
             link: device.link.clone(),
             health,
             reason,
-            text,
+            text: text.english,
+            text_zh: text.chinese,
             points: points.collect(),
             actions: device.actions.iter().map(|action| action.name.clone()).collect(),
         })

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use kouan_drivers::driver::Request;
 use kouan_drivers::link::trace::Trace;
-use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, Incarnation};
+use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, Incarnation, NameError};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,7 +21,7 @@ use super::message::{AlarmReport, Answer, DeviceReport, ProbeReport, Question, S
 use super::report::reports;
 use crate::alarms::{ActiveAlarm, AgentAlarms};
 use crate::buffer::Buffer;
-use crate::commands::{Executor, Submission};
+use crate::commands::{Executor, Submission, arguments_wrong};
 use crate::config_facts::ConfigFacts;
 use crate::pipeline::Current;
 use crate::uplink::UplinkStatus;
@@ -113,7 +114,7 @@ async fn converse(face: &LocalFace, stream: UnixStream) -> std::io::Result<()> {
         }
         let answer = match serde_json::from_str(&line) {
             Ok(question) => face.answer(question, uid).await,
-            Err(error) => Answer::Problem { text: format!("the question cannot be read: {error}") },
+            Err(error) => Answer::problem(both!("the question cannot be read: {error}", "看不懂这个问题：{error}")),
         };
         let mut bytes = serde_json::to_vec(&answer)?;
         bytes.push(b'\n');
@@ -139,12 +140,12 @@ impl LocalFace {
                 self.command(&device, action, arguments, format!("{by} (uid {uid})"), life_ms).await
             }
         };
-        answered.unwrap_or_else(|text| Answer::Problem { text })
+        answered.unwrap_or_else(Answer::problem)
     }
 
-    async fn status(&self) -> Result<Answer, String> {
+    async fn status(&self) -> Result<Answer, Bilingual> {
         let (devices, working) = self.current.count();
-        let lanes = self.buffer.status().await.map_err(|error| error.to_string())?;
+        let lanes = self.buffer.status().await.map_err(|error| error.translate())?;
         Ok(Answer::Status(StatusReport {
             software: concat!("kouan-agent ", env!("CARGO_PKG_VERSION")).to_owned(),
             incarnation: self.incarnation.to_string(),
@@ -178,17 +179,21 @@ impl LocalFace {
         reports(&self.current, self.clock.as_ref(), wanted)
     }
 
-    fn known(&self, device: &str) -> Result<DeviceKey, String> {
-        let key = device.parse::<DeviceKey>().map_err(|error| error.to_string())?;
+    fn known(&self, device: &str) -> Result<DeviceKey, Bilingual> {
+        let key = device.parse::<DeviceKey>().map_err(|error| Bilingual::new(error.to_string(), error.chinese()))?;
         if self.links.contains_key(&key) {
             return Ok(key);
         }
         let known: Vec<_> = self.current.catalogue().devices.iter().map(|device| device.key.as_str()).collect();
-        Err(format!("there is no device named {device}; known are {}", known.join(", ")))
+        let known = known.join(", ");
+        Err(both!(
+            "there is no device named {device}; known are {known}",
+            "没有名为 {device} 的设备；已有的设备：{known}"
+        ))
     }
 
     /// One conversation of the device's own driver, in its turn like any other.
-    async fn probe(&self, device: &str) -> Result<Answer, String> {
+    async fn probe(&self, device: &str) -> Result<Answer, Bilingual> {
         let key = self.known(device)?;
         let trace = Trace::new();
         let read = self.read(&key, Some(trace.clone())).await;
@@ -196,21 +201,23 @@ impl LocalFace {
             Ok(mut devices) => (devices.pop(), None),
             Err(problem) => (self.devices(|spec| spec.key == key).pop(), Some(problem)),
         };
-        let device = device.ok_or("the agent knows nothing of the device")?;
-        Ok(Answer::Probe(ProbeReport { device, pieces: trace.pieces(), problem }))
+        let device = device.ok_or(("the agent knows nothing of the device", "代理不了解这个设备"))?;
+        let (problem, problem_zh) = problem.map(|why| (why.english, why.chinese)).unzip();
+        Ok(Answer::Probe(ProbeReport { device, pieces: trace.pieces(), problem, problem_zh }))
     }
 
-    async fn read(&self, key: &DeviceKey, trace: Option<Trace>) -> Result<Vec<DeviceReport>, String> {
+    async fn read(&self, key: &DeviceKey, trace: Option<Trace>) -> Result<Vec<DeviceReport>, Bilingual> {
         let (reply, rows) = oneshot::channel();
         let request = Request::Read { device: key.clone(), trace, reply };
-        let link = self.links.get(key).ok_or("no driver serves the device")?;
+        let link = self.links.get(key).ok_or(("no driver serves the device", "没有驱动负责这个设备"))?;
         let asked = async {
-            link.send(request).await.map_err(|_| "the driver has stopped".to_owned())?;
-            rows.await.map_err(|_| "the driver has stopped".to_owned())?
+            link.send(request).await.map_err(|_| stopped())?;
+            rows.await.map_err(|_| stopped())?
         };
-        let rows = tokio::time::timeout(READ_TIMEOUT, asked)
-            .await
-            .map_err(|_| format!("{key} was not read within {} s", READ_TIMEOUT.as_secs()))??;
+        let rows = tokio::time::timeout(READ_TIMEOUT, asked).await.map_err(|_| {
+            let seconds = READ_TIMEOUT.as_secs();
+            both!("{key} was not read within {seconds} s", "{seconds} 秒内没有读到 {key}")
+        })??;
         // The rows also pass the pipeline, which scales them; wait until it has shown every one of them.
         let newest = rows.iter().map(|row| row.boot_time).max();
         let shown = async {
@@ -226,7 +233,7 @@ impl LocalFace {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(READ_TIMEOUT, shown).await.map_err(|_| "the pipeline is busy".to_owned())
+        tokio::time::timeout(READ_TIMEOUT, shown).await.map_err(|_| both!("the pipeline is busy", "数据处理正忙"))
     }
 
     async fn command(
@@ -236,24 +243,30 @@ impl LocalFace {
         arguments: Vec<Field>,
         by: String,
         life_ms: u64,
-    ) -> Result<Answer, String> {
+    ) -> Result<Answer, Bilingual> {
         let device = self.known(device)?;
         let spec = self.current.catalogue().device(&device).and_then(|device| device.action(&action));
-        let spec = spec.ok_or_else(|| format!("{device} has no action \"{action}\""))?;
+        let spec = spec.ok_or_else(|| both!("{device} has no action \"{action}\"", "{device} 没有操作“{action}”"))?;
         // Checked before it is recorded: what is not an argument of the action has no place in the journal.
-        spec.check(&arguments).map_err(|problems| problems.join("; "))?;
-        let id: CommandId =
-            format!("local-{:016x}", rand::random::<u64>()).parse().map_err(|error| format!("{error}"))?;
+        spec.check(&arguments).map_err(|problems| arguments_wrong(&problems))?;
+        let id: CommandId = format!("local-{:016x}", rand::random::<u64>())
+            .parse()
+            .map_err(|error: NameError| Bilingual::verbatim(error))?;
         let deadline = self.clock.boot_time().plus_ms(life_ms.min(LONGEST_LIFE_MS));
         let submission = Submission { id: id.clone(), device, action, arguments, by: Some(by), deadline };
-        self.executor.submit(submission).await.map_err(|error| error.to_string())?;
-        let entry = self.executor.wait_final(&id).await.map_err(|error| error.to_string())?;
-        let entry = entry.ok_or("the journal lost the command")?;
+        self.executor.submit(submission).await.map_err(|error| error.translate())?;
+        let entry = self.executor.wait_final(&id).await.map_err(|error| error.translate())?;
+        let entry = entry.ok_or(("the journal lost the command", "命令日志中找不到这条命令"))?;
         Ok(Answer::Command {
             id: id.to_string(),
             state: entry.state.to_string(),
             reason: entry.reason,
+            reason_zh: entry.reason_zh,
             results: entry.results,
         })
     }
+}
+
+fn stopped() -> Bilingual {
+    both!("the driver has stopped", "驱动已停止")
 }

@@ -6,6 +6,7 @@ use kouan_drivers::driver::{
     ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawHealth, RawRow, Request,
 };
 use kouan_protocol::HealthLevel;
+use kouan_settings::{Bilingual, both};
 
 use super::link::{OwnSources, SourceSlot};
 use super::point;
@@ -39,7 +40,9 @@ impl OwnDriver {
             let reply = match asked {
                 Some(Request::Act(act)) => {
                     // Nobody waits any more when whoever asked has stopped.
-                    let _ = act.reply.send(ActOutcome::Failed("the agent itself takes no commands".to_owned()));
+                    let _ = act
+                        .reply
+                        .send(ActOutcome::Failed(both!("the agent itself takes no commands", "代理本身不接受命令")));
                     continue;
                 }
                 Some(Request::Read { reply, .. }) => Some(reply),
@@ -72,6 +75,9 @@ fn health(sources: &OwnSources, boot_time: kouan_protocol::BootTime) -> RawHealt
         (false, true) => (HealthLevel::Answering, "readings-paused"),
         (false, false) => (HealthLevel::Working, ""),
     };
-    let text = if reason.is_empty() { String::new() } else { condition.problem };
+    let text = match reason {
+        "" => Bilingual::default(),
+        _ => Bilingual::new(condition.problem, condition.problem_zh),
+    };
     RawHealth { device: agent_device(), boot_time, level, reason, text }
 }

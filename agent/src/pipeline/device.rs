@@ -219,9 +219,10 @@ impl DevicePipeline {
         if raw.level == kouan_protocol::HealthLevel::Working {
             info!(%device, "Device works.");
         } else {
-            warn!(%device, level = %raw.level, reason = raw.reason, text = raw.text, "Device does not work fully.");
+            warn!(%device, level = %raw.level, reason = raw.reason, text = %raw.text, "Device does not work fully.");
         }
-        let health = DeviceHealth { device, level: raw.level, reason: raw.reason.to_owned(), text: raw.text };
+        let (reason, text, text_zh) = (raw.reason.to_owned(), raw.text.english, raw.text.chinese);
+        let health = DeviceHealth { device, level: raw.level, reason, text, text_zh };
         current.set_health(&health, raw.boot_time);
         Some(NewRecord { boot_time: raw.boot_time, body: RecordBody::Health(health) })
     }

@@ -162,7 +162,8 @@ pub fn show_rows(links: &[ConfiguredLink], current: &Current, rows: Vec<RawRow>)
 /// Takes health that was found outside a running agent, so that `current` shows it; nothing is kept.
 pub fn show_health(current: &Current, health: RawHealth) {
     let RawHealth { device, boot_time, level, reason, text } = health;
-    current.set_health(&DeviceHealth { device, level, reason: reason.to_owned(), text }, boot_time);
+    let (reason, text, text_zh) = (reason.to_owned(), text.english, text.chinese);
+    current.set_health(&DeviceHealth { device, level, reason, text, text_zh }, boot_time);
 }
 
 fn pipelines(links: &[ConfiguredLink], baselines: &[Baseline]) -> HashMap<DeviceKey, DevicePipeline> {

@@ -50,6 +50,7 @@ mod tests {
                 level: HealthLevel::Working,
                 reason: String::new(),
                 text: String::new(),
+                text_zh: String::new(),
             }),
             kind => RecordBody::Opaque { kind, body: vec![1, 2], problem: String::new() },
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kouan_protocol::session::{Hello, PROTOCOL, Welcome};
 use kouan_protocol::{CatalogueHash, Clock, Incarnation, Lane, RecordKind, Severity, Timestamp};
+use kouan_settings::{Bilingual, Translate as _, both};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -59,6 +60,9 @@ pub struct UplinkStatus {
     pub agent: Option<String>,
     /// Why the last session ended or did not begin.
     pub problem: Option<String>,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub problem_zh: Option<String>,
 }
 
 /// The pace of each lane, kept from session to session.
@@ -125,7 +129,7 @@ impl Uplink {
                 retry = Retry::new();
             }
             let next = retry.after(&problem, now);
-            self.tell(UplinkState::Connecting, None, Some(problem.to_string()));
+            self.tell(UplinkState::Connecting, None, Some(problem.translate()));
             if next.say {
                 log(&problem, next.attempts);
             }
@@ -145,7 +149,7 @@ impl Uplink {
     fn judge_certificate(&self, problem: &UplinkError) {
         match problem {
             UplinkError::Certificate { problem, .. } => {
-                self.alarms.raise(CERTIFICATE, Severity::Critical, &problem.to_string());
+                self.alarms.raise(CERTIFICATE, Severity::Critical, problem.translate());
             }
             UplinkError::Busy { .. } | UplinkError::HelloRequired { .. } | UplinkError::Refused { .. } => {
                 self.alarms.clear(CERTIFICATE);
@@ -252,21 +256,24 @@ impl Uplink {
                 self.executor.confirm_journal(hello.journal);
                 return Ok((welcome, hello.journal));
             }
-            let reason = "the data folder may be an older copy: the collector's positions differ";
-            self.executor.begin_new_incarnation(reason).await?;
+            let reason = both!(
+                "the data folder may be an older copy: the collector's positions differ",
+                "数据文件夹可能是一份旧拷贝：采集中心的位置与它不同"
+            );
+            self.executor.begin_new_incarnation(&reason).await?;
         }
         let detail = "the two sides cannot agree about the numbers".to_owned();
         Err(UplinkError::HelloRequired { request: "hello", detail })
     }
 
-    fn tell(&self, state: UplinkState, agent: Option<String>, problem: Option<String>) {
+    fn tell(&self, state: UplinkState, agent: Option<String>, problem: Option<Bilingual>) {
         self.status.send_modify(|status| {
             if status.state != state {
                 status.state = state;
                 status.since = self.clock.wall();
             }
             status.agent = agent.or_else(|| status.agent.take());
-            status.problem = problem;
+            (status.problem, status.problem_zh) = problem.map(|why| (why.english, why.chinese)).unzip();
         });
     }
 }

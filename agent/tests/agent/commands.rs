@@ -118,7 +118,7 @@ async fn a_command_goes_its_whole_way_and_a_second_delivery_moves_nothing() {
     // The next thing that the driver hears of is another command.
     let next = bench.act().await;
     next.permit.obtain().await.unwrap();
-    next.reply.send(ActOutcome::Failed("refused".to_owned())).unwrap();
+    next.reply.send(ActOutcome::Failed(("refused", "被拒绝").into())).unwrap();
     assert_eq!(bench.ends_as("c-2").await, (CommandState::Failed, "refused".to_owned()));
     let states = bench.reported(CommandState::Failed).await;
     let of_first: Vec<_> = states.iter().filter(|(id, _)| id == "c-1").map(|(_, state)| *state).collect();
@@ -205,7 +205,7 @@ async fn a_command_whose_life_has_ended_is_not_started() {
     bench.clock.change(|anchor| anchor.wall = Timestamp(0));
     bench.clock.advance_ms(60_000);
     let refused = request.permit.obtain().await.unwrap_err();
-    request.reply.send(ActOutcome::NotStarted(refused.to_string())).unwrap();
+    request.reply.send(ActOutcome::NotStarted(refused.0)).unwrap();
     assert_eq!(bench.ends_as("c-1").await.0, CommandState::Expired);
 }
 
@@ -279,7 +279,7 @@ async fn what_an_older_copy_may_have_done_is_unknown_and_never_runs() {
     bench.executor.submit(submission("c-1", soon(&bench.clock))).await.unwrap();
     let request = bench.act().await;
     let before = bench.executor.journal().incarnation();
-    bench.executor.begin_new_incarnation("the data folder may be an older copy").await.unwrap();
+    bench.executor.begin_new_incarnation(&("the data folder may be an older copy", "旧拷贝").into()).await.unwrap();
     assert_ne!(bench.executor.journal().incarnation(), before);
     assert!(request.permit.obtain().await.is_err(), "what waits at a driver must not begin");
     assert_eq!(bench.ends_as("c-1").await.0, CommandState::Unknown);

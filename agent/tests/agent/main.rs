@@ -6,6 +6,7 @@ mod buffer;
 mod buffer_model;
 mod collector;
 mod commands;
+mod languages;
 mod pipeline;
 mod site;
 mod tls;

@@ -239,7 +239,7 @@ async fn health_is_told_when_it_changes() {
             boot_time: BootTime(3_600_000),
             level,
             reason,
-            text: String::new(),
+            text: kouan_settings::Bilingual::default(),
         })
     };
     let said = vec![

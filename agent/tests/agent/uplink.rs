@@ -73,6 +73,7 @@ impl Site {
             since: Timestamp(0),
             agent: None,
             problem: None,
+            problem_zh: None,
         });
         let uplink = Uplink {
             client: Client::new(collector).unwrap(),
@@ -150,7 +151,7 @@ async fn the_state_comes_before_the_backlog_and_again_only_with_what_changed() {
     let mut site = Site::new(&collector_config(&collector.url));
     site.readings(5000).await;
     site.count(41);
-    site.alarms.raise("buffer.volatile", Severity::Critical, "the disk refuses");
+    site.alarms.raise("buffer.volatile", Severity::Critical, ("the disk refuses", "磁盘拒绝写入"));
     site.connect();
     let snapshots = |nth: usize| {
         move |arrivals: &[Arrival]| {

@@ -3,7 +3,7 @@
 use kouan_protocol::{Anchor, CommandId, Field};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::write_down;
+use super::{Reason, write_down};
 use crate::state::Device;
 use crate::store::{During as _, StoreError};
 
@@ -77,7 +77,7 @@ pub fn create(transaction: &Transaction<'_>, new: &NewCommand, now: &Anchor) -> 
         )
         .during("queue a command")?;
     let number = transaction.last_insert_rowid();
-    write_down(transaction, number, "requested", now.wall.0, &new.requested_by, &new.why)?;
-    write_down(transaction, number, "queued", now.wall.0, "collector", "")?;
+    write_down(transaction, number, "requested", now.wall.0, &new.requested_by, Reason::of_person(&new.why))?;
+    write_down(transaction, number, "queued", now.wall.0, "collector", Reason::default())?;
     Ok((id, true))
 }

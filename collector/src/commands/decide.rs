@@ -3,7 +3,7 @@
 use kouan_protocol::{AgentId, Anchor};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::{Life, change};
+use super::{Life, Reason, change};
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
 
@@ -63,10 +63,11 @@ pub fn release(
     }
     if waiting.life.left_ms(now) <= 0 {
         let state = if waiting.journal.is_some() { "unknown" } else { "expired" };
-        change(transaction, number, state, now.wall.0, "collector", "its life ended while it was held")?;
+        let reason = Reason::new("its life ended while it was held", "扣留期间已过有效期");
+        change(transaction, number, state, now.wall.0, "collector", reason)?;
         return Ok(Err(DecideProblem::Ended));
     }
-    change(transaction, number, "queued", now.wall.0, by, why)?;
+    change(transaction, number, "queued", now.wall.0, by, Reason::of_person(why))?;
     let agent = waiting.agent.parse().map_err(StoreError::damaged("an agent's name"))?;
     Ok(Ok(agent))
 }
@@ -90,8 +91,11 @@ pub fn cancel(
         ("queued", true) => return Ok(Err(DecideProblem::HandedOut)),
         _ => return Ok(Err(DecideProblem::State(waiting.state))),
     };
-    let reason = if why.is_empty() { "cancelled".to_owned() } else { format!("cancelled: {why}") };
-    change(transaction, waiting.number, state, now.wall.0, by, &reason)?;
+    let (reason, reason_zh) = match why {
+        "" => ("cancelled".to_owned(), "已取消".to_owned()),
+        why => (format!("cancelled: {why}"), format!("已取消：{why}")),
+    };
+    change(transaction, waiting.number, state, now.wall.0, by, Reason::new(&reason, &reason_zh))?;
     Ok(Ok(()))
 }
 

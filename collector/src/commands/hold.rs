@@ -3,13 +3,19 @@
 use kouan_protocol::{AgentId, Timestamp};
 use rusqlite::{Transaction, params};
 
-use super::change;
+use super::{Reason, change};
 use crate::store::{During as _, StoreError};
 
 /// Why commands are held when an agent was told that records are stored here which are not.
-pub const RECORDS_LOST: &str = "this collector has lost records of the agent, perhaps also about this command";
+pub const RECORDS_LOST: Reason<'_> = Reason::new(
+    "this collector has lost records of the agent, perhaps also about this command",
+    "采集中心丢失了该代理的部分记录，其中可能有关于此命令的记录",
+);
 /// Why commands are held when the data folder was put back from a backup.
-pub const RESTORED: &str = "this collector was put back from a backup and may not know what became of this command";
+pub const RESTORED: Reason<'_> = Reason::new(
+    "this collector was put back from a backup and may not know what became of this command",
+    "采集中心从备份恢复，可能不知道此命令的结果",
+);
 
 /// Holds what waits for the agent, or for all agents: its outcome may be among what this side has lost. What had been
 /// started is `unknown` until the agent says how it ended. Returns how many commands that concerns.
@@ -19,7 +25,7 @@ pub const RESTORED: &str = "this collector was put back from a backup and may no
 pub fn hold(
     transaction: &Transaction<'_>,
     agent: Option<&AgentId>,
-    reason: &str,
+    reason: Reason<'_>,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
     let open: Vec<(i64, String, String)> = transaction

@@ -48,6 +48,8 @@ pub struct CommandRow {
     pub handed_out: bool,
     /// Why it is in that state; empty when there is nothing to explain.
     pub reason: String,
+    /// The same in Chinese; empty where there is none.
+    pub reason_zh: String,
     /// What the device answered, by name.
     #[schema(value_type = Object)]
     pub results: Value,
@@ -76,11 +78,13 @@ pub struct HistoryRow {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// The same in Chinese; empty where there is none.
+    pub reason_zh: String,
 }
 
 const COLUMNS: &str =
     "number, id, site, device, agent, key, action, arguments, moves, origin, requested_by, why, state,
-     offered_journal IS NOT NULL, reason, results, life_ms, created_ms, changed_ms";
+     offered_journal IS NOT NULL, reason, results, life_ms, created_ms, changed_ms, reason_zh";
 
 fn by_name(fields: &str) -> Value {
     let fields: Vec<Field> = serde_json::from_str(fields).unwrap_or_default();
@@ -108,6 +112,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CommandRow> {
         state,
         handed_out: row.get(13)?,
         reason: row.get(14)?,
+        reason_zh: row.get(19)?,
         results: by_name(&row.get::<_, String>(15)?),
         life_ms: row.get(16)?,
         created: rfc3339(created_ms),
@@ -201,19 +206,22 @@ pub fn newest_change(conn: &Connection) -> Result<i64, StoreError> {
 /// # Errors
 /// When it cannot be read.
 pub fn history(conn: &Connection, number: i64) -> Result<Vec<HistoryRow>, StoreError> {
-    conn.prepare_cached("SELECT state, time_ms, actor, reason FROM command_history WHERE command = ?1 ORDER BY id")
-        .and_then(|mut statement| {
-            let read = |row: &Row<'_>| {
-                let time_ms = row.get(1)?;
-                Ok(HistoryRow {
-                    state: row.get(0)?,
-                    time: rfc3339(time_ms),
-                    time_ms,
-                    actor: row.get(2)?,
-                    reason: row.get(3)?,
-                })
-            };
-            statement.query_map([number], read)?.collect()
-        })
-        .during("read a command's history")
+    conn.prepare_cached(
+        "SELECT state, time_ms, actor, reason, reason_zh FROM command_history WHERE command = ?1 ORDER BY id",
+    )
+    .and_then(|mut statement| {
+        let read = |row: &Row<'_>| {
+            let time_ms = row.get(1)?;
+            Ok(HistoryRow {
+                state: row.get(0)?,
+                time: rfc3339(time_ms),
+                time_ms,
+                actor: row.get(2)?,
+                reason: row.get(3)?,
+                reason_zh: row.get(4)?,
+            })
+        };
+        statement.query_map([number], read)?.collect()
+    })
+    .during("read a command's history")
 }

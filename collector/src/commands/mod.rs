@@ -60,6 +60,28 @@ impl Life {
     }
 }
 
+/// Why a command is in a state: in English and in Chinese. What people wrote themselves stands in the first alone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reason<'t> {
+    /// In English, or in the words of whoever said it.
+    pub text: &'t str,
+    /// In Chinese, empty where there is none.
+    pub text_zh: &'t str,
+}
+
+impl<'t> Reason<'t> {
+    /// A reason in both languages.
+    #[must_use]
+    pub const fn new(text: &'t str, text_zh: &'t str) -> Self {
+        Self { text, text_zh }
+    }
+
+    /// The words of a person.
+    fn of_person(text: &'t str) -> Self {
+        Self { text, text_zh: "" }
+    }
+}
+
 /// Moves a command to `state` and writes that down.
 fn change(
     transaction: &Transaction<'_>,
@@ -67,12 +89,12 @@ fn change(
     state: &str,
     time_ms: i64,
     actor: &str,
-    reason: &str,
+    reason: Reason<'_>,
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            "UPDATE commands SET state = ?2, changed_ms = ?3, reason = ?4 WHERE number = ?1",
-            params![number, state, time_ms, reason],
+            "UPDATE commands SET state = ?2, changed_ms = ?3, reason = ?4, reason_zh = ?5 WHERE number = ?1",
+            params![number, state, time_ms, reason.text, reason.text_zh],
         )
         .during("change a command's state")?;
     write_down(transaction, number, state, time_ms, actor, reason)
@@ -84,13 +106,13 @@ fn write_down(
     state: &str,
     time_ms: i64,
     actor: &str,
-    reason: &str,
+    reason: Reason<'_>,
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            "INSERT INTO command_history (command, site, state, time_ms, actor, reason)
-             SELECT number, site, ?2, ?3, ?4, ?5 FROM commands WHERE number = ?1",
-            params![number, state, time_ms, actor, reason],
+            "INSERT INTO command_history (command, site, state, time_ms, actor, reason, reason_zh)
+             SELECT number, site, ?2, ?3, ?4, ?5, ?6 FROM commands WHERE number = ?1",
+            params![number, state, time_ms, actor, reason.text, reason.text_zh],
         )
         .during("write down a command's state")?;
     Ok(())

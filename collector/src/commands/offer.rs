@@ -3,7 +3,7 @@
 use kouan_protocol::{AgentId, Anchor, Command, Field};
 use rusqlite::{Transaction, params};
 
-use super::{Life, change, write_down};
+use super::{Life, Reason, change, write_down};
 use crate::ingest::Session;
 use crate::store::{During as _, StoreError};
 
@@ -13,6 +13,8 @@ pub const REOFFER_MS: u64 = 2_000;
 const BATCH: usize = 32;
 /// Queued commands that a poll looks at; those whose life has ended must not stand in the way of others.
 const LOOKED_AT: i64 = 512;
+
+const MOVED: Reason<'_> = Reason::new("the device was moved", "设备已改归其他代理，或已改名");
 
 /// What a poll finds.
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ pub fn offer(
             continue;
         }
         if first && !queued.bound {
-            change(transaction, queued.number, "rejected", now.wall.0, "collector", "the device was moved")?;
+            change(transaction, queued.number, "rejected", now.wall.0, "collector", MOVED)?;
             continue;
         }
         let boot_ms = i64::try_from(now.boot_time.0).unwrap_or(i64::MAX);
@@ -78,7 +80,7 @@ pub fn offer(
             )
             .during("note that a command is handed out")?;
         if first {
-            write_down(transaction, queued.number, "offered", now.wall.0, "collector", "")?;
+            write_down(transaction, queued.number, "offered", now.wall.0, "collector", Reason::default())?;
         }
         offered.commands.push(Command {
             id: queued.id.parse().map_err(StoreError::damaged("a command's id"))?,

@@ -3,8 +3,8 @@
 use kouan_protocol::{CommandProgress, CommandState, Timestamp};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::change;
 use super::sweep::give_up;
+use super::{Reason, change};
 use crate::state::{DeviceId, Origin};
 use crate::store::{During as _, StoreError};
 
@@ -54,7 +54,14 @@ pub fn take_progress(
         return Ok(());
     }
     let agent = format!("agent {}", origin.agent);
-    change(transaction, number, progress.state.as_str(), time.0, &agent, &progress.reason)?;
+    change(
+        transaction,
+        number,
+        progress.state.as_str(),
+        time.0,
+        &agent,
+        Reason::new(&progress.reason, &progress.reason_zh),
+    )?;
     let results = serde_json::to_string(&progress.results).map_err(StoreError::damaged("a command's results"))?;
     transaction
         .execute("UPDATE commands SET evidence = 1, results = ?2 WHERE number = ?1", params![number, results])

@@ -3,7 +3,7 @@
 use kouan_protocol::{AgentId, Anchor, Incarnation, Timestamp};
 use rusqlite::{Transaction, params};
 
-use super::{Life, change};
+use super::{Life, Reason, change};
 use crate::store::{During as _, StoreError};
 
 /// How long after its life a command that was handed out may stay without evidence.
@@ -32,8 +32,13 @@ pub fn sweep(transaction: &Transaction<'_>, now: &Anchor) -> Result<usize, Store
     for (number, offered, life) in open {
         let left_ms = life.left_ms(now);
         let (state, reason) = match offered {
-            false if left_ms <= 0 => ("expired", "its life ended before the agent asked for it"),
-            true if left_ms <= -EVIDENCE_MS => ("unknown", "it was handed out, and the agent said nothing of it since"),
+            false if left_ms <= 0 => {
+                ("expired", Reason::new("its life ended before the agent asked for it", "代理来取之前，命令已过有效期"))
+            }
+            true if left_ms <= -EVIDENCE_MS => {
+                let text = "it was handed out, and the agent said nothing of it since";
+                ("unknown", Reason::new(text, "命令已交给代理，此后代理没有任何回报"))
+            }
             _ => continue,
         };
         change(transaction, number, state, now.wall.0, "collector", reason)?;
@@ -89,7 +94,8 @@ fn give_up_all(
 
 /// The journal that had the command is gone; an end that it told before may still be on its way.
 pub(super) fn give_up(transaction: &Transaction<'_>, number: i64, now: Timestamp) -> Result<(), StoreError> {
-    let reason = "the agent's command journal was lost, replaced or put back from a backup";
+    let text = "the agent's command journal was lost, replaced or put back from a backup";
+    let reason = Reason::new(text, "代理的命令日志丢失、被更换或从备份恢复");
     change(transaction, number, "unknown", now.0, "collector", reason)?;
     transaction
         .execute("UPDATE commands SET evidence = 0 WHERE number = ?1", [number])
@@ -109,8 +115,9 @@ pub fn reject_moved(transaction: &Transaction<'_>, device: &str, now: Timestamp)
         )
         .and_then(|mut statement| statement.query_map([device], |row| row.get(0))?.collect())
         .during("look for commands of a moved device")?;
+    let reason = Reason::new("the device was moved to another agent or name", "设备已改归其他代理，或已改名");
     for number in numbers {
-        change(transaction, number, "rejected", now.0, "collector", "the device was moved to another agent or name")?;
+        change(transaction, number, "rejected", now.0, "collector", reason)?;
     }
     Ok(())
 }

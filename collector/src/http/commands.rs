@@ -125,7 +125,8 @@ fn check(
     }
     let moves = match device.spec.action(&request.action) {
         Some(action) => {
-            problems.extend(action.check(&arguments).err().unwrap_or_default());
+            let wrong = action.check(&arguments).err().unwrap_or_default();
+            problems.extend(wrong.iter().map(ToString::to_string));
             action.moves
         }
         None => {

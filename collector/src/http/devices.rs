@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::device_order::DeviceOrder;
 use super::extract::{Caller, Id, Input, Params};
+use super::overview::standing;
 use super::page::{Page, Paging};
 use super::{AppState, Problem, Shared, rfc3339};
 use crate::alarms;
@@ -29,6 +30,8 @@ pub(super) struct HealthView {
     reason: String,
     /// Why, for people.
     text: String,
+    /// The same in Chinese; empty where there is none.
+    text_zh: String,
     /// Since when; `null` if nothing was said yet.
     time: Option<String>,
     /// The same in milliseconds.
@@ -182,7 +185,8 @@ pub(super) struct DeviceFilter {
     area: Option<String>,
     /// Spoken to by this agent.
     agent: Option<String>,
-    /// With this health, or one of several separated by commas.
+    /// With this health now, or one of several separated by commas; `not_current`: those whose agent is silent, so that
+    /// how they are is not known. They are not among the others.
     health: Option<String>,
     /// With this text in id, name, label, class or area.
     q: Option<String>,
@@ -193,7 +197,7 @@ pub(super) struct DeviceFilter {
 }
 
 impl DeviceFilter {
-    pub(super) fn matches(&self, scope: &Scope, device: &Device) -> bool {
+    pub(super) fn matches(&self, shared: &Shared, scope: &Scope, device: &Device) -> bool {
         let equal = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|wanted| wanted == actual);
         let contains = |needle: &String| {
             let needle = needle.to_lowercase();
@@ -205,7 +209,10 @@ impl DeviceFilter {
             && equal(&self.class, &device.spec.class)
             && assets::is_wanted(self.area.as_deref(), device.area())
             && equal(&self.agent, device.agent.as_str())
-            && self.health.as_deref().is_none_or(|wanted| wanted.split(',').any(|level| level == level_name(device)))
+            && self.health.as_deref().is_none_or(|wanted| {
+                let standing = standing(level_name(device), is_current(shared, device));
+                wanted.split(',').any(|level| level == standing)
+            })
             && self.q.as_ref().is_none_or(contains)
     }
 
@@ -222,6 +229,10 @@ impl DeviceFilter {
     fn paging(&self) -> Paging {
         Paging { cursor: self.cursor.clone(), limit: self.limit }
     }
+}
+
+fn is_current(shared: &Shared, device: &Device) -> bool {
+    shared.sessions.is_connected(&device.agent, shared.clock.boot_time())
 }
 
 fn level_name(device: &Device) -> &'static str {
@@ -249,9 +260,10 @@ fn view(shared: &Shared, device: &Device, alarms: &HashMap<String, u64>) -> Devi
             level: level_name(device),
             reason: health.map(|health| health.reason.clone()).unwrap_or_default(),
             text: health.map(|health| health.text.clone()).unwrap_or_default(),
+            text_zh: health.map(|health| health.text_zh.clone()).unwrap_or_default(),
             time: health.map(|health| rfc3339(health.time.0)),
             time_ms: health.map(|health| health.time.0),
-            current: shared.sessions.is_connected(&device.agent, shared.clock.boot_time()),
+            current: is_current(shared, device),
         },
         alarms: alarms.get(device.id.as_str()).copied().unwrap_or(0),
     }
@@ -329,7 +341,7 @@ pub(super) async fn list(
     let fleet = shared.fleet();
     let first = DeviceId::new("");
     let found = fleet.devices_of_after(filter.site(), &first);
-    let found = found.filter(|device| filter.matches(&caller.sites, device));
+    let found = found.filter(|device| filter.matches(&shared, &caller.sites, device));
     let page = order.page(found, &alarms, paging.cursor.as_deref(), limit)?;
     let items = page.rows.into_iter().map(|device| view(&shared, device, &alarms)).collect();
     Ok(Json(DevicePage { items, next: page.next, total: page.total }))
@@ -376,7 +388,7 @@ pub(super) async fn latest(
     let after = DeviceId::new(after_device);
     let devices = fleet.get(&after).into_iter().chain(fleet.devices_of_after(filter.site(), &after));
     let mut rows = Vec::new();
-    for device in devices.filter(|device| filter.matches(&caller.sites, device)) {
+    for device in devices.filter(|device| filter.matches(&shared, &caller.sites, device)) {
         let mut of_device = points(device, now);
         of_device.sort_by(|a, b| a.point.cmp(&b.point));
         let wanted = of_device.into_iter().filter(|point| point.time_ms.is_some());

@@ -78,7 +78,7 @@ pub(super) async fn columns(
             let fleet = shared.fleet();
             let mut last = None;
             for (device, at) in fleet.devices_of_after(filter.site(), &after).take(AT_ONCE).zip(1..) {
-                if filter.matches(&caller.sites, device) && !device.points.is_empty() {
+                if filter.matches(&shared, &caller.sites, device) && !device.points.is_empty() {
                     if !body.ends_with(b"[") {
                         body.push(b',');
                     }

@@ -44,15 +44,24 @@ pub(super) struct Levels {
     alarms: u64,
 }
 
+/// Where a device counts: at its level, or at `not_current` if that is only how it was when its agent was last heard.
+pub(super) fn standing(level: &'static str, current: bool) -> &'static str {
+    match level {
+        "maintenance" | "disabled" | "unknown" => level,
+        _ if !current => "not_current",
+        _ => level,
+    }
+}
+
 impl Levels {
-    fn count(&mut self, level: &str, current: bool, alarms: u64) {
+    fn count(&mut self, level: &'static str, current: bool, alarms: u64) {
         self.total += 1;
         self.alarms += alarms;
-        let place = match level {
+        let place = match standing(level, current) {
             "maintenance" => &mut self.maintenance,
             "disabled" => &mut self.disabled,
             "unknown" => &mut self.unknown,
-            _ if !current => &mut self.not_current,
+            "not_current" => &mut self.not_current,
             "working" => &mut self.working,
             "answering" => &mut self.answering,
             "reachable" => &mut self.reachable,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use kouan_protocol::{PointName, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +15,7 @@ use super::extract::{Caller, Id, Params};
 use super::readings::time;
 use super::{AppState, Problem, devices};
 use crate::state;
+use crate::store::StoreError;
 use crate::telemetry::{Aggregate, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery};
 
 /// Most points of one request.
@@ -46,7 +49,7 @@ pub(super) struct Range {
 }
 
 /// Points of a device over time.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub(super) struct Answer {
     /// The device.
     device: String,
@@ -116,6 +119,48 @@ pub(super) struct WordWindows {
     last: Vec<Option<String>>,
     /// Milliseconds in each word; `(bad)` stands for no usable reading.
     spent_ms: Vec<BTreeMap<String, i64>>,
+}
+
+/// What stands before the readings of a point.
+#[derive(Serialize)]
+struct PointHead<'s> {
+    point: &'s str,
+    unit: &'s str,
+    levels: &'s [&'static str],
+}
+
+impl Answer {
+    fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let readings = self.series.iter().map(|series| match &series.content {
+            Content::Readings(columns) => columns.json_bytes(),
+            _ => 0,
+        });
+        let mut out = Vec::with_capacity(1_024 + readings.sum::<usize>());
+        out.extend_from_slice(b"{\"device\":");
+        serde_json::to_writer(&mut out, &self.device)?;
+        out.extend_from_slice(b",\"resolution\":");
+        serde_json::to_writer(&mut out, &self.resolution)?;
+        out.extend_from_slice(b",\"series\":[");
+        for (at, series) in self.series.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            match &series.content {
+                Content::Readings(columns) => {
+                    let PointSeries { point, unit, levels, .. } = series;
+                    serde_json::to_writer(&mut out, &PointHead { point, unit, levels })?;
+                    // The object goes on with the readings.
+                    out.pop();
+                    out.push(b',');
+                    columns.write_json(&mut out)?;
+                    out.push(b'}');
+                }
+                _ => serde_json::to_writer(&mut out, series)?,
+            }
+        }
+        out.extend_from_slice(b"]}");
+        Ok(out)
+    }
 }
 
 fn invalid(problem: impl Into<String>) -> Problem {
@@ -191,7 +236,7 @@ pub(super) async fn columns(
     caller: Caller,
     Id(id): Id,
     Params(wanted): Params<Range>,
-) -> Result<Json<Answer>, Problem> {
+) -> Result<Response, Problem> {
     let device = devices::find(&shared, &caller.sites, &id)?;
     let points = points_of(&wanted.points)?;
     let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
@@ -200,7 +245,6 @@ pub(super) async fn columns(
     if resolution.is_none() && range_ms > RAW_RANGE_MS {
         return Err(invalid("raw readings are told for at most 400 days at once"));
     }
-    let spans = spans(&shared, &id).await?;
     let units: Vec<String> = points
         .iter()
         .map(|point| {
@@ -208,8 +252,10 @@ pub(super) async fn columns(
             specs.into_iter().find(|spec| spec.name == *point).map(|spec| spec.unit.clone()).unwrap_or_default()
         })
         .collect();
-    let now = shared.clock.wall();
-    let series = shared.history(move |history| {
+    let (now, readers) = (shared.clock.wall(), shared.state_readers.clone());
+    let answer = shared.history(move |history| {
+        let bindings = readers.read_blocking(|conn| state::bindings(conn, Some(&id)))?;
+        let spans = bindings.into_iter().map(Span::try_from).collect::<Result<Vec<_>, _>>()?;
         let point = |(point, unit): (PointName, String)| {
             let name = point.to_string();
             let spans = spans.clone();
@@ -226,11 +272,12 @@ pub(super) async fn columns(
             };
             Ok(PointSeries { point: name, unit, levels, content })
         };
-        points.into_iter().zip(units).map(point).collect::<Result<Vec<_>, _>>()
+        let series = points.into_iter().zip(units).map(point).collect::<Result<Vec<_>, StoreError>>()?;
+        let resolution = resolution.map_or_else(|| "raw".to_owned(), |Resolution(ms)| (ms / 1000).to_string());
+        let answer = Answer { device: id, resolution, series };
+        answer.to_json().map_err(StoreError::damaged("readings"))
     });
-    let series = series.await?;
-    let resolution = resolution.map_or_else(|| "raw".to_owned(), |Resolution(ms)| (ms / 1000).to_string());
-    Ok(Json(Answer { device: id, resolution, series }))
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer.await?).into_response())
 }
 
 fn word(word: Option<String>) -> String {

@@ -1,12 +1,14 @@
 //! What can be said about an upload before it is stored.
 
+use std::sync::Arc;
+
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{
     AgentId, Anchor, Batch, Catalogue, CatalogueHash, DecodeError, Gap, Lane, RecordBody, SessionId, limits,
 };
 
 use super::{Sessions, correct};
-use crate::store::log::{Arrival, CheckedBatch, Content};
+use crate::store::log::{Arrival, CheckedBatch, Content, Opened};
 
 /// An upload that may be appended.
 #[derive(Debug)]
@@ -50,13 +52,14 @@ pub fn check(
     let batches = batches
         .into_iter()
         .map(|envelope| {
-            let content = open(&envelope).map(|batch| Content {
+            let opened = open(&envelope).map(Opened::from);
+            let content = opened.as_ref().map_err(Clone::clone).map(|Opened { batch, .. }| Content {
                 catalogue: batch.catalogue,
                 correction: correct(received, delay_ms, &now, &batch.anchor),
-                gaps: gaps(&batch),
+                gaps: gaps(batch),
             });
             let Envelope { lane, epoch, first_seq, last_seq, digest, body } = envelope;
-            CheckedBatch { lane, epoch, first_seq, last_seq, digest, body, content }
+            CheckedBatch { lane, epoch, first_seq, last_seq, digest, body, content, opened: opened.ok().map(Arc::new) }
         })
         .collect();
     let arrival = Arrival { agent, site, received, sent: now, catalogues, batches };

@@ -14,14 +14,14 @@ use tracing::error;
 use super::{Session, SessionProblem, Sessions};
 use crate::counters::Counters;
 use crate::store::StoreError;
-use crate::store::log::{Appended, Arrival, IngestLog, Reconciled};
+use crate::store::log::{Appended, Arrival, CheckedBatch, IngestLog, Reconciled};
 
 /// Uploads that may wait; beyond it agents are asked to come again. Two thousand agents send one each in a second, and
 /// a commit takes a tenth of one where the disk is busy.
 const QUEUE: usize = 1_024;
-/// Bytes of batches that may wait, so that large ones do not fill the memory.
+/// Memory of batches that may wait, so that large ones do not fill it.
 const WAITING_BYTES: usize = 64 << 20;
-/// Bytes of batches that one commit takes at most, so that a commit stays short.
+/// Memory of batches that one commit takes at most, so that a commit stays short.
 const COMMIT_BYTES: usize = 16 << 20;
 
 /// Why an upload or a hello was not taken.
@@ -161,7 +161,8 @@ impl Ingest {
 }
 
 fn bytes_of(arrival: &Arrival) -> usize {
-    arrival.batches.iter().map(|batch| batch.body.len()).sum()
+    let opened = |batch: &CheckedBatch| batch.opened.as_ref().map_or(0, |opened| opened.memory());
+    arrival.batches.iter().map(|batch| batch.body.len() + opened(batch)).sum()
 }
 
 fn closed() -> IngestError {

@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kouan_protocol::{AgentId, Batch, BootTime, Clock, Timestamp};
+use kouan_protocol::{AgentId, BootTime, Clock, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::Digest;
 use super::recorded::Recorded;
 use crate::reader::Reader;
-use crate::store::log::{Entry, EntryKind, FollowLog as _, Page, SqliteFollower, Wanted};
+use crate::store::log::{Entry, EntryKind, FollowLog as _, Page, Recent, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
 
 /// Bytes of batches that one step takes.
@@ -75,7 +75,13 @@ impl OutageReader {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn open(ingest: &Path, state: &Path, writer: Writer, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub fn open(
+        ingest: &Path,
+        state: &Path,
+        writer: Writer,
+        clock: Arc<dyn Clock>,
+        recent: &Recent,
+    ) -> Result<Self, StoreError> {
         let conn = open_read_only(state)?;
         let cursor: Option<i64> = conn
             .query_row("SELECT log_id FROM cursors WHERE reader = ?1", [CURSOR], |row| row.get(0))
@@ -90,7 +96,7 @@ impl OutageReader {
                 .during("read a cursor")?,
         };
         let open = load(&conn, clock.boot_time())?;
-        let log = Arc::new(Mutex::new(SqliteFollower::open(ingest)?));
+        let log = Arc::new(Mutex::new(SqliteFollower::open(ingest)?.sharing(recent)));
         let (recorded, recorded_at) = (Recorded::default(), clock.boot_time());
         Ok(Self { log, writer, clock, taken: cursor, cursor, open, recorded, recorded_at })
     }
@@ -225,9 +231,9 @@ fn finding(entry: &Entry, recorded: &mut Recorded) -> Option<Finding> {
     match entry.kind {
         EntryKind::Catalogue => return None,
         EntryKind::Batch => {
-            let batch = Batch::decode(&entry.body).ok()?;
-            recorded.add(entry, &batch);
-            late = digest.add(entry, &batch).map(|from| (from, digest));
+            let opened = entry.open().ok()?;
+            recorded.add(entry, &opened.batch);
+            late = digest.add(entry, &opened.batch).map(|from| (from, digest));
         }
         EntryKind::Quarantined => aside = Some(Digest { quarantined: 1, ..digest }),
         EntryKind::Lost => aside = Some(Digest { gaps: 1, lost: entry.numbers(), ..digest }),

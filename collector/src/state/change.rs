@@ -10,7 +10,7 @@ use kouan_protocol::{
 use super::Moment;
 use super::latest::LatestReadings;
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found, OpenCatalogue};
+use crate::store::log::{Catalogues, Correction, Entry, EntryKind, FollowLog, Found, OpenCatalogue, Opened};
 
 /// Where changes come from.
 #[derive(Debug, Clone)]
@@ -76,35 +76,31 @@ pub(super) fn of_entry(
     log: &mut dyn FollowLog,
     catalogues: &Catalogues,
 ) -> Result<Vec<Change>, StoreError> {
-    let whole = |reason: String| {
-        vec![Change::Quarantine {
-            first_seq: entry.from_seq,
-            last_seq: entry.last_seq,
-            kind: 0,
-            reason,
-            body: entry.body.clone(),
-        }]
+    let whole = |log: &mut dyn FollowLog, reason: String| {
+        let (first_seq, last_seq, body) = (entry.from_seq, entry.last_seq, log.body_of(entry)?);
+        Ok(vec![Change::Quarantine { first_seq, last_seq, kind: 0, reason, body }])
     };
     match entry.kind {
-        EntryKind::Quarantined => Ok(whole(entry.reason.clone())),
+        EntryKind::Quarantined => whole(log, entry.reason.clone()),
         EntryKind::Lost => Ok(vec![Change::Lost(entry.first_seq, entry.last_seq, entry.reason.clone())]),
         EntryKind::Catalogue => {
-            let text = String::from_utf8_lossy(&entry.body);
+            let body = log.body_of(entry)?;
+            let text = String::from_utf8_lossy(&body);
             let hash: CatalogueHash = text.parse().map_err(StoreError::damaged("a catalogue's hash in the log"))?;
-            Ok(match catalogues.find(log, &entry.agent, hash)? {
-                Found::Open(catalogue) => vec![Change::Arrived(hash, catalogue)],
-                Found::Unusable(reason) => whole(reason.to_string()),
-            })
+            match catalogues.find(log, &entry.agent, hash)? {
+                Found::Open(catalogue) => Ok(vec![Change::Arrived(hash, catalogue)]),
+                Found::Unusable(reason) => whole(log, reason.to_string()),
+            }
         }
         EntryKind::Batch => {
-            let batch = match Batch::decode(&entry.body) {
-                Ok(batch) => batch,
-                Err(error) => return Ok(whole(error.to_string())),
+            let opened = match entry.open() {
+                Ok(opened) => opened,
+                Err(error) => return whole(log, error.to_string()),
             };
-            Ok(match of_batch(&entry.agent, &batch, &entry.correction, entry.from_seq, log, catalogues)? {
-                Ok(changes) => changes,
-                Err(reason) => whole(reason),
-            })
+            match of_batch(&entry.agent, &opened, &entry.correction, entry.from_seq, log, catalogues)? {
+                Ok(changes) => Ok(changes),
+                Err(reason) => whole(log, reason),
+            }
         }
     }
 }
@@ -112,19 +108,20 @@ pub(super) fn of_entry(
 /// The changes of a batch or a snapshot; the inner error says why its rows do not open.
 pub(super) fn of_batch(
     agent: &AgentId,
-    batch: &Batch,
+    opened: &Arc<Opened>,
     correction: &Correction,
     from_seq: u64,
     log: &mut dyn FollowLog,
     catalogues: &Catalogues,
 ) -> Result<Result<Vec<Change>, String>, StoreError> {
+    let batch = &opened.batch;
     let mut changes = Vec::new();
     if let Some(hash) = batch.catalogue.filter(|_| batch.first_seq == 0 || !batch.groups.is_empty()) {
         let catalogue = match catalogues.find(log, agent, hash)? {
             Found::Open(catalogue) => catalogue,
             Found::Unusable(reason) => return Ok(Err(reason.to_string())),
         };
-        if let Err(error) = readings(batch, hash, &catalogue, correction, from_seq, &mut changes) {
+        if let Err(error) = readings(opened, hash, &catalogue, correction, from_seq, &mut changes) {
             return Ok(Err(error.to_string()));
         }
     }
@@ -133,16 +130,16 @@ pub(super) fn of_batch(
 }
 
 fn readings(
-    batch: &Batch,
+    opened: &Arc<Opened>,
     hash: CatalogueHash,
     catalogue: &Arc<OpenCatalogue>,
     correction: &Correction,
     from_seq: u64,
     changes: &mut Vec<Change>,
-) -> Result<(), kouan_protocol::DecodeError> {
-    let latest = LatestReadings::of(batch, hash, catalogue, correction, from_seq)?;
+) -> Result<(), Arc<str>> {
+    let latest = LatestReadings::of(opened, hash, catalogue, correction, from_seq)?;
     // An old batch in a backlog must not bring back an old description.
-    if !correction.is_late(latest.newest) || batch.first_seq == 0 {
+    if !correction.is_late(latest.newest) || opened.batch.first_seq == 0 {
         changes.push(Change::Catalogue(hash, Arc::clone(catalogue)));
     }
     changes.push(Change::Readings(latest));

@@ -54,7 +54,7 @@ pub(super) fn load(conn: &Connection) -> Result<Fleet, StoreError> {
     let mut statement = conn
         .prepare(
             "SELECT d.id, d.site, d.agent, d.key, b.id, d.spec, d.configured, d.label, d.area,
-                 h.level, h.reason, h.text, h.time_ms, l.points, h.boot, h.boot_ms
+                 h.level, h.reason, h.text, h.time_ms, l.points, h.boot, h.boot_ms, h.text_zh
              FROM devices d LEFT JOIN bindings b ON b.device = d.id AND b.to_ms IS NULL
              LEFT JOIN device_health h ON h.device = d.id LEFT JOIN latest l ON l.device = d.id",
         )
@@ -98,7 +98,8 @@ fn read_device(row: &rusqlite::Row<'_>) -> Result<Device, StoreError> {
             let (time, boot) = (Timestamp(column(row, 12)?), column::<String>(row, 14)?);
             let boot_time = BootTime(column::<i64>(row, 15)?.unsigned_abs());
             let since = Known { boot: boot.parse().ok(), boot_time, time };
-            Some(Health { level, reason: column(row, 10)?, text: column(row, 11)?, time, since })
+            let (reason, text, text_zh) = (column(row, 10)?, column(row, 11)?, column(row, 16)?);
+            Some(Health { level, reason, text, text_zh, time, since })
         }
     };
     let points: Option<String> = column(row, 13)?;

@@ -55,8 +55,10 @@ impl fmt::Display for DeviceId {
     }
 }
 
-/// The latest reading of a point.
+/// The latest reading of a point. Each lies in one line of the processor's cache: a batch brings new ones of hundreds of
+/// devices, and memory is what that waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[repr(align(64))]
 pub struct PointState {
     /// The value; `None` exactly when the quality is bad.
     pub value: Option<Value>,
@@ -91,6 +93,8 @@ pub struct Health {
     pub reason: String,
     /// Why, for a person.
     pub text: String,
+    /// The same in Chinese, empty where there is none.
+    pub text_zh: String,
     /// Since when, corrected.
     pub time: Timestamp,
     /// The same by the agent's boot clock, to tell the later word.
@@ -165,7 +169,7 @@ impl Device {
 struct Route {
     device: usize,
     version: u32,
-    columns: Box<[usize]>,
+    columns: Box<[u32]>,
 }
 
 /// The routes of a catalogue's groups, found as they are needed.
@@ -308,7 +312,8 @@ impl Fleet {
         let (change, outline_change) = known.map_or((0, 0), |known| (known.change, known.outline_change));
         let outline_stays = known.is_some_and(|known| known.has_outline_of(&device));
         let points_stay = known.is_some_and(|known| known.points.is_same_as(&device.points));
-        device.change = if outline_stays && points_stay { change } else { self.changes.touch(at, change) };
+        device.change =
+            if outline_stays && points_stay { change } else { self.changes.touch(at, self.changes.current()) };
         device.outline_change = if outline_stays { outline_change } else { device.change };
         let old_site = self.devices.get(at).map(|old| old.site.as_str());
         if old_site != Some(&device.site) {
@@ -335,7 +340,7 @@ impl Fleet {
     pub(super) fn knows(&self, agent: &AgentId, readings: &LatestReadings) -> bool {
         let known = self.routes.get(agent).and_then(|routes| routes.get(&readings.hash));
         let routed = |index: usize| known.is_some_and(|routes| routes.get(index).is_some_and(Option::is_some));
-        readings.groups.iter().map(GroupRows::group).all(|index| {
+        readings.groups().iter().map(GroupRows::group).all(|index| {
             routed(index.0 as usize)
                 || readings.catalogue.at(index).is_none_or(|(device, _)| self.bound(agent, &device.key).is_some())
         })
@@ -352,7 +357,8 @@ impl Fleet {
         let routes = catalogues.entry(readings.hash).or_default();
         routes.resize(readings.catalogue.group_count(), None);
         let mut times = Vec::new();
-        for rows in &readings.groups {
+        let step = changes.current();
+        for rows in readings.groups() {
             let index = rows.group();
             let (Some(route), Some((spec, group))) = (routes.get_mut(index.0 as usize), readings.catalogue.at(index))
             else {
@@ -374,8 +380,8 @@ impl Fleet {
                     (route.columns, route.version) = (device.points.columns(group), device.points.version);
                 }
                 let place = route.columns.get(column).copied().unwrap_or(ABSENT);
-                changed |= match device.points.entries.get_mut(place) {
-                    Some((_, known)) => readings.update(known, cell, current),
+                changed |= match device.points.states.get_mut(place as usize) {
+                    Some(known) => readings.update(known, cell, current),
                     None => match group.points.get(column) {
                         Some(point) => {
                             device.points.insert(point.name.clone(), readings.state(cell, None));
@@ -389,7 +395,7 @@ impl Fleet {
             let _ = rows.visit(group, &mut Timed { times: &times, take });
             if changed {
                 device.dirty = true;
-                device.change = changes.touch(route.device, device.change);
+                device.change = changes.touch(route.device, step);
             }
         }
     }
@@ -405,7 +411,7 @@ impl Fleet {
             None if has_room => device.events.push((kind.into(), time)),
             None => return,
         }
-        device.change = self.changes.touch(at, device.change);
+        device.change = self.changes.touch(at, self.changes.current());
     }
 
     /// Takes the devices that changed since the last call, as (device, site, points).

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use kouan_protocol::{
-    Anchor, Batch, BootId, BootTime, CatalogueHash, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue,
+    Anchor, BootId, BootTime, CatalogueHash, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue,
     Timestamp, Value,
 };
 
 use super::{Known, PointState};
-use crate::store::log::{Correction, OpenCatalogue};
+use crate::store::log::{Correction, OpenCatalogue, Opened};
 
 /// The readings of a batch that opens. They stay as they came until memory takes them.
 #[derive(Debug)]
 pub struct LatestReadings {
     pub(super) hash: CatalogueHash,
     pub(super) catalogue: Arc<OpenCatalogue>,
-    pub(super) groups: Vec<GroupRows>,
+    opened: Arc<Opened>,
     /// The newest row's time.
     pub(super) newest: Timestamp,
     anchor: Anchor,
@@ -28,18 +28,20 @@ impl LatestReadings {
     /// Checks the rows of a batch, of which those from number `from_seq` on count.
     ///
     /// # Errors
-    /// When a row does not fit its group.
+    /// When a row does not fit its group; why.
     pub(super) fn of(
-        batch: &Batch,
+        opened: &Arc<Opened>,
         hash: CatalogueHash,
         catalogue: &Arc<OpenCatalogue>,
         correction: &Correction,
         from_seq: u64,
-    ) -> Result<Self, DecodeError> {
+    ) -> Result<Self, Arc<str>> {
+        opened.check(catalogue)?;
+        let batch = &opened.batch;
         let mut latest = Self {
             hash,
             catalogue: Arc::clone(catalogue),
-            groups: batch.groups.clone(),
+            opened: Arc::clone(opened),
             newest: Timestamp(i64::MIN),
             anchor: batch.anchor,
             correction: *correction,
@@ -47,26 +49,30 @@ impl LatestReadings {
         };
         let mut times = Vec::new();
         for rows in &batch.groups {
-            let index = rows.group();
-            let (_, group) = catalogue.at(index).ok_or_else(|| DecodeError::Inconsistent {
-                what: "batch",
-                problem: format!("group {} is not in the catalogue", index.0),
-            })?;
-            rows.visit(group, &mut Nothing)?;
-            latest.times(rows, &mut times)?;
-            let newest = times.iter().flatten().map(|time| correction.time_of(&batch.anchor, *time)).max();
+            latest.times(rows, &mut times).map_err(|error| Arc::from(error.to_string()))?;
+            let newest = times.iter().flatten().map(|(_, time)| *time).max();
             latest.newest = latest.newest.max(newest.unwrap_or(latest.newest));
         }
         Ok(latest)
     }
 
-    /// When each row was read; `None` for one that does not count.
+    /// The rows.
+    pub(super) fn groups(&self) -> &[GroupRows] {
+        &self.opened.batch.groups
+    }
+
+    /// When each row was read, by the agent's boot clock and corrected; `None` for one that does not count.
     ///
     /// # Errors
     /// When the numbers of the rows do not ascend.
-    pub(super) fn times(&self, rows: &GroupRows, times: &mut Vec<Option<BootTime>>) -> Result<(), DecodeError> {
+    pub(super) fn times(
+        &self,
+        rows: &GroupRows,
+        times: &mut Vec<Option<(BootTime, Timestamp)>>,
+    ) -> Result<(), DecodeError> {
         times.clear();
-        times.extend(rows.boot_times(&self.anchor).map(Some));
+        let both = |boot_time| Some((boot_time, self.correction.time_of(&self.anchor, boot_time)));
+        times.extend(rows.boot_times(&self.anchor).map(both));
         let (first_seq, from_seq) = self.numbers;
         if first_seq > 0 && from_seq > first_seq {
             let seqs = rows.seqs(first_seq)?;
@@ -77,8 +83,7 @@ impl LatestReadings {
 
     /// Takes a cell, unless a newer one is known. Returns whether it was taken.
     pub(super) fn update(&self, known: &mut PointState, cell: &LatestCell<'_>, current: Option<BootId>) -> bool {
-        let time = self.correction.time_of(&self.anchor, cell.boot_time);
-        let moment = Known { boot: Some(self.anchor.boot), boot_time: cell.boot_time, time };
+        let moment = Known { boot: Some(self.anchor.boot), boot_time: cell.boot_time, time: cell.time };
         if !moment.follows(&known.moment(), current) {
             return false;
         }
@@ -99,7 +104,7 @@ impl LatestReadings {
             value,
             quality: cell.quality,
             reason: cell.reason,
-            time: self.correction.time_of(&self.anchor, cell.boot_time),
+            time: cell.time,
             time_status: self.correction.status,
             received: self.correction.received,
             boot: self.anchor.boot,
@@ -114,11 +119,12 @@ pub(super) struct LatestCell<'c> {
     quality: Quality,
     reason: QualityReason,
     boot_time: BootTime,
+    time: Timestamp,
 }
 
 /// Shows the cells of rows that count, with their columns.
 pub(super) struct Timed<'t, F> {
-    pub(super) times: &'t [Option<BootTime>],
+    pub(super) times: &'t [Option<(BootTime, Timestamp)>],
     pub(super) take: F,
 }
 
@@ -131,14 +137,8 @@ impl<F: FnMut(usize, &LatestCell<'_>)> CellSink for Timed<'_, F> {
         quality: Quality,
         reason: QualityReason,
     ) {
-        if let Some(boot_time) = self.times.get(row).copied().flatten() {
-            (self.take)(column, &LatestCell { value, quality, reason, boot_time });
+        if let Some((boot_time, time)) = self.times.get(row).copied().flatten() {
+            (self.take)(column, &LatestCell { value, quality, reason, boot_time, time });
         }
     }
-}
-
-struct Nothing;
-
-impl CellSink for Nothing {
-    fn cell(&mut self, _: usize, _: usize, _: Option<RawValue<'_>>, _: Quality, _: QualityReason) {}
 }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kouan_protocol::{GroupSpec, PointName};
+use kouan_protocol::{GroupSpec, PointName, PointSpec};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::PointState;
 
 /// The place of a point that has no reading.
-pub(super) const ABSENT: usize = usize::MAX;
+pub(super) const ABSENT: u32 = u32::MAX;
 
 /// Versions are given out once in the life of the program; 0 is none.
 static NEXT_VERSION: AtomicU32 = AtomicU32::new(1);
@@ -18,66 +18,70 @@ static NEXT_VERSION: AtomicU32 = AtomicU32::new(1);
 /// Latest readings by name. Places stay as they are until a point is added or removed, which makes another version.
 #[derive(Debug, Clone)]
 pub struct Points {
-    pub(super) entries: Vec<(PointName, PointState)>,
+    /// In order.
+    names: Vec<PointName>,
+    /// The reading of each name. They lie apart, so that whoever brings new ones does not fetch the names.
+    pub(super) states: Vec<PointState>,
     pub(super) version: u32,
 }
 
 impl Default for Points {
     fn default() -> Self {
-        Self::of(Vec::new())
+        Self::of(BTreeMap::new())
     }
 }
 
 impl Points {
-    fn of(entries: Vec<(PointName, PointState)>) -> Self {
-        Self { entries, version: new_version() }
+    fn of(entries: BTreeMap<PointName, PointState>) -> Self {
+        let (names, states) = entries.into_iter().unzip();
+        Self { names, states, version: new_version() }
     }
 
     /// Names and readings, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&PointName, &PointState)> {
-        self.entries.iter().map(|(name, state)| (name, state))
+        self.names.iter().zip(&self.states)
     }
 
     /// How many points have a reading.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.names.len()
     }
 
     /// Whether none has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.names.is_empty()
     }
 
     /// The latest reading of a point.
     #[must_use]
     pub fn get(&self, name: &PointName) -> Option<&PointState> {
-        self.find(name).ok().map(|at| &self.entries[at].1)
+        self.states.get(self.find(name).ok()?)
     }
 
     /// Whether these are the same points with readings of the same times; a reading has one value for ever.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        let same = |((name, state), (other_name, other)): (&(PointName, PointState), &(PointName, PointState))| {
-            name == other_name && state.moment() == other.moment()
-        };
-        self.entries.len() == other.entries.len() && self.entries.iter().zip(&other.entries).all(same)
+        let same = |(state, other): (&PointState, &PointState)| state.moment() == other.moment();
+        self.names == other.names && self.states.iter().zip(&other.states).all(same)
     }
 
     fn find(&self, name: &PointName) -> Result<usize, usize> {
-        self.entries.binary_search_by(|(own, _)| own.cmp(name))
+        self.names.binary_search(name)
     }
 
     /// The places of a group's columns.
-    pub(super) fn columns(&self, group: &GroupSpec) -> Box<[usize]> {
-        group.points.iter().map(|point| self.find(&point.name).unwrap_or(ABSENT)).collect()
+    pub(super) fn columns(&self, group: &GroupSpec) -> Box<[u32]> {
+        let place = |point: &PointSpec| self.find(&point.name).ok().and_then(|at| u32::try_from(at).ok());
+        group.points.iter().map(|point| place(point).unwrap_or(ABSENT)).collect()
     }
 
     pub(crate) fn insert(&mut self, name: PointName, state: PointState) {
         match self.find(&name) {
-            Ok(at) => self.entries[at].1 = state,
+            Ok(at) => self.states[at] = state,
             Err(at) => {
-                self.entries.insert(at, (name, state));
+                self.names.insert(at, name);
+                self.states.insert(at, state);
                 self.version = new_version();
             }
         }
@@ -85,11 +89,12 @@ impl Points {
 
     /// Forgets the points that are not among `kept`.
     pub(super) fn retain(&mut self, kept: &HashSet<&PointName>) {
-        let before = self.entries.len();
-        self.entries.retain(|(name, _)| kept.contains(name));
-        if self.entries.len() != before {
-            self.version = new_version();
+        if self.names.iter().all(|name| kept.contains(name)) {
+            return;
         }
+        let entries = std::mem::take(&mut self.names).into_iter().zip(std::mem::take(&mut self.states));
+        (self.names, self.states) = entries.filter(|(name, _)| kept.contains(name)).unzip();
+        self.version = new_version();
     }
 }
 
@@ -110,8 +115,7 @@ impl Serialize for Points {
 
 impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let by_name = BTreeMap::<PointName, PointState>::deserialize(deserializer)?;
-        Ok(Self::of(by_name.into_iter().collect()))
+        BTreeMap::deserialize(deserializer).map(Self::of)
     }
 }
 
@@ -166,7 +170,7 @@ mod tests {
         assert_eq!((points.len(), points.get(&gone)), (2, None));
         let text = serde_json::to_string(&points).unwrap();
         let back: Points = serde_json::from_str(&text).unwrap();
-        assert_eq!(back.entries, points.entries);
+        assert_eq!(back.iter().collect::<Vec<_>>(), points.iter().collect::<Vec<_>>());
         assert_ne!(back.version, points.version, "nobody knows its places yet");
     }
 }

@@ -15,7 +15,7 @@ use super::checkpoint::{self, LATEST_CURSOR, READINGS_CURSOR, STATE_CURSOR};
 use super::registry::{Staged, Working};
 use super::{Fleet, SharedFleet, losses, quarantine};
 use crate::reader::Reader;
-use crate::store::log::{Catalogues, Entry, FollowLog, SqliteFollower, Wanted};
+use crate::store::log::{Catalogues, Entry, FollowLog, Recent, SqliteFollower, Wanted};
 use crate::store::{During as _, StoreError, Writer, open_read_only};
 use crate::{alarms, commands};
 
@@ -69,9 +69,11 @@ pub fn open_readers(
     writer: &Writer,
     clock: &Arc<dyn Clock>,
     catalogues: &Catalogues,
+    recent: &Recent,
 ) -> Result<(StateReader, LatestReader), StoreError> {
     let conn = open_read_only(state)?;
-    let mut source = Source { log: SqliteFollower::open(ingest)?, catalogues: catalogues.clone() };
+    let follow = || SqliteFollower::open(ingest).map(|log| log.sharing(recent));
+    let mut source = Source { log: follow()?, catalogues: catalogues.clone() };
     let state_cursor = checkpoint::cursor(&conn, STATE_CURSOR)?;
     let readings_cursor = checkpoint::cursor(&conn, READINGS_CURSOR)?;
     let checkpoint_cursor = checkpoint::cursor(&conn, LATEST_CURSOR)?;
@@ -88,7 +90,7 @@ pub fn open_readers(
         durable: cursor,
         written_at: Instant::now(),
     };
-    let own = Source { log: SqliteFollower::open(ingest)?, catalogues: catalogues.clone() };
+    let own = Source { log: follow()?, catalogues: catalogues.clone() };
     let state = StateReader { follower: follower(own, Wanted::AllButReadings, STATE_CURSOR, state_cursor) };
     let latest = LatestReader {
         follower: follower(source, Wanted::Readings, READINGS_CURSOR, readings_cursor),

@@ -126,7 +126,7 @@ impl<'t> Working<'t> {
     /// Takes readings; devices that are new are made.
     pub(super) fn take_readings(&mut self, origin: &Origin, readings: LatestReadings) -> Result<(), StoreError> {
         if !self.read(|fleet| fleet.knows(&origin.agent, &readings)) {
-            let devices = readings.groups.iter().filter_map(|rows| Some(readings.catalogue.at(rows.group())?.0));
+            let devices = readings.groups().iter().filter_map(|rows| Some(readings.catalogue.at(rows.group())?.0));
             for device in devices {
                 self.ensure(origin, &device.key)?;
             }
@@ -152,13 +152,13 @@ impl<'t> Working<'t> {
             return Ok(());
         }
         let since = Known { boot: Some(moment.boot), boot_time: moment.boot_time, time: moment.time };
-        let DeviceHealth { level, reason, text, .. } = health;
-        device.health = Some(Health { level, reason, text, time: moment.time, since });
+        let DeviceHealth { level, reason, text, text_zh, .. } = health;
+        device.health = Some(Health { level, reason, text, text_zh, time: moment.time, since });
         let Some(health) = &device.health else { return Ok(()) };
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO device_health (device, site, level, reason, text, time_ms, boot, boot_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR REPLACE INTO device_health (device, site, level, reason, text, time_ms, boot, boot_ms, text_zh)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -169,7 +169,8 @@ impl<'t> Working<'t> {
                     health.text,
                     health.time.0,
                     moment.boot.to_string(),
-                    i64::try_from(moment.boot_time.0).unwrap_or(i64::MAX)
+                    i64::try_from(moment.boot_time.0).unwrap_or(i64::MAX),
+                    health.text_zh
                 ])
             })
             .during("keep a device's health")?;

@@ -10,7 +10,7 @@ use super::change::{self, Change, Origin};
 use super::reader::{Source, take};
 use super::registry::{Staged, Working};
 use crate::ingest::correct;
-use crate::store::log::{Catalogues, FollowLog as _, SqliteFollower};
+use crate::store::log::{Catalogues, FollowLog as _, Opened, SqliteFollower};
 use crate::store::{StoreError, Writer};
 
 /// Why a snapshot was not taken.
@@ -111,5 +111,6 @@ fn open(
         return Err(SnapshotProblem::WantedCatalogue(hash));
     }
     let correction = correct(received, delay_ms, sent, &batch.anchor);
-    change::of_batch(agent, &batch, &correction, 0, log, catalogues)?.map_err(SnapshotProblem::Unreadable)
+    let opened = Arc::new(Opened::from(batch));
+    change::of_batch(agent, &opened, &correction, 0, log, catalogues)?.map_err(SnapshotProblem::Unreadable)
 }

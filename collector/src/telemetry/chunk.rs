@@ -175,6 +175,11 @@ impl<'b> Chunk<'b> {
         integers::decode(self.parts[0], self.rows)
     }
 
+    /// How late each row arrived, in whole seconds, rounded up, minus one.
+    pub(super) fn delays(&self) -> Result<Vec<i64>, Malformed> {
+        integers::decode(self.parts[1], self.rows)
+    }
+
     /// Where the times come from.
     pub(super) fn origins(&self) -> Result<Vec<Origin>, Malformed> {
         let part = |at: usize| integers::decode(self.parts[at], self.rows);

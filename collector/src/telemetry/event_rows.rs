@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kouan_protocol::{Batch, Event, Privacy, RecordBody, RecordKind, Timestamp};
+use kouan_protocol::{Event, Privacy, RecordBody, RecordKind, Timestamp};
 use rusqlite::{Transaction, params};
 use serde_json::{Map, Value, json};
 
@@ -28,9 +28,10 @@ pub(super) struct EventItem {
 
 /// The events of an entry by day. Personal values are kept only at the sites `keep_personal`.
 pub(super) fn open(entry: &Entry, keep_personal: &[String], days: &mut BTreeMap<i64, Vec<EventItem>>) {
-    let Ok(batch) = Batch::decode(&entry.body) else { return };
+    let Ok(opened) = entry.open() else { return };
+    let batch = &opened.batch;
     let mut next = batch.first_seq;
-    for record in batch.records {
+    for record in &batch.records {
         let seq = next;
         next += record.span;
         let time = entry.correction.time_of(&batch.anchor, record.boot_time);

@@ -162,7 +162,7 @@ pub(super) fn read(
     if filter.only_spans && filter.spans.is_empty() {
         days.clear();
     }
-    let wanted = Wanted::of(filter);
+    let wanted = Wanted::of(scope, filter);
     for month in days.chunk_by(|a, b| lookup::same_month(*a, *b)) {
         let searched = !wanted.is_empty()
             && lookup::find((lookup, partitions), filter, &wanted, month, |places| search.visit(partitions, places))?;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use kouan_protocol::{Anchor, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue};
+use kouan_protocol::{CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue};
 
 use super::cells::flaw_of;
 use super::rows::{Column, Origin, Rows};
-use crate::store::log::{Correction, OpenCatalogue};
+use crate::store::log::{Correction, OpenCatalogue, Opened};
 
 /// A read group as its rows name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,7 +42,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) entry: i64,
-    pub(super) anchor: Anchor,
+    pub(super) opened: Arc<Opened>,
     pub(super) correction: Correction,
     pub(super) catalogue: Arc<OpenCatalogue>,
 }
@@ -55,15 +55,17 @@ pub(super) struct Source {
 pub(super) struct Arrived {
     pub(super) rows: Rows,
     pub(super) entries: Vec<i64>,
-    waiting: Vec<(GroupRows, Arc<Source>)>,
+    /// Each by its place in its batch.
+    waiting: Vec<(u32, Arc<Source>)>,
     waiting_rows: usize,
 }
 
 impl Arrived {
-    /// Adds rows that are known to open; they need not go into their columns yet.
-    pub(super) fn add_later(&mut self, rows: &GroupRows, source: &Arc<Source>) {
-        self.waiting_rows += rows.len();
-        self.waiting.push((rows.clone(), Arc::clone(source)));
+    /// Adds rows that are known to open, so many, from that place in their batch; they need not go into their columns
+    /// yet.
+    pub(super) fn add_later(&mut self, at: usize, count: usize, source: &Arc<Source>) {
+        self.waiting_rows += count;
+        self.waiting.push((at as u32, Arc::clone(source)));
         if self.waiting_rows >= WAITING {
             self.settle();
         }
@@ -80,10 +82,11 @@ impl Arrived {
 
     fn write(&mut self, rows: &GroupRows, source: &Source) -> Result<(), DecodeError> {
         let base = self.rows.len();
-        for boot_time in rows.boot_times(&source.anchor) {
-            let time = source.correction.time_of(&source.anchor, boot_time).0;
+        let anchor = &source.opened.batch.anchor;
+        for boot_time in rows.boot_times(anchor) {
+            let time = source.correction.time_of(anchor, boot_time).0;
             self.rows.times.push(time);
-            self.rows.origins.push(Origin::new(&source.correction, &source.anchor, boot_time, time));
+            self.rows.origins.push(Origin::new(&source.correction, anchor, boot_time, time));
         }
         self.entries.resize(self.rows.len(), source.entry);
         let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
@@ -93,10 +96,13 @@ impl Arrived {
     /// Writes what waits into the columns.
     pub(super) fn settle(&mut self) {
         self.waiting_rows = 0;
-        for (rows, source) in std::mem::take(&mut self.waiting) {
-            let written = self.write(&rows, &source);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (at, source) in waiting.drain(..) {
+            let Some(rows) = source.opened.batch.groups.get(at as usize) else { continue };
+            let written = self.write(rows, &source);
             debug_assert!(written.is_ok(), "rows are checked before they wait");
         }
+        self.waiting = waiting;
     }
 }
 

@@ -9,6 +9,7 @@
 mod cells;
 mod check;
 mod chunk;
+mod columns;
 mod event_rows;
 mod events;
 mod files;
@@ -30,6 +31,7 @@ mod span;
 mod take;
 
 pub use check::{HistoryReport, check};
+pub use columns::{SeriesColumns, SeriesFlaw, SeriesValues};
 pub use events::{EventFilter, EventId, EventPlace, EventRow, EventSlice};
 pub use files::HistoryFiles;
 use partition::day_ms;
@@ -37,7 +39,7 @@ pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
 pub use retention::{KeepClass, Retention, believed_time};
 pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
-pub use series::{ReadingRow, SeriesColumns, SeriesFlaw, SeriesPlace, SeriesQuery};
+pub use series::{ReadingRow, SeriesPlace, SeriesQuery};
 pub use sizes::{ClassSizes, HistorySizes, LevelSizes, sizes};
 pub use span::Span;
 

@@ -19,7 +19,7 @@ use super::seal::{seal_day, sealed_through};
 use super::take::Taker;
 use super::{History, HistoryFiles};
 use crate::reader::Reader;
-use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Page, SqliteFollower, Wanted};
+use crate::store::log::{Catalogues, Entry, EntryKind, FollowLog, Page, Recent, SqliteFollower, Wanted};
 use crate::store::{DataFolder, During as _, File, StoreError, open_writable};
 
 /// Bytes of batches that one step takes: events first, so that they do not wait behind a backlog of readings.
@@ -123,13 +123,15 @@ impl HistoryReader {
         }))))
     }
 
-    /// Shares opened catalogues with other readers of the log.
+    /// Shares opened catalogues and batches with other readers of the log.
     ///
     /// # Errors
     /// When the reader has failed.
-    pub fn sharing(mut self, catalogues: &Catalogues) -> Result<Self, StoreError> {
-        self.0.as_mut().ok_or(StoreError::Closed)?.taker = Taker::new(catalogues.clone());
-        Ok(self)
+    pub fn sharing(self, catalogues: &Catalogues, recent: &Recent) -> Result<Self, StoreError> {
+        let mut inner = self.0.ok_or(StoreError::Closed)?;
+        inner.taker = Taker::new(catalogues.clone());
+        inner.log = inner.log.sharing(recent);
+        Ok(Self(Some(inner)))
     }
 
     /// The newest entry that any file of the history may hold something of.

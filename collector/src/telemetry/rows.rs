@@ -64,8 +64,13 @@ impl Origin {
 
     /// Whether the row arrived more than a minute after it was read.
     pub(super) fn is_late(&self) -> bool {
-        self.delay_s >= crate::store::log::LATE_MS / 1000
+        is_late(self.delay_s)
     }
+}
+
+/// Whether a row with that delay arrived more than a minute after it was read.
+pub(super) fn is_late(delay_s: i64) -> bool {
+    delay_s >= crate::store::log::LATE_MS / 1000
 }
 
 /// Rows in the order of their arrival, or of their times.

@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::cells::quality_of;
+use super::columns::{SeriesColumns, SeriesFlaw};
 use super::samples::{self, DayQuery, Sample};
-use super::{HistoryFiles, Slice, Span, day_of};
+use super::{HistoryFiles, Slice, Span, day_ms, day_of};
 use crate::http::rfc3339;
 use crate::store::StoreError;
 use crate::store::log::TimeStatus;
@@ -91,44 +92,27 @@ impl From<Sample> for ReadingRow {
     }
 }
 
-/// Readings by column: short to write, quick to read.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
-pub struct SeriesColumns {
-    /// Corrected times, in milliseconds since 1970.
-    pub times: Vec<i64>,
-    /// The values: numbers or texts; `null` when the quality is bad.
-    #[schema(value_type = Vec<Object>)]
-    pub values: Vec<Option<Value>>,
-    /// The readings that are not good, by their place in the lists.
-    pub flaws: Vec<SeriesFlaw>,
-    /// The places of readings that arrived more than a minute after they were read.
-    pub late: Vec<usize>,
-    /// Give it as `cursor` to get what follows; `null` if nothing does.
-    pub next: Option<String>,
-}
-
-/// What is wrong with a reading.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct SeriesFlaw {
-    /// Its place in the lists.
-    pub at: usize,
-    /// `uncertain` or `bad`.
-    #[schema(value_type = String)]
-    pub quality: Quality,
-    /// Why.
-    #[schema(value_type = String)]
-    pub reason: QualityReason,
-}
-
 pub(super) fn read(history: &HistoryFiles, query: &SeriesQuery) -> Result<Slice<ReadingRow>, StoreError> {
     let mut rows = Vec::new();
-    let next = page(history, query, |sample| rows.push(ReadingRow::from(sample)))?;
+    let next = Page::new(query).show(history, &days(history, query), |sample| rows.push(ReadingRow::from(sample)))?;
     Ok(Slice { rows, next })
 }
 
 pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<SeriesColumns, StoreError> {
     let mut columns = SeriesColumns::default();
-    columns.next = page(history, query, |sample| {
+    let (days, mut page) = (days(history, query), Page::new(query));
+    let mut quick = 0;
+    if query.after.is_none() {
+        for day in &days {
+            if !add_day(history, *day, query, &mut columns)? {
+                break;
+            }
+            quick += 1;
+        }
+        page.shown = columns.times.len();
+        page.last.time_ms = columns.times.last().copied().unwrap_or(page.last.time_ms);
+    }
+    columns.next = page.show(history, &days[quick..], |sample| {
         let at = columns.times.len();
         if sample.flaw != 0 {
             let (quality, reason) = quality_of(sample.flaw);
@@ -143,32 +127,81 @@ pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<Ser
     Ok(columns)
 }
 
-/// Shows the readings of a page, oldest first. Returns the cursor of the next one, if there is one.
-fn page(
-    history: &HistoryFiles,
-    query: &SeriesQuery,
-    mut show: impl FnMut(Sample),
-) -> Result<Option<String>, StoreError> {
+/// The days that may hold such readings.
+fn days(history: &HistoryFiles, query: &SeriesQuery) -> Vec<i64> {
     let start = query.after.map_or(query.from, |after| Timestamp(after.time_ms).max(query.from));
-    let mut shown = 0;
-    let mut last = SeriesPlace { time_ms: i64::MIN, before: 0 };
-    let mut place = last;
-    for day in history.days(day_of(start), day_of(query.to)) {
-        for sample in of_day(history, day, &query.spans, query.point.as_str(), (start.0, query.to.0))? {
-            let before = if sample.time_ms == place.time_ms { place.before + 1 } else { 0 };
-            place = SeriesPlace { time_ms: sample.time_ms, before };
-            if query.after.is_some_and(|after| place <= after) {
-                continue;
-            }
-            if shown == query.limit {
-                return Ok(Some(last.to_string()));
-            }
-            show(sample);
-            shown += 1;
-            last = place;
-        }
+    history.days(day_of(start), day_of(query.to))
+}
+
+/// Adds the readings of a day as they lie in its file, if they lie there in order and the page has room for them.
+/// Otherwise it changes nothing and returns false.
+fn add_day(
+    history: &HistoryFiles,
+    day: i64,
+    query: &SeriesQuery,
+    columns: &mut SeriesColumns,
+) -> Result<bool, StoreError> {
+    let (from_ms, to_ms) = (query.from.0.max(day_ms(day)), query.to.0.min(day_ms(day + 1)));
+    let mut spans = query.spans.iter().filter(|span| span.from_ms < to_ms && span.to_ms > from_ms);
+    let (Some(span), None) = (spans.next(), spans.next()) else { return Ok(false) };
+    let day_query = DayQuery {
+        day,
+        agent: span.agent.as_str(),
+        key: span.key.as_str(),
+        point: query.point.as_str(),
+        from_ms: from_ms.max(span.from_ms),
+        to_ms: to_ms.min(span.to_ms),
+    };
+    let Some(run) = samples::run_of_day(&history.head, &history.partitions, &day_query)? else { return Ok(false) };
+    if columns.times.len() + run.times.len() > query.limit {
+        return Ok(false);
     }
-    Ok(None)
+    let before = columns.times.len();
+    columns.late.extend(run.late.into_iter().map(|at| before + at));
+    columns.times.extend(run.times);
+    columns.values.extend_scaled(run.decimals, run.integers);
+    Ok(true)
+}
+
+/// How far a page is.
+struct Page<'q> {
+    query: &'q SeriesQuery,
+    shown: usize,
+    last: SeriesPlace,
+}
+
+impl<'q> Page<'q> {
+    fn new(query: &'q SeriesQuery) -> Self {
+        Self { query, shown: 0, last: SeriesPlace { time_ms: i64::MIN, before: 0 } }
+    }
+
+    /// Shows the readings of these days, oldest first. Returns the cursor of the next page, if there is one.
+    fn show(
+        mut self,
+        history: &HistoryFiles,
+        days: &[i64],
+        mut show: impl FnMut(Sample),
+    ) -> Result<Option<String>, StoreError> {
+        let query = self.query;
+        let start = query.after.map_or(query.from, |after| Timestamp(after.time_ms).max(query.from));
+        let mut place = self.last;
+        for day in days {
+            for sample in of_day(history, *day, &query.spans, query.point.as_str(), (start.0, query.to.0))? {
+                let before = if sample.time_ms == place.time_ms { place.before + 1 } else { 0 };
+                place = SeriesPlace { time_ms: sample.time_ms, before };
+                if query.after.is_some_and(|after| place <= after) {
+                    continue;
+                }
+                if self.shown == query.limit {
+                    return Ok(Some(self.last.to_string()));
+                }
+                show(sample);
+                self.shown += 1;
+                self.last = place;
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The readings of one day of a device under all its names, by time.

@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kouan_protocol::{
-    AgentId, Batch, Catalogue, CatalogueHash, CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue,
-    Timestamp,
-};
+use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DecodeError, GroupRows, Timestamp};
 
 use super::head::{ColumnCells, Group, GroupNumber, Head, HeadGroup, Source, Unopened};
 use super::rows::{Column, Origin, Rows};
 use super::{day_ms, day_of};
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Entry, FollowLog, Found, OpenCatalogue};
+use crate::store::log::{Catalogues, Entry, FollowLog, Found};
 
 /// What a row costs in memory beside its values.
 const ROW_BYTES: usize = 40;
@@ -76,33 +73,34 @@ impl Taker {
         entry: &Entry,
         mut wanted: impl FnMut(i64) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let batch = match Batch::decode(&entry.body) {
-            Ok(batch) => batch,
+        let opened = match entry.open() {
+            Ok(opened) => opened,
             Err(error) => return unopened(head, entry, error.to_string(), wanted),
         };
+        let batch = &opened.batch;
         let Some(hash) = batch.catalogue.filter(|_| !batch.groups.is_empty()) else { return Ok(()) };
         let catalogue = match self.catalogues.find(log, &entry.agent, hash)? {
             Found::Unusable(problem) => return unopened(head, entry, problem.to_string(), wanted),
             Found::Open(catalogue) => catalogue,
         };
         // All of it must open before any of it is taken: half a row would be worse than none.
-        if let Err(error) = check(&batch, &catalogue) {
-            return unopened(head, entry, error.to_string(), wanted);
+        if let Err(problem) = opened.check(&catalogue) {
+            return unopened(head, entry, problem.to_string(), wanted);
         }
         let places = self.resolve(entry, hash, &catalogue);
         let correction = entry.correction;
-        let source = Arc::new(Source { entry: entry.id, anchor: batch.anchor, correction, catalogue });
+        let source = Arc::new(Source { entry: entry.id, opened: Arc::clone(&opened), correction, catalogue });
         // Rows that wait keep the batch in memory, and texts come out of it as they are.
-        self.bytes += entry.body.len();
+        self.bytes += entry.size;
         let mut counts = Counts::default();
         let mut asked: Option<(i64, bool)> = None;
         let mut wanted = |day: i64| match asked {
             Some((same, answer)) if same == day => Ok(answer),
             _ => wanted(day).inspect(|answer| asked = Some((day, *answer))),
         };
-        for rows in &batch.groups {
+        for (at, rows) in batch.groups.iter().enumerate() {
             if let Some(place) = places.get(rows.group().0 as usize) {
-                self.take_rows(head, entry, &batch, rows, *place, &source, &mut wanted, &mut counts)?;
+                self.take_rows(head, entry, (at, rows), *place, &source, &mut wanted, &mut counts)?;
             }
         }
         for (day, rows) in counts.0 {
@@ -116,14 +114,15 @@ impl Taker {
         &mut self,
         head: &Head,
         entry: &Entry,
-        batch: &Batch,
-        rows: &GroupRows,
+        (at, rows): (usize, &GroupRows),
         place: usize,
         source: &Arc<Source>,
         wanted: &mut impl FnMut(i64) -> Result<bool, StoreError>,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
         let damaged = StoreError::damaged::<DecodeError>("a batch that had opened before");
+        let batch = &source.opened.batch;
+        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
         let mut times = std::mem::take(&mut self.times);
         times.clear();
         times.extend(rows.boot_times(&batch.anchor).map(|time| entry.correction.time_of(&batch.anchor, time).0));
@@ -136,17 +135,15 @@ impl Taker {
             if wanted(first_day)? {
                 let group = self.place(head, first_day, place);
                 if count <= FEW_ROWS {
-                    group.lock().add_later(rows, source);
+                    group.lock().add_later(at, count, source);
                 } else {
                     group.lock().add(rows, source).map_err(damaged)?;
                 }
-                let columns = group.group.layout.len();
-                self.bytes += count * ROW_BYTES + rows.cell_count(columns) * 8;
+                self.bytes += count * ROW_BYTES + rows.cell_count(spec.points.len()) * 8;
                 counts.add(first_day, count as u64);
             }
             return Ok(());
         }
-        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
         let mut opened = Rows::new(&self.places[place].group.layout);
         for (boot_time, time) in rows.boot_times(&batch.anchor).zip(&self.times) {
             opened.times.push(*time);
@@ -235,17 +232,6 @@ impl Taker {
     }
 }
 
-fn check(batch: &Batch, catalogue: &OpenCatalogue) -> Result<(), DecodeError> {
-    for rows in &batch.groups {
-        let (_, spec) = catalogue.at(rows.group()).ok_or_else(|| DecodeError::Inconsistent {
-            what: "batch",
-            problem: format!("group {} is not in the catalogue", rows.group().0),
-        })?;
-        rows.visit(spec, &mut NoCells)?;
-    }
-    Ok(())
-}
-
 /// Counts rows that do not open under the day on which they arrived.
 fn unopened(
     head: &Head,
@@ -259,10 +245,4 @@ fn unopened(
         head.unopened(day, Unopened { agent, epoch, from_seq: entry.from_seq, rows: entry.numbers(), problem });
     }
     Ok(())
-}
-
-struct NoCells;
-
-impl CellSink for NoCells {
-    fn cell(&mut self, _: usize, _: usize, _: Option<RawValue<'_>>, _: Quality, _: QualityReason) {}
 }

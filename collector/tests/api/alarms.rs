@@ -332,6 +332,7 @@ async fn fourteen_hundred_devices_lost_at_once_are_a_handful_of_alarms() {
                     level,
                     reason: String::new(),
                     text: String::new(),
+                    text_zh: String::new(),
                 })
             });
             let batch = agent.batch(Lane::Urgent, told.collect());

@@ -51,6 +51,8 @@ async fn a_command_goes_its_whole_way_on_the_agents_evidence() {
     let history: Vec<&str> =
         found["history"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
     assert_eq!(history, ["requested", "queued", "offered", "delivered", "started", "succeeded"]);
+    assert_eq!((found["reason"].as_str(), found["reason_zh"].as_str()), (Some("a reason"), Some("原因")));
+    assert_eq!(found["history"][5]["reason_zh"].as_str(), Some("原因"));
     assert_eq!((found["requested_by"].as_str(), found["why"].as_str()), (Some("first"), Some("test")));
     assert!(agent.poll(0).await.unwrap().commands.is_empty());
 }

@@ -14,8 +14,11 @@ const DAY: u64 = 24 * HOUR;
 /// Time and voltage of every reading.
 async fn readings(collector: &Running, device: &str) -> Vec<(i64, f64)> {
     let from = NOW - 10 * DAY as i64;
-    let path = format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={from}");
-    let answer = collector.get(&path).await;
+    series(collector, &format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={from}")).await
+}
+
+async fn series(collector: &Running, path: &str) -> Vec<(i64, f64)> {
+    let answer = collector.get(path).await;
     let series = &answer["series"][0];
     let times = series["times"].as_array().unwrap().iter().map(|time| time.as_i64().unwrap());
     times.zip(series["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap())).collect()
@@ -63,6 +66,12 @@ async fn late_doubled_and_unordered_readings_end_in_their_place_once() {
     they_stand(&collector, &device, &wanted).await;
     let collector = collector.restart().await;
     they_stand(&collector, &device, &wanted).await;
+    // Parts of days too, some of which lie in one chunk in order.
+    for (from, to) in [(NOW - 2 * DAY as i64, NOW), (NOW - DAY as i64, NOW - 1), (NOW - 29_000, NOW - 7_000), (NOW - 5_000, NOW - 5_000)] {
+        let part: Vec<_> = wanted.iter().copied().filter(|(time, _)| (from..to).contains(time)).collect();
+        let path = format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={from}&to={to}");
+        assert_eq!(series(&collector, &path).await, part);
+    }
     let from = NOW - 10 * DAY as i64;
     let file = collector.get(&format!("/api/v1/devices/{device}/export.csv?points=voltage,mode&from={from}")).await;
     let lines: Vec<&str> = file.as_str().unwrap().lines().collect();

@@ -384,6 +384,7 @@ impl World {
                 digest: digest.digest,
                 body: batch.body.clone(),
                 content: Ok(Content { catalogue: None, correction, gaps }),
+                opened: None,
             }
         });
         let arrival = Arrival {

@@ -181,6 +181,7 @@ async fn an_agent_that_names_ever_new_devices_gets_so_many_and_an_alarm() {
             level: HealthLevel::Unreachable,
             reason: "timeout".to_owned(),
             text: String::new(),
+            text_zh: String::new(),
         })
     };
     for part in 0..3 {

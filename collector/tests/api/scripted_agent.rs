@@ -122,7 +122,8 @@ pub(crate) fn health(level: HealthLevel) -> RecordBody {
         device: "ups-1".parse().unwrap(),
         level,
         reason: reason.to_owned(),
-        text: String::new(),
+        text: if reason.is_empty() { String::new() } else { "no answer".to_owned() },
+        text_zh: if reason.is_empty() { String::new() } else { "没有应答".to_owned() },
     })
 }
 
@@ -342,7 +343,8 @@ impl ScriptedAgent {
         let progress = CommandProgress {
             command: command.parse().unwrap(),
             state,
-            reason: String::new(),
+            reason: "a reason".to_owned(),
+            reason_zh: "原因".to_owned(),
             results: vec![Field::new("answer", FieldValue::Integer(1))],
             journal,
             local: None,

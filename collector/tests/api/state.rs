@@ -37,6 +37,23 @@ async fn a_restart_keeps_positions_devices_values_and_health() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_device_is_told_in_both_languages_also_after_a_restart() {
+    let collector = Running::start().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let urgent = agent.batch(Lane::Urgent, vec![health(HealthLevel::Unreachable)]);
+    agent.upload(vec![urgent]).await;
+    let device = collector.device("ups-1").await;
+    let told = async |collector: &Running| {
+        let detail = collector.get(&format!("/api/v1/devices/{device}")).await;
+        (detail["health"]["text"].clone(), detail["health"]["text_zh"].clone())
+    };
+    assert_eq!(told(&collector).await, (json!("no answer"), json!("没有应答")));
+    let collector = collector.restart().await;
+    assert_eq!(told(&collector).await, (json!("no answer"), json!("没有应答")));
+}
+
+#[tokio::test]
 async fn an_old_value_never_replaces_a_newer_one() {
     let collector = Running::start().await;
     let mut agent = collector.enrol("hall-1", "hall").await;

@@ -108,6 +108,8 @@ export interface Site {
   zone?: string | null;
   lon?: number | null;
   lat?: number | null;
+  /** Sent back with a change; refused when somebody else was faster. */
+  revision?: string;
   /** Its place on a plan of all sites. */
   position?: { x: number; y: number } | null;
   devices: number;
@@ -123,6 +125,8 @@ export interface Area {
   order: number;
   /** Whether it has a floor plan. */
   plan: boolean;
+  /** Sent back with a change; refused when somebody else was faster. */
+  revision?: string;
   /** Names from the top of the tree down to this one. */
   path: string[];
 }

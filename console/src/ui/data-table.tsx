@@ -18,7 +18,10 @@ import { EmptyState, LoadingState, ProblemState } from './states';
 export interface Column<T> {
   id: string;
   header: string;
-  /** A width of CSS grid: `minmax(12rem, 2fr)`, `7rem`. */
+  /**
+   * A width of CSS grid: `minmax(12rem, 2fr)`, `7rem`. The largest rem per fr decides how wide the list is at least: keep
+   * them in proportion.
+   */
   width: string;
   cell: (row: T) => React.ReactNode;
   /** The list can be ordered by it; `id` is what the parameter `sort` says then. */

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::{DeviceKey, HealthLevel};
+use kouan_settings::{Bilingual, both};
 use tokio::time::Instant;
 
 use super::inventory::HostGroup;
@@ -47,7 +48,8 @@ impl HostDriver {
             match asked {
                 Some(Request::Act(act)) => {
                     // Nobody waits any more when whoever asked has stopped.
-                    let _ = act.reply.send(ActOutcome::Failed("this machine takes no commands".to_owned()));
+                    let _ =
+                        act.reply.send(ActOutcome::Failed(both!("this machine takes no commands", "本机不接受命令")));
                 }
                 Some(Request::Read { reply, .. }) => {
                     let all: Vec<usize> = (0..self.groups.len()).collect();
@@ -102,7 +104,7 @@ impl HostDriver {
             boot_time: cx.clock.boot_time(),
             level: HealthLevel::Working,
             reason: "",
-            text: String::new(),
+            text: Bilingual::default(),
         };
         let rows = rows.iter().cloned().map(Observation::Row);
         for observation in rows.chain([Observation::Health(health)]) {
@@ -120,5 +122,5 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn failed(cause: Box<dyn std::error::Error + Send + Sync>) -> DriverError {
-    DriverError { fault: Fault::Device, operation: "read this machine's figures".to_owned(), cause }
+    DriverError { fault: Fault::Device, operation: both!("read this machine's figures", "读取本机数据"), cause }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::driver::HostDriver;
 use super::inventory::{Choice, groups};
@@ -21,7 +21,7 @@ impl DriverKind for HostKind {
     }
 
     fn read_profile(&self, _: &str, profile: &mut Section<'_>) -> Option<Description> {
-        profile.problem("kind", "this machine needs no profile");
+        profile.wrong("kind", ("this machine needs no profile", "本机不需要型号文件"));
         profile.ignore_rest();
         None
     }
@@ -36,13 +36,18 @@ impl DriverKind for HostKind {
         let mut devices = devices.into_iter();
         let mut entry = devices.next()?;
         if count > 1 {
-            link.problem("device", format!("there is one such machine, but {count} devices"));
+            link.wrong(
+                "device",
+                both!("there is one such machine, but {count} devices", "本机只有一台，却写了 {count} 个设备"),
+            );
         }
         for mut more in devices {
             more.section.ignore_rest();
         }
         if entry.profile.is_some() {
-            entry.section.problem("profile", "this machine needs no profile; remove this");
+            entry
+                .section
+                .wrong("profile", ("this machine needs no profile; remove this", "本机不需要型号文件；请去掉这一项"));
         }
         let choice = Choice {
             every: entry.every,
@@ -53,7 +58,10 @@ impl DriverKind for HostKind {
         let reader = match HostReader::new() {
             Ok(reader) => reader,
             Err(error) => {
-                link.problem("kind", format!("this machine's figures cannot be read: {error}"));
+                link.wrong(
+                    "kind",
+                    both!("this machine's figures cannot be read: {error}", "读不到本机的数据：{error}"),
+                );
                 return None;
             }
         };

@@ -6,6 +6,7 @@
 //! old programs 68; the mark is then how it went, for external calls.
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 const START: u8 = 0xA5;
 const END: u8 = 0xAE;
@@ -57,6 +58,16 @@ pub enum FrameError {
     /// The sum is wrong.
     #[error("an answer has a wrong checksum")]
     BadChecksum,
+}
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::NotUnderstood => "这些字节不是一个报文",
+            Self::BadChecksum => "应答的校验错误",
+        };
+        Bilingual::new(self.to_string(), chinese)
+    }
 }
 
 impl Packet {

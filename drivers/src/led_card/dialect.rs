@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::ArgumentKind;
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section, both};
 
 use crate::link::timing::TimingKeys;
 use crate::profile::{Dialect, Profile};
@@ -87,13 +87,22 @@ impl Dialect for LedDialect {
         let timing = TimingKeys::read(profile);
         let range = Duration::from_millis(100)..=Duration::from_secs(10);
         let late_window = profile.duration_within("late_window", range, Duration::from_secs(2));
-        profile.require("protocol", "what the card speaks: \"cpower\" or \"huidu\"");
+        profile.require(
+            "protocol",
+            ("what the card speaks: \"cpower\" or \"huidu\"", "控制卡的协议：\"cpower\" 或 \"huidu\""),
+        );
         let protocol = profile.choice("protocol", &[("cpower", Protocol::CPower), ("huidu", Protocol::Huidu)])?;
         Some(LedModel { timing, late_window, protocol })
     }
 
     fn read_group(&self, _: &LedModel, group: &mut Section<'_>) -> Option<Ask> {
-        group.require("ask", "what is asked: \"screen\", \"brightness\", \"clock\" or \"identity\"");
+        group.require(
+            "ask",
+            (
+                "what is asked: \"screen\", \"brightness\", \"clock\" or \"identity\"",
+                "询问什么：\"screen\"、\"brightness\"、\"clock\" 或 \"identity\"",
+            ),
+        );
         let words = [
             ("screen", Ask::Screen),
             ("brightness", Ask::Brightness),
@@ -109,19 +118,34 @@ impl Dialect for LedDialect {
             Ask::Brightness => Some(Shown::Percent),
             Ask::Clock => Some(Shown::Offset),
             Ask::Identity => {
-                point.require("shows", "what it shows: \"model\" or \"firmware\"");
+                point.require(
+                    "shows",
+                    ("what it shows: \"model\" or \"firmware\"", "显示什么：\"model\" 或 \"firmware\""),
+                );
                 point.choice("shows", &[("model", Shown::Model), ("firmware", Shown::Firmware)])
             }
         }
     }
 
     fn read_action(&self, model: &LedModel, action: &mut Section<'_>) -> Option<Tell> {
-        action.require("tell", "what it does: \"screen\", \"brightness\", \"clock\" or \"text\"");
+        action.require(
+            "tell",
+            (
+                "what it does: \"screen\", \"brightness\", \"clock\" or \"text\"",
+                "做什么：\"screen\"、\"brightness\"、\"clock\" 或 \"text\"",
+            ),
+        );
         let words =
             [("screen", Tell::Screen), ("brightness", Tell::Brightness), ("clock", Tell::Clock), ("text", Tell::Text)];
         let tell = action.choice("tell", &words)?;
         if model.protocol == Protocol::Huidu && matches!(tell, Tell::Brightness | Tell::Clock) {
-            action.problem("tell", "on a Huidu card this changes settings that are not known here; it is not done");
+            action.wrong(
+                "tell",
+                (
+                    "on a Huidu card this changes settings that are not known here; it is not done",
+                    "在灰度控制卡上这会改动这里不了解的设置；不支持",
+                ),
+            );
             return None;
         }
         Some(tell)
@@ -129,21 +153,30 @@ impl Dialect for LedDialect {
 
     fn check(&self, profile: &LedProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "a card speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("a card speaks only when asked; give an interval", "控制卡只在询问时应答；请写明间隔"),
+            );
         }
         for action in &profile.actions {
-            let add = |message: String| problems.add(action.line, "action.argument", message);
+            let add = |message: Bilingual| problems.wrong(action.line, "action.argument", message);
             let known = action.speak.arguments();
             for (name, kind, needed) in known {
                 match action.spec.arguments.iter().find(|spec| spec.name == *name) {
-                    Some(spec) if spec.kind != *kind => add(format!("argument \"{name}\" must be {kind:?}")),
-                    Some(spec) if *needed && !spec.required => add(format!("argument \"{name}\" must be required")),
-                    None if *needed => add(format!("argument \"{name}\" is missing")),
+                    Some(spec) if spec.kind != *kind => {
+                        add(both!("argument \"{name}\" must be {kind:?}", "参数“{name}”应为 {kind:?}"))
+                    }
+                    Some(spec) if *needed && !spec.required => {
+                        add(both!("argument \"{name}\" must be required", "参数“{name}”应为必填"))
+                    }
+                    None if *needed => add(both!("argument \"{name}\" is missing", "缺少参数“{name}”")),
                     _ => {}
                 }
             }
             for spec in action.spec.arguments.iter().filter(|spec| known.iter().all(|(name, ..)| *name != spec.name)) {
-                add(format!("argument \"{}\" has no meaning here", spec.name));
+                let name = &spec.name;
+                add(both!("argument \"{name}\" has no meaning here", "参数“{name}”在这里没有意义"));
             }
         }
     }

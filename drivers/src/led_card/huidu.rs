@@ -4,6 +4,7 @@
 //! the low byte first, and what it carries. XML goes in pieces behind the length of the whole and the piece's place.
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate, both};
 
 /// Types of packets.
 pub mod kind {
@@ -43,6 +44,12 @@ pub struct Packet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a packet of {0} bytes is not possible")]
 pub struct FrameError(pub usize);
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        both!("a packet of {length} bytes is not possible", "不可能有 {length} 个字节的报文", length = self.0)
+    }
+}
 
 impl Packet {
     /// The packet as it is sent.

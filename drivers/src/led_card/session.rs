@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use kouan_protocol::{Clock, Field, HealthLevel};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 
 use super::cpower::{self, FrameError, Packet};
@@ -14,7 +15,7 @@ use super::speak;
 use crate::device_clock::DeviceZone;
 use crate::link::trace::{self, Piece};
 use crate::link::{
-    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
+    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn, no_action,
 };
 
 /// The name of nobody's session, with which a Huidu card gives out one.
@@ -56,7 +57,7 @@ struct CPowerAnswers {
     is_serial: bool,
     card: u8,
     command: u8,
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
 }
 
 impl AnswerReader for CPowerAnswers {
@@ -68,20 +69,22 @@ impl AnswerReader for CPowerAnswers {
             let rejected = match decoded {
                 Ok(None) => return None,
                 Ok(Some(packet)) if packet.card != self.card => {
-                    ("wrong-unit", format!("the answer came from card {}", packet.card))
+                    let other = packet.card;
+                    ("wrong-unit", both!("the answer came from card {other}", "应答来自控制卡 {other}"))
                 }
                 Ok(Some(packet)) if packet.command != self.command => {
-                    ("not-understood", format!("the answer is to command {:02X}", packet.command))
+                    let other = packet.command;
+                    ("not-understood", both!("the answer is to command {other:02X}", "应答对应的命令是 {other:02X}"))
                 }
                 Ok(Some(packet)) => return Some(packet),
-                Err(FrameError::BadChecksum) => ("bad-checksum", FrameError::BadChecksum.to_string()),
-                Err(error) => ("not-understood", error.to_string()),
+                Err(FrameError::BadChecksum) => ("bad-checksum", FrameError::BadChecksum.translate()),
+                Err(error) => ("not-understood", error.translate()),
             };
             self.rejected = Some(rejected);
         }
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
         self.rejected.clone()
     }
 }
@@ -97,7 +100,7 @@ enum HuiduAnswer {
 #[derive(Default)]
 struct HuiduAnswers {
     assembly: Assembly,
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
 }
 
 impl AnswerReader for HuiduAnswers {
@@ -119,22 +122,29 @@ impl AnswerReader for HuiduAnswers {
                     }
                     _ => {}
                 },
-                Err(error) => self.rejected = Some(("not-understood", error.to_string())),
+                Err(error) => self.rejected = Some(("not-understood", error.translate())),
             }
         }
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
         self.rejected.clone()
     }
 }
 
 fn huidu_error(code: u16) -> TalkError {
     match code {
-        4 => TalkError::device(HealthLevel::Reachable, "occupied", "the card serves another client already"),
-        22 => TalkError::refused("the card cannot read the XML (code 22)"),
-        23 | 42 => TalkError::refused(format!("the card does not know this method (code {code})")),
-        code => TalkError::refused(format!("the card says error code {code}")),
+        4 => TalkError::device(
+            HealthLevel::Reachable,
+            "occupied",
+            ("the card serves another client already", "控制卡正在为另一个程序服务"),
+        ),
+        22 => TalkError::refused(("the card cannot read the XML (code 22)", "控制卡看不懂 XML（代码 22）")),
+        23 | 42 => TalkError::refused(both!(
+            "the card does not know this method (code {code})",
+            "控制卡不认识这个方法（代码 {code}）"
+        )),
+        code => TalkError::refused(both!("the card says error code {code}", "控制卡报错，代码 {code}")),
     }
 }
 
@@ -144,17 +154,26 @@ fn huidu_success(answer: HuiduAnswer, method: &str) -> Result<String, TalkError>
         HuiduAnswer::Xml(xml) => {
             let of = huidu::attribute(&xml, "out", "method").unwrap_or_default();
             if of != method {
-                let text = format!("the answer is to method \"{of}\" instead of \"{method}\"");
+                let text = both!(
+                    "the answer is to method \"{of}\" instead of \"{method}\"",
+                    "应答对应的方法是“{of}”，不是“{method}”"
+                );
                 return Err(TalkError::device(HealthLevel::Reachable, "not-understood", text));
             }
             match huidu::attribute(&xml, "out", "result").as_deref() {
                 Some("kSuccess") => Ok(xml),
-                other => Err(TalkError::refused(format!("{method}: the card says {}", other.unwrap_or("nothing")))),
+                Some(other) => {
+                    Err(TalkError::refused(both!("{method}: the card says {other}", "{method}：控制卡应答 {other}")))
+                }
+                None => {
+                    Err(TalkError::refused(both!("{method}: the card says nothing", "{method}：控制卡没有说明结果")))
+                }
             }
         }
         HuiduAnswer::Error(code) => Err(huidu_error(code)),
         HuiduAnswer::Version => {
-            Err(TalkError::device(HealthLevel::Reachable, "not-understood", "the card says its version again"))
+            let text = ("the card says its version again", "控制卡又报了一次版本");
+            Err(TalkError::device(HealthLevel::Reachable, "not-understood", text))
         }
     }
 }
@@ -188,7 +207,7 @@ impl Session {
             HuiduAnswer::Version => {}
             HuiduAnswer::Error(code) => return Err(huidu_error(code)),
             HuiduAnswer::Xml(_) => {
-                let text = "the card does not say its version";
+                let text = ("the card does not say its version", "控制卡没有报版本");
                 return Err(TalkError::device(HealthLevel::Reachable, "not-understood", text));
             }
         }
@@ -288,10 +307,10 @@ impl Talker for Session {
         });
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, Bilingual> {
         let unit = &self.units[device];
         let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let tell = found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let tell = found.ok_or_else(|| no_action(action))?.speak;
         match unit.profile.model.protocol {
             Protocol::CPower => {
                 let order = speak::cpower_order(tell, arguments, unit.size, &unit.zone, &*self.clock);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::cpower::ANYBODY;
 use super::dialect::{LedDialect, LedProfile, Protocol};
@@ -67,15 +67,24 @@ impl DriverKind for LedCardKind {
             let protocol = profile.model.protocol;
             let is_serial = settings.as_ref().is_some_and(|settings| settings.endpoint.is_serial());
             if protocol == Protocol::Huidu && is_serial {
-                entry.section.problem("profile", "such a card is spoken to over TCP: tcp = \"host:10001\"");
+                entry.section.wrong(
+                    "profile",
+                    (
+                        "such a card is spoken to over TCP: tcp = \"host:10001\"",
+                        "这种控制卡走 TCP：tcp = \"host:10001\"",
+                    ),
+                );
             }
             let others = units.first().map(|unit| unit.profile.model.protocol);
             if others.is_some_and(|other| other != protocol || protocol == Protocol::Huidu) {
-                entry.section.problem("profile", "such a card has a link of its own");
+                entry.section.wrong("profile", ("such a card has a link of its own", "这种控制卡要独占一条线路"));
             }
             if let Some(other) = units.iter().position(|other| other.card == card) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("unit", format!("unit {card} of this link is already \"{name}\""));
+                entry.section.wrong(
+                    "unit",
+                    both!("unit {card} of this link is already \"{name}\"", "这条线路的地址 {card} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);

@@ -2,6 +2,7 @@
 
 use jiff::civil::DateTime;
 use kouan_protocol::{Clock, Field, FieldValue, QualityReason};
+use kouan_settings::{Bilingual, both};
 
 use super::cpower::{self, Packet, command};
 use super::dialect::{Ask, Shown, Tell};
@@ -46,16 +47,29 @@ fn word<'a>(arguments: &'a [Field], name: &str) -> Option<&'a str> {
     arguments.iter().find(|field| field.name == name).and_then(|field| field.value.as_str())
 }
 
+fn missing(argument: &str) -> Bilingual {
+    both!("argument \"{argument}\" is missing", "缺少参数“{argument}”")
+}
+
+fn too_long(bytes: usize, most: usize) -> Bilingual {
+    both!("the text has {bytes} bytes; at most {most} fit", "文字有 {bytes} 个字节，最多 {most} 个")
+}
+
 impl Lettering {
-    fn of(arguments: &[Field]) -> Result<Self, String> {
-        let text = word(arguments, "text").ok_or("argument \"text\" is missing")?;
+    fn of(arguments: &[Field]) -> Result<Self, Bilingual> {
+        let text = word(arguments, "text").ok_or_else(|| missing("text"))?;
         let colour = match word(arguments, "colour").unwrap_or("red") {
             "red" => [0xFF, 0, 0],
             "green" => [0, 0xFF, 0],
             "yellow" => [0xFF, 0xFF, 0],
             "blue" => [0, 0, 0xFF],
             "white" => [0xFF, 0xFF, 0xFF],
-            other => return Err(format!("colour \"{other}\" is none of red, green, yellow, blue, white")),
+            other => {
+                return Err(both!(
+                    "colour \"{other}\" is none of red, green, yellow, blue, white",
+                    "颜色“{other}”不是 red、green、yellow、blue、white 之一"
+                ));
+            }
         };
         let size = integer(arguments, "size").unwrap_or(USUAL_SIZE);
         Ok(Self { text: text.to_owned(), colour, size })
@@ -113,24 +127,27 @@ pub(super) fn cpower_order(
     size: (u16, u16),
     zone: &DeviceZone,
     clock: &dyn Clock,
-) -> Result<(u8, Vec<u8>), String> {
+) -> Result<(u8, Vec<u8>), Bilingual> {
     match tell {
         Tell::Screen => {
-            let on = flag(arguments, "on").ok_or("argument \"on\" is missing")?;
+            let on = flag(arguments, "on").ok_or_else(|| missing("on"))?;
             // As in the document's own examples.
             Ok((command::SCREEN, vec![0, u8::from(on), 0, 0, 0, 0, 0, 0, 0]))
         }
         Tell::Brightness => {
             let percent = integer(arguments, "percent").filter(|percent| (0..=100).contains(percent));
-            let percent = percent.ok_or("argument \"percent\" must be 0 to 100")?;
+            let percent = percent.ok_or(("argument \"percent\" must be 0 to 100", "参数“percent”应为 0 至 100"))?;
             let step = (percent * i64::from(BRIGHTEST) + 50) / 100;
             let mut data = vec![0];
             data.extend([step as u8; 24]);
             Ok((command::BRIGHTNESS, data))
         }
         Tell::Clock => {
-            let now = zone.local(clock).ok_or("the time of this machine is none that a card could show")?;
-            let year = u8::try_from(now.year() - 2000).map_err(|_| "the year does not fit into the card")?;
+            let now = zone
+                .local(clock)
+                .ok_or(("the time of this machine is none that a card could show", "本机的时间无法写进控制卡"))?;
+            let year = u8::try_from(now.year() - 2000)
+                .map_err(|_| ("the year does not fit into the card", "控制卡放不下这个年份"))?;
             let weekday = now.weekday().to_sunday_zero_offset();
             let parts = [now.second(), now.minute(), now.hour(), weekday, now.day(), now.month()];
             let mut data = vec![0];
@@ -141,13 +158,16 @@ pub(super) fn cpower_order(
         Tell::Text => {
             let Lettering { text, colour, size: pixels } = Lettering::of(arguments)?;
             let font = FONTS.iter().position(|font| *font == pixels);
-            let font = font.ok_or_else(|| format!("size {pixels} is none of {FONTS:?}"))?;
+            let font =
+                font.ok_or_else(|| both!("size {pixels} is none of {FONTS:?}", "字号 {pixels} 不是 {FONTS:?} 之一"))?;
             let (bytes, _, has_unknown) = encoding_rs::GBK.encode(&text);
             if has_unknown || bytes.contains(&0) {
-                return Err("the text has characters that the card cannot show".to_owned());
+                return Err(
+                    ("the text has characters that the card cannot show", "文字中有控制卡无法显示的字符").into()
+                );
             }
             if bytes.len() > LONGEST_TEXT {
-                return Err(format!("the text has {} bytes; at most {LONGEST_TEXT} fit", bytes.len()));
+                return Err(too_long(bytes.len(), LONGEST_TEXT));
             }
             Ok((command::EXTERNAL_CALL, cpower::static_text(0, size, font as u8, colour, &bytes)))
         }
@@ -155,19 +175,27 @@ pub(super) fn cpower_order(
 }
 
 /// Whether a C-Power card says that it did what it was told.
-pub(super) fn cpower_done(order: &[u8], answer: &Packet) -> Result<(), String> {
+pub(super) fn cpower_done(order: &[u8], answer: &Packet) -> Result<(), Bilingual> {
     let said = answer.data.first();
     match answer.command {
         command::EXTERNAL_CALL => match answer.mark {
             0 => Ok(()),
-            1 => Err("the card found a wrong checksum".to_owned()),
-            2 => Err("the card found packets out of order".to_owned()),
-            code => Err(format!("the card says code {code:02X}")),
+            1 => Err(("the card found a wrong checksum", "控制卡发现校验错误").into()),
+            2 => Err(("the card found packets out of order", "控制卡发现报文次序不对").into()),
+            code => Err(both!("the card says code {code:02X}", "控制卡应答代码 {code:02X}")),
         },
         command::SCREEN if answer.data.get(1) == order.get(1) && said == Some(&0) => Ok(()),
-        command::SCREEN => Err(format!("the card says {:02X?}: the screen is not as it was told", answer.data)),
+        command::SCREEN => Err(both!(
+            "the card says {data:02X?}: the screen is not as it was told",
+            "控制卡应答 {data:02X?}：屏幕没有按要求改变",
+            data = &answer.data
+        )),
         _ if said == Some(&1) => Ok(()),
-        _ => Err(format!("the card says {:02X?}: it did not do it", answer.data)),
+        _ => Err(both!(
+            "the card says {data:02X?}: it did not do it",
+            "控制卡应答 {data:02X?}：没有执行",
+            data = &answer.data
+        )),
     }
 }
 
@@ -214,16 +242,16 @@ pub(super) fn huidu_order(
     (width, height): (u16, u16),
     names: [u128; 3],
     clock: &dyn Clock,
-) -> Result<(&'static str, String), String> {
+) -> Result<(&'static str, String), Bilingual> {
     match tell {
         Tell::Screen => {
-            let on = flag(arguments, "on").ok_or("argument \"on\" is missing")?;
+            let on = flag(arguments, "on").ok_or_else(|| missing("on"))?;
             Ok((if on { "OpenScreen" } else { "CloseScreen" }, String::new()))
         }
         Tell::Text => {
             let Lettering { text, colour: [red, green, blue], size } = Lettering::of(arguments)?;
             if text.len() > 4 * LONGEST_TEXT {
-                return Err(format!("the text has {} bytes; at most {} fit", text.len(), 4 * LONGEST_TEXT));
+                return Err(too_long(text.len(), 4 * LONGEST_TEXT));
             }
             let [program, area, item] = names.map(guid);
             let (text, stamp) = (huidu::escape(&text), clock.wall().0);
@@ -239,7 +267,7 @@ pub(super) fn huidu_order(
             );
             Ok(("AddProgram", inner))
         }
-        Tell::Brightness | Tell::Clock => Err("this is not done on a Huidu card".to_owned()),
+        Tell::Brightness | Tell::Clock => Err(("this is not done on a Huidu card", "灰度控制卡不支持这个操作").into()),
     }
 }
 
@@ -270,8 +298,8 @@ mod tests {
         let (command, data) = order("一号窗").unwrap();
         assert_eq!(command, command::EXTERNAL_CALL);
         assert_eq!(data[20..], [0xD2, 0xBB, 0xBA, 0xC5, 0xB4, 0xB0, 0]);
-        assert!(order("\u{1F600}").unwrap_err().contains("cannot show"));
-        assert!(order(&"长".repeat(101)).unwrap_err().contains("at most 200"));
+        assert!(order("\u{1F600}").unwrap_err().english.contains("cannot show"));
+        assert!(order(&"长".repeat(101)).unwrap_err().english.contains("at most 200"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kouan_protocol::HealthLevel;
+use kouan_settings::Bilingual;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -22,7 +23,7 @@ pub trait AnswerReader {
     fn next(&mut self, buffer: &mut BytesMut) -> Option<Self::Answer>;
 
     /// Why bytes were thrown away, if any were: a code for the device's health, and words for people.
-    fn rejected(&self) -> Option<(&'static str, String)>;
+    fn rejected(&self) -> Option<(&'static str, Bilingual)>;
 }
 
 /// How patient the line is with one device.
@@ -142,7 +143,7 @@ impl Asker {
         let serial = self.link.endpoint.is_serial();
         let sent = self.send(request, timing).await?;
         let Some(line) = self.line.as_mut() else {
-            return Err(AskError::NoAnswer(TalkError::broken("the link is closed")));
+            return Err(AskError::NoAnswer(TalkError::closed()));
         };
         let error = match line.receive(timing.answer_timeout, |buffer| reader.next(buffer)).await {
             Ok(answer) => {
@@ -208,7 +209,7 @@ impl Asker {
     async fn send(&mut self, request: &[u8], timing: Timing) -> Result<Instant, AskError> {
         let serial = self.link.endpoint.is_serial();
         let Some(line) = self.line.as_mut() else {
-            return Err(AskError::NotSent(TalkError::broken("the link is closed")));
+            return Err(AskError::NotSent(TalkError::closed()));
         };
         let sent = Instant::now();
         let sending = match line.discard_now() {
@@ -230,7 +231,7 @@ impl Asker {
             tokio::time::sleep_until(until).await;
         }
         let gap = self.patience[device].timing.gap;
-        let Some(line) = self.line.as_mut() else { return Err(TalkError::broken("the link is closed")) };
+        let Some(line) = self.line.as_mut() else { return Err(TalkError::closed()) };
         let Err(error) = line.settle(gap).await else { return Ok(()) };
         let error = TalkError::of_line(&error, line.is_serial());
         if error.broken {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use kouan_settings::Section;
+use kouan_settings::{Bilingual, Section, Translate, both};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_serial::{DataBits, Parity, SerialPortBuilderExt as _, StopBits};
@@ -76,19 +76,36 @@ impl Endpoint {
         let settings = if serial || !tcp { Some(SerialSettings::read(link)) } else { None };
         match (serial, tcp) {
             (true, true) => {
-                link.problem("tcp", "a link ends either at a serial port or at a TCP address; remove one of the two");
+                link.wrong(
+                    "tcp",
+                    both!(
+                        "a link ends either at a serial port or at a TCP address; remove one of the two",
+                        "一条线路要么接串口，要么接 TCP 地址；请去掉其中一个"
+                    ),
+                );
                 None
             }
             (false, false) => {
-                let hint = "this is missing: where the link ends, such as serial = \"/dev/serial/by-id/usb-…\" or \
-                            tcp = \"192.168.1.20:502\"";
-                link.problem("serial", hint);
+                link.wrong(
+                    "serial",
+                    both!(
+                        "this is missing: where the link ends, such as serial = \"/dev/serial/by-id/usb-…\" or \
+                         tcp = \"192.168.1.20:502\"",
+                        "缺少线路的位置，如 serial = \"/dev/serial/by-id/usb-…\" 或 tcp = \"192.168.1.20:502\""
+                    ),
+                );
                 None
             }
             (true, false) => {
                 let (path, settings) = (path?, settings?);
                 if !path.starts_with('/') {
-                    link.problem("serial", "this must be the port's whole path, such as \"/dev/serial/by-id/usb-…\"");
+                    link.wrong(
+                        "serial",
+                        both!(
+                            "this must be the port's whole path, such as \"/dev/serial/by-id/usb-…\"",
+                            "应当是串口的完整路径，如 \"/dev/serial/by-id/usb-…\""
+                        ),
+                    );
                     return None;
                 }
                 Some(Self::Serial(SerialSettings { path, ..settings }))
@@ -98,7 +115,13 @@ impl Endpoint {
                 let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
                 let port = port.and_then(|(_, port)| port.parse::<u16>().ok()).filter(|port| *port != 0);
                 if port.is_none() {
-                    link.problem("tcp", format!("\"{address}\" must be host:port, such as \"192.168.1.20:502\""));
+                    link.wrong(
+                        "tcp",
+                        both!(
+                            "\"{address}\" must be host:port, such as \"192.168.1.20:502\"",
+                            "\"{address}\" 应当是 主机:端口，如 \"192.168.1.20:502\""
+                        ),
+                    );
                     return None;
                 }
                 Some(Self::Tcp { address })
@@ -133,7 +156,7 @@ impl Endpoint {
     }
 
     async fn open_untold(&self, timeout: Duration) -> Result<Line, OpenError> {
-        let failed = |cause: std::io::Error| OpenError { endpoint: self.to_string(), cause };
+        let failed = |cause: std::io::Error| OpenError { endpoint: self.clone(), cause };
         match self {
             Self::Serial(settings) => {
                 let port = tokio_serial::new(&settings.path, settings.baud)
@@ -226,10 +249,26 @@ impl fmt::Display for Endpoint {
 #[error("open {endpoint} failed: {cause}")]
 pub struct OpenError {
     /// What was opened.
-    pub endpoint: String,
+    pub endpoint: Endpoint,
     /// Why it failed.
     #[source]
     pub cause: std::io::Error,
+}
+
+impl Translate for OpenError {
+    fn translate(&self) -> Bilingual {
+        let Self { endpoint, cause } = self;
+        both!("open {endpoint} failed: {cause}", "打开 {endpoint} 失败：{cause}"; endpoint, cause)
+    }
+}
+
+impl Translate for Endpoint {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::Serial(settings) => both!("serial port {path}", "串口 {path}", path = &settings.path),
+            Self::Tcp { address } => Bilingual::verbatim(address),
+        }
+    }
 }
 
 #[cfg(test)]

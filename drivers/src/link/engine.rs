@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use kouan_protocol::{DeviceKey, QualityReason};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -21,7 +22,7 @@ use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, 
 const WAITING_REQUESTS: usize = 64;
 /// How long an action that is under way may go on when the driver is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(800);
-const STOPPED: &str = "the link was stopped before the action began";
+const STOPPED: (&str, &str) = ("the link was stopped before the action began", "操作还没有开始，线路就停止了");
 
 /// A device as the engine needs it.
 #[derive(Debug, Clone)]
@@ -109,9 +110,9 @@ struct ReadJob {
     device: usize,
     next_group: usize,
     rows: Vec<RawRow>,
-    trouble: Option<String>,
+    trouble: Option<Bilingual>,
     trace: Option<Trace>,
-    reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
+    reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
 }
 
 /// What the link itself is to do next.
@@ -251,14 +252,14 @@ impl<T: Talker> Engine<T> {
             self.accept(request);
         }
         for request in self.acts.drain(..) {
-            drop(request.reply.send(ActOutcome::Failed(STOPPED.to_owned())));
+            drop(request.reply.send(ActOutcome::Failed(STOPPED.into())));
         }
         for watch in std::mem::take(&mut self.watches) {
             let (device, action) = (watch.device, watch.action.clone());
             self.finish(device, &action, watch.abandon());
         }
         for job in self.reads.drain(..) {
-            drop(job.reply.send(Err("the link was stopped".to_owned())));
+            drop(job.reply.send(Err(("the link was stopped", "线路已停止").into())));
         }
     }
 
@@ -279,7 +280,7 @@ impl<T: Talker> Engine<T> {
                     let (rows, trouble) = (Vec::new(), None);
                     self.reads.push_back(ReadJob { device, next_group: 0, rows, trouble, trace, reply });
                 }
-                None => drop(reply.send(Err(format!("there is no device \"{device}\" on this link")))),
+                None => drop(reply.send(Err(not_here(&device)))),
             },
         }
     }
@@ -323,11 +324,11 @@ impl<T: Talker> Engine<T> {
     }
 
     /// Reads one group, and tells everything that it shows. Returns the row, or why there is none.
-    async fn poll(&mut self, device: usize, group: usize, on_demand: bool) -> Result<RawRow, String> {
+    async fn poll(&mut self, device: usize, group: usize, on_demand: bool) -> Result<RawRow, Bilingual> {
         let started = Instant::now();
         if !on_demand && let Some(until) = self.talker.hold(device, group).filter(|until| *until > started) {
             self.schedule.hold(device, until);
-            return Err("a late answer is waited for".to_owned());
+            return Err(("a late answer is waited for", "正在等待迟到的应答").into());
         }
         let polled = self.poll_reopening(device, group).await;
         let now = Instant::now();
@@ -511,8 +512,11 @@ impl<T: Talker> Engine<T> {
                 return;
             }
             Some(Err(outcome)) => outcome,
-            None if permitted => ActOutcome::Unknown("the agent was stopped before the device had answered".to_owned()),
-            None => ActOutcome::Failed(STOPPED.to_owned()),
+            None if permitted => ActOutcome::Unknown(both!(
+                "the agent was stopped before the device had answered",
+                "设备还没有应答，代理就停止了"
+            )),
+            None => ActOutcome::Failed(STOPPED.into()),
         };
         self.log_outcome(&device, &action, &outcome);
         drop(reply.send(outcome));
@@ -540,18 +544,18 @@ impl<T: Talker> Engine<T> {
         permitted: &mut bool,
     ) -> Result<Acted, ActOutcome> {
         let Some(index) = self.find(device) else {
-            return Err(ActOutcome::Failed(format!("there is no device \"{device}\" on this link")));
+            return Err(ActOutcome::Failed(not_here(device)));
         };
         let act = match self.talker.prepare(index, action, arguments) {
             Ok(act) => act,
             Err(reason) => return Err(ActOutcome::Failed(reason)),
         };
         if let Err(error) = self.open_settled(index).await {
-            return Err(ActOutcome::Failed(format!("link closed: {error}")));
+            return Err(ActOutcome::Failed(both!("link closed: {error}", "线路没有打开：{error}"; error)));
         }
         *permitted = true;
         if let Err(refused) = permit.obtain().await {
-            return Err(ActOutcome::NotStarted(refused.to_string()));
+            return Err(ActOutcome::NotStarted(refused.translate()));
         }
         let result = self.talker.act(index, act).await;
         if let Err(error) = &result
@@ -598,6 +602,10 @@ impl<T: Talker> Engine<T> {
             self.outbox.push_back(Observation::Health(health));
         }
     }
+}
+
+fn not_here(device: &DeviceKey) -> Bilingual {
+    both!("there is no device \"{device}\" on this link", "这条线路上没有设备“{device}”")
 }
 
 /// Marks every column that is not in `cells` as not read.

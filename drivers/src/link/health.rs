@@ -1,6 +1,7 @@
 //! What polls say about a device's health, and which rows of "not read" must go out so that nothing stale looks fresh.
 
 use kouan_protocol::{BootTime, DeviceKey, HealthLevel, QualityReason};
+use kouan_settings::Bilingual;
 
 use super::talker::TalkError;
 use crate::driver::{RawHealth, RawRow};
@@ -90,20 +91,23 @@ impl DeviceState {
 
     /// The link was opened; of a device that is never read nothing else is known yet.
     pub fn opened(&mut self, at: BootTime) -> Findings {
-        const TEXT: &str = "nothing is read from such a device: how it is, is known from the last command alone";
+        const TEXT: (&str, &str) = (
+            "nothing is read from such a device: how it is, is known from the last command alone",
+            "这种设备不能读取：它的状况只能从最近一次命令得知",
+        );
         let is_new = self.told.is_none_or(|(_, reason)| reason == "link-closed");
         if !self.is_unread() || !is_new {
             return Findings::default();
         }
         self.misses = 0;
-        Findings { rows: Vec::new(), health: self.tell(HealthLevel::Reachable, "not-polled", TEXT, at) }
+        Findings { rows: Vec::new(), health: self.tell(HealthLevel::Reachable, "not-polled", TEXT.into(), at) }
     }
 
     /// A command showed how a device is that is never read.
     pub fn acted(&mut self, trouble: Option<&TalkError>, at: BootTime) -> Findings {
         let health = match trouble {
-            None => self.tell(HealthLevel::Working, "", "", at),
-            Some(trouble) => self.tell(trouble.level, trouble.reason, &trouble.text, at),
+            None => self.tell(HealthLevel::Working, "", Bilingual::default(), at),
+            Some(trouble) => self.tell(trouble.level, trouble.reason, trouble.text.clone(), at),
         };
         Findings { rows: Vec::new(), health }
     }
@@ -142,7 +146,7 @@ impl DeviceState {
             group.trouble = Some(trouble.clone());
         }
         let rows = (0..self.groups.len()).filter_map(|group| self.blank(group, at)).collect();
-        Findings { rows, health: self.tell(trouble.level, trouble.reason, &trouble.text, at) }
+        Findings { rows, health: self.tell(trouble.level, trouble.reason, trouble.text, at) }
     }
 
     fn blank(&mut self, index: usize, at: BootTime) -> Option<RawRow> {
@@ -160,17 +164,17 @@ impl DeviceState {
             group.trouble.as_ref().filter(counts)
         });
         match trouble.cloned() {
-            Some(trouble) => self.tell(HealthLevel::Answering, trouble.reason, &trouble.text, at),
-            None => self.tell(HealthLevel::Working, "", "", at),
+            Some(trouble) => self.tell(HealthLevel::Answering, trouble.reason, trouble.text, at),
+            None => self.tell(HealthLevel::Working, "", Bilingual::default(), at),
         }
     }
 
-    fn tell(&mut self, level: HealthLevel, reason: &'static str, text: &str, at: BootTime) -> Option<RawHealth> {
+    fn tell(&mut self, level: HealthLevel, reason: &'static str, text: Bilingual, at: BootTime) -> Option<RawHealth> {
         if self.told == Some((level, reason)) {
             return None;
         }
         self.told = Some((level, reason));
-        Some(RawHealth { device: self.key.clone(), boot_time: at, level, reason, text: text.to_owned() })
+        Some(RawHealth { device: self.key.clone(), boot_time: at, level, reason, text })
     }
 }
 
@@ -185,7 +189,7 @@ mod tests {
     }
 
     fn silence() -> TalkError {
-        TalkError::device(HealthLevel::Unreachable, "timeout", "no answer")
+        TalkError::device(HealthLevel::Unreachable, "timeout", ("no answer", "没有应答"))
     }
 
     fn level(findings: &Findings) -> Option<(HealthLevel, &'static str)> {
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn a_refused_read_leaves_the_device_answering() {
         let mut device = device();
-        let refused = device.answered(0, Some(TalkError::refused("illegal address 7")), AT);
+        let refused = device.answered(0, Some(TalkError::refused(("illegal address 7", "地址 7 不存在"))), AT);
         assert_eq!(level(&refused), Some((HealthLevel::Answering, "refused")));
         assert_eq!(device.answered(1, None, AT), Findings::default());
         assert_eq!(level(&device.answered(0, None, AT)), Some((HealthLevel::Working, "")));
@@ -245,7 +249,7 @@ mod tests {
         assert_eq!(level(&device.acted(None, AT)), Some((HealthLevel::Working, "")));
         assert_eq!(device.opened(AT), Findings::default(), "a link that was opened anew says nothing new");
         assert_eq!(level(&device.acted(Some(&silence()), AT)), Some((HealthLevel::Unreachable, "timeout")));
-        assert_eq!(level(&device.lost(TalkError::broken("x"), AT)), Some((HealthLevel::Unreachable, "link-closed")));
+        assert_eq!(level(&device.lost(TalkError::closed(), AT)), Some((HealthLevel::Unreachable, "link-closed")));
         assert_eq!(level(&device.opened(AT)), Some((HealthLevel::Reachable, "not-polled")));
         let mut read = self::device();
         assert_eq!(read.opened(AT), Findings::default());
@@ -254,8 +258,8 @@ mod tests {
     #[test]
     fn another_reason_is_told() {
         let mut device = device();
-        assert_eq!(level(&device.lost(TalkError::broken("x"), AT)), Some((HealthLevel::Unreachable, "link-closed")));
-        assert_eq!(device.lost(TalkError::broken("x"), AT), Findings::default());
+        assert_eq!(level(&device.lost(TalkError::closed(), AT)), Some((HealthLevel::Unreachable, "link-closed")));
+        assert_eq!(device.lost(TalkError::closed(), AT), Findings::default());
         assert_eq!(level(&device.missed(0, silence(), AT)), Some((HealthLevel::Unreachable, "timeout")));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
+use kouan_settings::{Bilingual, Translate, both};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -62,6 +63,24 @@ pub enum LineError {
     /// Somebody else talks without a pause.
     #[error("the line is never quiet: somebody else is talking on it")]
     Busy,
+}
+
+impl Translate for LineError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::Broken { cause, .. } => both!("the link broke: {cause}", "线路中断：{cause}"; cause),
+            Self::Ended => both!("the far end closed the link", "对方关闭了连接"),
+            Self::Timeout { waited, heard: 0 } => both!("no answer within {waited:?}", "{waited:?} 内没有应答"),
+            Self::Timeout { waited, heard } => both!(
+                "no answer within {waited:?}, only {heard} bytes that are none",
+                "{waited:?} 内没有应答，只收到 {heard} 个无意义的字节"
+            ),
+            Self::Busy => both!(
+                "the line is never quiet: somebody else is talking on it",
+                "线路上一直有数据，没有空闲：有别的设备在说话"
+            ),
+        }
+    }
 }
 
 /// An open link. It is used by one talker, one exchange at a time.

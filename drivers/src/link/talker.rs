@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use kouan_protocol::{Field, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate, both};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -47,7 +48,7 @@ pub trait Talker: Send {
     ///
     /// # Errors
     /// Why the action is impossible, for a person.
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Self::Act, String>;
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Self::Act, Bilingual>;
 
     /// Makes the link ready for the device's next request: keeps pauses, throws away stale input. Sends nothing.
     ///
@@ -134,6 +135,33 @@ impl Polled {
     }
 }
 
+/// A device has no such action.
+#[must_use]
+pub fn no_action(action: &str) -> Bilingual {
+    both!("there is no action \"{action}\"", "没有操作“{action}”")
+}
+
+/// A profile names a point that the device does not have.
+#[must_use]
+pub fn no_point(point: &str) -> Bilingual {
+    both!("there is no point \"{point}\"", "没有测点“{point}”")
+}
+
+/// An interlock needs a point whose polarity nobody has proved.
+#[must_use]
+pub fn unproved_interlock(text: &str) -> Bilingual {
+    both!("interlock: {text}: which raw value that is, is not proved", "联锁：{text}：对应的原始值尚未验证")
+}
+
+/// What should show that an action was done is a point whose polarity nobody has proved.
+#[must_use]
+pub fn unproved_watch(text: &str) -> Bilingual {
+    both!(
+        "the device accepted it, but which raw value means {text} is not proved",
+        "设备已接受，但哪个原始值表示 {text} 尚未验证"
+    )
+}
+
 /// Why talking to a device failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TalkError {
@@ -143,7 +171,7 @@ pub struct TalkError {
     /// A code: `timeout`, `bad-checksum`, `wrong-unit`, `not-understood`, `refused`, `link-closed`.
     pub reason: &'static str,
     /// For a person.
-    pub text: String,
+    pub text: Bilingual,
     /// Whether the link broke and must be opened again.
     pub broken: bool,
 }
@@ -151,20 +179,26 @@ pub struct TalkError {
 impl TalkError {
     /// The device gave no valid answer.
     #[must_use]
-    pub fn device(level: HealthLevel, reason: &'static str, text: impl Into<String>) -> Self {
+    pub fn device(level: HealthLevel, reason: &'static str, text: impl Into<Bilingual>) -> Self {
         Self { level, reason, text: text.into(), broken: false }
     }
 
     /// The device answered with a refusal.
     #[must_use]
-    pub fn refused(text: impl Into<String>) -> Self {
+    pub fn refused(text: impl Into<Bilingual>) -> Self {
         Self::device(HealthLevel::Answering, "refused", text)
     }
 
     /// The link broke.
     #[must_use]
-    pub fn broken(text: impl Into<String>) -> Self {
+    pub fn broken(text: impl Into<Bilingual>) -> Self {
         Self { level: HealthLevel::Unreachable, reason: "link-closed", text: text.into(), broken: true }
+    }
+
+    /// Nobody opened the link, or it was closed meanwhile.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self::broken(("the link is closed", "线路没有打开"))
     }
 
     /// What a failure of the line says; `serial` tells whether silence means that nobody is there.
@@ -173,13 +207,13 @@ impl TalkError {
         match error {
             LineError::Broken { .. } | LineError::Ended => {
                 let level = if serial { HealthLevel::Unreachable } else { HealthLevel::Reachable };
-                Self { level, ..Self::broken(error.to_string()) }
+                Self { level, ..Self::broken(error.translate()) }
             }
             LineError::Timeout { heard, .. } => {
                 let level = if serial && *heard == 0 { HealthLevel::Unreachable } else { HealthLevel::Reachable };
-                Self::device(level, if *heard == 0 { "timeout" } else { "not-understood" }, error.to_string())
+                Self::device(level, if *heard == 0 { "timeout" } else { "not-understood" }, error.translate())
             }
-            LineError::Busy => Self::device(HealthLevel::Reachable, "line-busy", error.to_string()),
+            LineError::Busy => Self::device(HealthLevel::Reachable, "line-busy", error.translate()),
         }
     }
 
@@ -192,17 +226,23 @@ impl TalkError {
 
 impl From<OpenError> for TalkError {
     fn from(error: OpenError) -> Self {
-        Self::broken(error.to_string())
+        Self::broken(error.translate())
     }
 }
 
 impl fmt::Display for TalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        self.text.fmt(f)
     }
 }
 
 impl std::error::Error for TalkError {}
+
+impl Translate for TalkError {
+    fn translate(&self) -> Bilingual {
+        self.text.clone()
+    }
+}
 
 /// Why an action did not succeed.
 #[derive(Debug)]

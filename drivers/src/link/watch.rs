@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::{Field, FieldValue};
+use kouan_settings::{Bilingual, both};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -137,19 +138,28 @@ impl Watch {
             return Ok(self);
         }
         // What the action set in motion may still arrive.
-        let seen = self.last_seen.as_deref().map_or("nothing was read".to_owned(), |seen| format!("it shows {seen}"));
+        let seen = match self.last_seen.as_deref() {
+            None => both!("nothing was read", "什么也没有读到"),
+            Some(seen) => both!("it shows {seen}", "显示为 {seen}"),
+        };
         let (text, within) = (&self.step.text, self.step.within);
-        let text = format!("the device accepted it, but {text} was not seen within {within:?}: {seen}");
+        let text = both!(
+            "the device accepted it, but {text} was not seen within {within:?}: {seen}",
+            "设备已接受，但 {within:?} 内没有看到 {text}：{seen}"; seen
+        );
         Err(self.not_seen(text))
     }
 
     /// The driver stops.
     pub(super) fn abandon(self) -> Finished {
-        self.not_seen("the agent was stopped before it was seen that the action was done".to_owned())
+        self.not_seen(both!(
+            "the agent was stopped before it was seen that the action was done",
+            "还没有看到操作完成，代理就停止了"
+        ))
     }
 
     /// Nobody knows, and what was seen of it is told where it has parts.
-    fn not_seen(mut self, reason: String) -> Finished {
+    fn not_seen(mut self, reason: Bilingual) -> Finished {
         let unseen = std::iter::once(self.step).chain(self.steps).filter_map(|step| step.part);
         let unseen: Vec<_> = unseen.map(|part| Field::new(&part, FieldValue::Text("unknown".to_owned()))).collect();
         let outcome = if unseen.is_empty() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kouan_protocol::{BootTime, DeviceKey, Field, HealthLevel, Privacy, QualityReason};
+use kouan_settings::{Bilingual, both};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -82,7 +83,7 @@ impl Flood {
     }
 }
 
-type Health = (HealthLevel, &'static str, String);
+type Health = (HealthLevel, &'static str, Bilingual);
 
 impl DeviceState {
     pub(super) fn new(device: ListenerDevice) -> Self {
@@ -179,10 +180,10 @@ impl DeviceState {
     }
 
     /// The link is closed. Rows of what can no longer be known.
-    pub(super) fn lost(&mut self, reason: &'static str, text: &str, boot_time: BootTime) -> Vec<Observation> {
+    pub(super) fn lost(&mut self, reason: &'static str, text: &Bilingual, boot_time: BootTime) -> Vec<Observation> {
         self.listening_since = None;
         let mut observations = self.blank(boot_time);
-        observations.extend(self.tell((HealthLevel::Unreachable, reason, text.to_owned()), boot_time));
+        observations.extend(self.tell((HealthLevel::Unreachable, reason, text.clone()), boot_time));
         observations
     }
 
@@ -242,24 +243,34 @@ impl DeviceState {
     fn health(&self, now: Instant) -> Option<Health> {
         self.listening_since?;
         if self.silent_at().is_some_and(|at| now >= at) {
-            let text = format!("it said nothing for {} s", self.device.profile.model.silent_after.as_secs_f64());
+            let seconds = self.device.profile.model.silent_after.as_secs_f64();
+            let text = both!("it said nothing for {seconds} s", "已有 {seconds} 秒没有发送数据");
             return Some((HealthLevel::Unreachable, "silent", text));
         }
         if self.junk >= JUNK {
             let rejected = self.rejected.unwrap_or(Rejected::NotUnderstood);
             let level = if self.last_heard.is_some() { HealthLevel::Answering } else { HealthLevel::Reachable };
-            let text = format!("{rejected}: what comes over the line is not what the profile says");
+            let text = both!(
+                "{rejected}: what comes over the line is not what the profile says",
+                "{rejected}：线路上的数据与型号文件不符"; rejected
+            );
             return Some((level, rejected.reason(), text));
         }
         if self.flood.on {
-            let text = format!("it tells more than {EVENTS_PER_SECOND} events a second; the rest is dropped");
+            let text = both!(
+                "it tells more than {EVENTS_PER_SECOND} events a second; the rest is dropped",
+                "每秒上报的事件超过 {EVENTS_PER_SECOND} 个；多余的丢弃"
+            );
             return Some((HealthLevel::Answering, "too-many-events", text));
         }
         match self.last_heard {
-            Some(_) => Some((HealthLevel::Working, "", String::new())),
+            Some(_) => Some((HealthLevel::Working, "", Bilingual::default())),
             // Whether a device is there that may be silent for ever shows only with what it says.
             None if self.device.profile.model.silent_after.is_zero() => {
-                let text = "the link is open; such a device shows only by what it says that it is there".to_owned();
+                let text = both!(
+                    "the link is open; such a device shows only by what it says that it is there",
+                    "线路已打开；这种设备只有说话时才知道它在"
+                );
                 Some((HealthLevel::Reachable, "nothing-heard", text))
             }
             None => None,

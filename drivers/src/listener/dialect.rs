@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use kouan_protocol::limits::{FIELDS, NAME_BYTES};
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Problems, Section, both};
 
 use super::part::Part;
 use crate::profile::{Dialect, Profile};
@@ -81,7 +81,13 @@ impl When {
                 (Some(bytes), None) | (None, Some(bytes)) if !bytes.is_empty() && at + bytes.len() <= longest => {
                     conditions.push(Condition { at, mask, bytes });
                 }
-                _ => table.problem("text", "say what stands there: text = \"ST\", or equals = 0x35, within the frame"),
+                _ => table.wrong(
+                    "text",
+                    (
+                        "say what stands there: text = \"ST\", or equals = 0x35, within the frame",
+                        "请写明那里是什么：text = \"ST\" 或 equals = 0x35，且在帧内",
+                    ),
+                ),
             }
         }
         Self(conditions)
@@ -102,7 +108,7 @@ impl Dialect for ListenerDialect {
         let day = Duration::from_secs(86_400);
         let silent_after = profile.duration_within("silent_after", Duration::ZERO..=day, Duration::ZERO);
         let ignore_others = profile.bool_or("ignore_others", false);
-        profile.require("frame", "what a frame looks like, written as [frame]");
+        profile.require("frame", ("what a frame looks like, written as [frame]", "帧的格式，写成 [frame]"));
         let mut table = profile.section("frame")?;
         let pauses = Duration::from_millis(20)..=Duration::from_secs(10);
         let pause = table.duration_within("pause", pauses, Duration::from_millis(200));
@@ -110,7 +116,10 @@ impl Dialect for ListenerDialect {
         let separator = separator.and_then(|text| match text.as_bytes() {
             [byte] => Some(*byte),
             _ => {
-                table.problem("separator", "this must be one ASCII character, such as \",\"");
+                table.wrong(
+                    "separator",
+                    ("this must be one ASCII character, such as \",\"", "应当是一个 ASCII 字符，如 \",\""),
+                );
                 None
             }
         });
@@ -144,13 +153,18 @@ impl Dialect for ListenerDialect {
     }
 
     fn read_action(&self, _: &ListenerModel, action: &mut Section<'_>) -> Option<Infallible> {
-        action.problem("name", "such a device is only listened to; it can be told nothing");
+        action
+            .wrong("name", ("such a device is only listened to; it can be told nothing", "这种设备只能监听，不能控制"));
         None
     }
 
     fn check(&self, profile: &ListenerProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| !group.every.is_zero()) {
-            problems.add(group.line, "group.every", "such a device speaks by itself; write every = \"0s\"");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("such a device speaks by itself; write every = \"0s\"", "这种设备自己发送数据；请写 every = \"0s\""),
+            );
         }
     }
 
@@ -160,16 +174,20 @@ impl Dialect for ListenerDialect {
 }
 
 fn read_event(section: &mut Section<'_>, separator: Option<u8>, longest: usize) -> Option<EventModel> {
-    let kind = section.string_required("kind", "what happened, such as kind = \"code-read\"");
+    let kind = section.string_required(
+        "kind",
+        ("what happened, such as kind = \"code-read\"", "发生了什么，如 kind = \"code-read\""),
+    );
     if kind.as_ref().is_some_and(|kind| kind.is_empty() || kind.len() > NAME_BYTES) {
-        section.problem("kind", format!("this must have 1 to {NAME_BYTES} bytes"));
+        section.wrong("kind", both!("this must have 1 to {NAME_BYTES} bytes", "应为 1 至 {NAME_BYTES} 个字节"));
     }
     let when = When::read(section, longest);
     let minute = Duration::from_secs(60);
     let repeat_after = section.duration_within("repeat_after", Duration::ZERO..=minute, Duration::ZERO);
     let mut fields = Vec::new();
     for mut table in section.sections("field") {
-        let name = table.string_required("name", "the field's name, such as name = \"code\"");
+        let name = table
+            .string_required("name", ("the field's name, such as name = \"code\"", "字段的名称，如 name = \"code\""));
         let part = Part::read(&mut table, separator, longest);
         let personal = table.bool_or("personal", false);
         if let (Some(name), Some(part)) = (name, part) {
@@ -177,7 +195,14 @@ fn read_event(section: &mut Section<'_>, separator: Option<u8>, longest: usize) 
         }
     }
     if fields.len() > FIELDS {
-        section.problem("field", format!("an event has at most {FIELDS} fields, not {}", fields.len()));
+        let count = fields.len();
+        section.wrong(
+            "field",
+            both!(
+                "an event has at most {FIELDS} fields, not {count}",
+                "一个事件最多 {FIELDS} 个字段，这里有 {count} 个"
+            ),
+        );
     }
     Some(EventModel { kind: kind?, when, repeat_after, fields })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::DeviceKey;
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -58,7 +59,7 @@ impl Task {
         let mut backoff = Backoff::new(BackoffSettings::LINK);
         loop {
             let LinkSettings { endpoint, connect_timeout, .. } = self.driver.settings.clone();
-            let error = match self.refuse_while(endpoint.open(connect_timeout), "the link is not open yet").await? {
+            let error = match self.refuse_while(endpoint.open(connect_timeout), &not_open()).await? {
                 Ok(mut line) => {
                     info!(link = %self.cx.link, attempts = backoff.failures() + 1, "Link opened; listening.");
                     let opened = Instant::now();
@@ -71,7 +72,7 @@ impl Task {
                     }
                     ended
                 }
-                Err(error) => error.to_string(),
+                Err(error) => error.translate(),
             };
             if backoff.failures() == 0 {
                 warn!(link = %self.cx.link, %error, "The link cannot be used; trying again.");
@@ -90,15 +91,15 @@ impl Task {
     }
 
     /// Waits for `future`; requests are answered at once meanwhile.
-    async fn refuse_while<T>(&mut self, future: impl Future<Output = T>, why: &str) -> Result<T, Stopped> {
+    async fn refuse_while<T>(&mut self, future: impl Future<Output = T>, why: &Bilingual) -> Result<T, Stopped> {
         tokio::pin!(future);
         loop {
             tokio::select! {
                 done = &mut future => return Ok(done),
                 request = self.cx.requests.recv() => match request {
                     // Whoever asked may have gone.
-                    Some(Request::Read { reply, .. }) => drop(reply.send(Err(why.to_owned()))),
-                    Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.to_owned()))),
+                    Some(Request::Read { reply, .. }) => drop(reply.send(Err(why.clone()))),
+                    Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.into()))),
                     None => return Err(Stopped),
                 },
             }
@@ -106,7 +107,7 @@ impl Task {
     }
 
     /// Listens until the link is broken or everybody on it is silent. Returns why.
-    async fn session(&mut self, line: &mut Line) -> Result<String, Stopped> {
+    async fn session(&mut self, line: &mut Line) -> Result<Bilingual, Stopped> {
         let now = Instant::now();
         self.states.iter_mut().for_each(|state| state.listen(now));
         let mut ear = Ear::new(self.driver.frame.clone(), self.driver.pause, now);
@@ -116,7 +117,7 @@ impl Task {
             let now = Instant::now();
             // Nor is it closed under somebody who listens.
             if self.overhearing.is_empty() && self.states.iter().all(|state| state.is_silent(now)) {
-                return Ok("nothing is heard; the link is opened anew".to_owned());
+                return Ok(both!("nothing is heard; the link is opened anew", "听不到任何数据；重新打开线路"));
             }
             let looks = self.states.iter().filter_map(|state| state.look_at(now)).chain(ear.due());
             let wake = looks.chain(self.overhearing.iter().map(Overhearing::until)).min();
@@ -133,7 +134,7 @@ impl Task {
                         let heard = ear.hear(&piece[..count], Instant::now());
                         self.understand(heard).await?;
                     }
-                    Err(error) => return Ok(error.to_string()),
+                    Err(error) => return Ok(error.translate()),
                 },
                 request = self.cx.requests.recv() => match request {
                     Some(Request::Read { device, trace: Some(trace), reply }) => {
@@ -143,7 +144,7 @@ impl Task {
                         // Whoever asked may have gone.
                         drop(reply.send(self.last_rows(&device)));
                     }
-                    Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.to_owned()))),
+                    Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.into()))),
                     None => return Err(Stopped),
                 },
                 () = idle => {
@@ -197,15 +198,16 @@ impl Task {
         self.overhearing = others;
         for overhearing in over {
             let why = if overhearing.heard_something() { NOT_RIGHT } else { NOT_HEARD };
-            overhearing.end(&self.driver, Err(why.to_owned()));
+            overhearing.end(&self.driver, Err(why.into()));
         }
     }
 
-    fn last_rows(&self, device: &DeviceKey) -> Result<Vec<RawRow>, String> {
+    fn last_rows(&self, device: &DeviceKey) -> Result<Vec<RawRow>, Bilingual> {
         let state = self.states.iter().find(|state| state.key() == device);
-        let state = state.ok_or("there is no such device on this link")?;
+        let state = state.ok_or(("there is no such device on this link", "这条线路上没有这个设备"))?;
         if state.rows.is_empty() {
-            return Err("the device speaks by itself, and has said nothing yet that is a value".to_owned());
+            let text = "the device speaks by itself, and has said nothing yet that is a value";
+            return Err((text, "设备自己发送数据，目前还没有发过数值").into());
         }
         Ok(state.rows.values().cloned().collect())
     }
@@ -227,7 +229,16 @@ impl Task {
     }
 }
 
-const NOT_HEARD: &str = "the device speaks by itself and said nothing meanwhile; let it speak (a code, a card, a weight) while it is probed";
-const NOT_RIGHT: &str =
-    "what came meanwhile is no right frame of the device: look at the speed, the parity and the profile";
-const NO_ACTIONS: &str = "nothing was sent: such a device is only listened to";
+const NOT_HEARD: (&str, &str) = (
+    "the device speaks by itself and said nothing meanwhile; let it speak (a code, a card, a weight) while it is probed",
+    "设备自己发送数据，这段时间没有发送；请在测试期间让它说话（扫一个码、刷一张卡、放上重物）",
+);
+const NOT_RIGHT: (&str, &str) = (
+    "what came meanwhile is no right frame of the device: look at the speed, the parity and the profile",
+    "这段时间收到的不是该设备的正确帧：请检查波特率、校验和型号文件",
+);
+const NO_ACTIONS: (&str, &str) = ("nothing was sent: such a device is only listened to", "没有发出：这种设备只能监听");
+
+fn not_open() -> Bilingual {
+    both!("the link is not open yet", "线路还没有打开")
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::DeviceKey;
+use kouan_settings::Bilingual;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ pub(super) struct Overhearing {
     /// The first bytes may be the end of a frame.
     joining: bool,
     until: Instant,
-    reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
+    reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
 }
 
 impl Overhearing {
@@ -33,7 +34,7 @@ impl Overhearing {
     pub(super) fn begin(
         device: DeviceKey,
         trace: Trace,
-        reply: oneshot::Sender<Result<Vec<RawRow>, String>>,
+        reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
         ear: &Ear,
     ) -> Self {
         let from = trace.len();
@@ -70,7 +71,7 @@ impl Overhearing {
     }
 
     /// Answers.
-    pub(super) fn end(self, driver: &ListenerDriver, rows: Result<Vec<RawRow>, String>) {
+    pub(super) fn end(self, driver: &ListenerDriver, rows: Result<Vec<RawRow>, Bilingual>) {
         self.explain(driver);
         // Whoever asked may have gone.
         drop(self.reply.send(rows));

@@ -63,17 +63,29 @@ impl Part {
             (None, Some(column)) => match separator {
                 Some(separator) => Span::Column { separator, column },
                 None => {
-                    section.problem("column", "columns need what separates them, such as separator = \",\" in [frame]");
+                    section.wrong(
+                        "column",
+                        (
+                            "columns need what separates them, such as separator = \",\" in [frame]",
+                            "分列需要分隔符，如在 [frame] 中写 separator = \",\"",
+                        ),
+                    );
                     return None;
                 }
             },
             (Some(_), Some(_)) => {
-                section.problem("column", "a value stands at an offset or in a column; give one of them");
+                section.wrong(
+                    "column",
+                    (
+                        "a value stands at an offset or in a column; give one of them",
+                        "值要么按位置，要么按列；只写一个",
+                    ),
+                );
                 return None;
             }
         };
         if length.is_some() && at.is_none() {
-            section.problem("length", "a length needs an offset, such as at = 3");
+            section.wrong("length", ("a length needs an offset, such as at = 3", "length 需要位置，如 at = 3"));
         }
         let mut texts = Vec::new();
         if let Some(mut table) = section.section("texts") {
@@ -83,10 +95,16 @@ impl Part {
         }
         let decimals_at = section.integer("decimals_at", within).map(|at| at.unsigned_abs() as usize);
         if kind != 1 && decimals_at.is_some() {
-            section.problem("decimals_at", "only a number has decimals; add read = \"number\"");
+            section.wrong(
+                "decimals_at",
+                ("only a number has decimals; add read = \"number\"", "只有数字才有小数；请加 read = \"number\""),
+            );
         }
         if kind != 0 && !texts.is_empty() {
-            section.problem("texts", "only a text can stand for something else; remove read");
+            section.wrong(
+                "texts",
+                ("only a text can stand for something else; remove read", "只有文字才能对应其他值；请去掉 read"),
+            );
         }
         let reading = match kind {
             1 => Reading::Number { decimals_at },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::device::ListenerDevice;
 use super::dialect::{ListenerDialect, ListenerProfile};
@@ -41,10 +41,19 @@ impl DriverKind for ListenerKind {
             let Some(profile) = profile else { continue };
             match (profile.model.frame.unit_at, unit) {
                 (Some(_), None) => {
-                    entry.section.problem("unit", "this is missing: the device's number in its frames");
+                    entry.section.wrong(
+                        "unit",
+                        ("this is missing: the device's number in its frames", "缺少这一项：设备在帧中的编号"),
+                    );
                 }
                 (None, Some(_)) => {
-                    entry.section.problem("unit", "frames of this model do not say whose they are; remove this");
+                    entry.section.wrong(
+                        "unit",
+                        (
+                            "frames of this model do not say whose they are; remove this",
+                            "这种型号的帧不写明是谁的；请去掉这一项",
+                        ),
+                    );
                 }
                 _ => {}
             }
@@ -52,12 +61,21 @@ impl DriverKind for ListenerKind {
                 && first.profile.model.frame != profile.model.frame
             {
                 let name = &first.key;
-                let message = format!("frames of this model look otherwise than those of \"{name}\" on the same link");
-                entry.section.problem("profile", message);
+                let message = both!(
+                    "frames of this model look otherwise than those of \"{name}\" on the same link",
+                    "这个型号的帧与同一线路上“{name}”的帧不同"
+                );
+                entry.section.wrong("profile", message);
             }
             if let Some(other) = listened.iter().find(|other| other.unit == unit) {
                 let name = &other.key;
-                entry.section.problem("unit", format!("nothing tells this device from \"{name}\" on the same link"));
+                entry.section.wrong(
+                    "unit",
+                    both!(
+                        "nothing tells this device from \"{name}\" on the same link",
+                        "在同一条线路上无法把这个设备与“{name}”区分开"
+                    ),
+                );
             }
             configured.push(profile.configured(&entry));
             listened.push(ListenerDevice { key: entry.key.clone(), unit, profile });

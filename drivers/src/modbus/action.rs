@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::{ArgumentKind, Field, FieldValue};
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section, both};
 
 use super::codec::Request;
 use super::dialect::{ModbusProfile, Model, WORD_ORDERS, read_type};
@@ -104,7 +104,7 @@ pub struct ReadyWrite {
 
 pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<ActionSpeak> {
     const WRITES: &str = "\"coil\", \"coil-raw\", \"coils\", \"register\", \"registers\" or \"function\"";
-    action.require("write", &format!("what is written: {WRITES}"));
+    action.require("write", both!("what is written: {WRITES}", "写什么：{WRITES}"));
     let writes = [
         ("coil", Write::Coil),
         ("coil-raw", Write::CoilRaw),
@@ -121,19 +121,19 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
         Some(Write::Register | Write::Registers(..)) => "register",
         _ => "coil",
     };
-    action.require(place, "the address that is written, from 0");
+    action.require(place, ("the address that is written, from 0", "写入的地址，从 0 算起"));
     let address = action.integer(place, 0..=65_535);
     let write = match write {
         Some(Write::Registers(..)) => {
             let kind = read_type(action)?;
             if matches!(kind, Type::Text(_)) {
-                action.problem("type", "a text cannot be written");
+                action.wrong("type", ("a text cannot be written", "不能写入文字"));
                 return None;
             }
             Some(Write::Registers(kind, action.choice("word_order", &WORD_ORDERS).unwrap_or(model.word_order)))
         }
         Some(Write::Coils(_)) => {
-            action.require("count", "how many coils are written, such as count = 8");
+            action.require("count", ("how many coils are written, such as count = 8", "写几个线圈，如 count = 8"));
             action.integer("count", 1..=63).map(|count| Write::Coils(count.unsigned_abs() as u16))
         }
         write => write,
@@ -141,7 +141,13 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
     let index_from = action.integer("index_from", 0..=65_535);
     let index = action.string("index").map(|argument| Index { argument, first: index_from.unwrap_or(1) });
     if index_from.is_some() && index.is_none() {
-        action.problem("index_from", "this says where the argument named by index begins; there is no index");
+        action.wrong(
+            "index_from",
+            (
+                "this says where the argument named by index begins; there is no index",
+                "这一项说明 index 所指参数从几开始；这里没有 index",
+            ),
+        );
     }
     let fixed = action.number("value");
     let argument = action.string("value_of");
@@ -149,11 +155,17 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
         (Some(fixed), None) => Source::Fixed(fixed),
         (None, Some(argument)) => Source::Argument(argument),
         (Some(_), Some(_)) => {
-            action.problem("value_of", "write either value or value_of");
+            action.wrong("value_of", ("write either value or value_of", "value 和 value_of 只写一个"));
             return None;
         }
         (None, None) => {
-            action.problem("value", "this is missing: value = 1, or value_of = \"on\" to take it from an argument");
+            action.wrong(
+                "value",
+                (
+                    "this is missing: value = 1, or value_of = \"on\" to take it from an argument",
+                    "缺少这一项：value = 1，或用 value_of = \"on\" 取自参数",
+                ),
+            );
             return None;
         }
     };
@@ -166,10 +178,16 @@ pub(super) fn read_action(model: &Model, action: &mut Section<'_>) -> Option<Act
 
 /// `write = "function"` with `function = 0x42`.
 fn read_bare(action: &mut Section<'_>) -> Option<ActionSpeak> {
-    action.require("function", "the maker's own function, such as function = 0x42");
+    action.require(
+        "function",
+        ("the maker's own function, such as function = 0x42", "厂家自定义功能，如 function = 0x42"),
+    );
     let function = action.integer("function", 65..=110)?;
     if (73..100).contains(&function) {
-        action.problem("function", "functions of a maker's own are 65 to 72 and 100 to 110");
+        action.wrong(
+            "function",
+            ("functions of a maker's own are 65 to 72 and 100 to 110", "厂家自定义功能是 65 至 72 和 100 至 110"),
+        );
     }
     Some(ActionSpeak {
         write: Write::Bare(function.unsigned_abs() as u8),
@@ -189,11 +207,20 @@ fn read_confirm(action: &mut Section<'_>) -> Option<Confirm> {
     let word = action.string("confirm_word");
     let within = action.duration_within("confirm_within", Duration::ZERO..=MOST_WAIT, Duration::ZERO);
     if value.is_some() && word.is_some() {
-        action.problem("confirm_word", "write either confirm_value or confirm_word");
+        action.wrong(
+            "confirm_word",
+            ("write either confirm_value or confirm_word", "confirm_value 和 confirm_word 只写一个"),
+        );
     }
     let Some(point) = action.string("confirm") else {
         for key in given {
-            action.problem(key, "this is about the point named by confirm; there is no confirm");
+            action.wrong(
+                key,
+                (
+                    "this is about the point named by confirm; there is no confirm",
+                    "这一项与 confirm 所指测点有关；这里没有 confirm",
+                ),
+            );
         }
         return None;
     };
@@ -223,14 +250,17 @@ fn read_scale(action: &mut Section<'_>) -> Option<f64> {
     if scale.is_finite() && scale != 0.0 {
         return Some(scale);
     }
-    action.problem("scale", format!("\"{text}\" is not a scale; write \"1/10\" or \"0.5\""));
+    action.wrong(
+        "scale",
+        both!("\"{text}\" is not a scale; write \"1/10\" or \"0.5\"", "\"{text}\" 不是比例；请写 \"1/10\" 或 \"0.5\""),
+    );
     None
 }
 
 /// Checks that arguments and points exist.
 pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
     for action in &profile.actions {
-        let say = |key: &str, message: String| problems.add(action.line, format!("action.{key}"), message);
+        let say = |key: &str, message: Bilingual| problems.wrong(action.line, format!("action.{key}"), message);
         let argument = |name: &str| action.spec.arguments.iter().find(|argument| argument.name == name);
         let speak = &action.speak;
         let mut indices = vec![None];
@@ -240,22 +270,34 @@ pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
                     let (low, high) = (found.min.unwrap_or(0.0) as i64, found.max.unwrap_or(0.0) as i64);
                     indices = (low..=high.min(low.saturating_add(4096))).map(Some).collect();
                     if low < index.first || high - index.first + i64::from(speak.address) > 65_535 {
-                        say("index", format!("\"{}\" from {low} to {high} leaves the address range", index.argument));
+                        let name = &index.argument;
+                        say(
+                            "index",
+                            both!(
+                                "\"{name}\" from {low} to {high} leaves the address range",
+                                "“{name}”从 {low} 到 {high} 超出地址范围"
+                            ),
+                        );
                     }
                 }
                 _ => say(
                     "index",
-                    format!("\"{}\" must be an argument that is an integer with min and max", index.argument),
+                    both!(
+                        "\"{name}\" must be an argument that is an integer with min and max",
+                        "“{name}”应当是带 min 和 max 的整数参数",
+                        name = &index.argument
+                    ),
                 ),
             }
         }
         if let Source::Argument(name) = &speak.value {
             match argument(name).map(|argument| argument.kind) {
-                Some(ArgumentKind::Text) => {
-                    say("value_of", format!("\"{name}\" is text; a number or a flag is written"))
-                }
+                Some(ArgumentKind::Text) => say(
+                    "value_of",
+                    both!("\"{name}\" is text; a number or a flag is written", "“{name}”是文字；只能写入数字或真假"),
+                ),
                 Some(_) => {}
-                None => say("value_of", format!("there is no argument \"{name}\"")),
+                None => say("value_of", both!("there is no argument \"{name}\"", "没有参数“{name}”")),
             }
         }
         if let Some(confirm) = &speak.confirm {
@@ -263,15 +305,18 @@ pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
                 let name = confirm.name(speak.index.as_ref(), index);
                 let known = profile.groups.iter().flat_map(|group| &group.points);
                 match known.into_iter().find(|point| point.common.spec.name.as_str() == name) {
-                    None => say("confirm", format!("there is no point \"{name}\"")),
+                    None => say("confirm", both!("there is no point \"{name}\"", "没有测点“{name}”")),
                     Some(point) if point.address.scale_by.is_some() => {
-                        say("confirm", format!("\"{name}\" has a scale of the device's own"));
+                        say(
+                            "confirm",
+                            both!("\"{name}\" has a scale of the device's own", "“{name}”的比例由设备自己给出"),
+                        );
                     }
                     Some(point) => {
                         if let Shows::Word(word) = &confirm.shows
                             && !point.common.spec.states.contains(word)
                         {
-                            say("confirm_word", format!("\"{name}\" has no word \"{word}\""));
+                            say("confirm_word", both!("\"{name}\" has no word \"{word}\"", "“{name}”没有词“{word}”"));
                         }
                     }
                 }
@@ -280,9 +325,9 @@ pub(super) fn check_actions(profile: &ModbusProfile, problems: &Problems) {
         for (name, word) in &speak.requires {
             let mut points = profile.groups.iter().flat_map(|group| &group.points);
             match points.find(|point| point.common.spec.name.as_str() == name) {
-                None => say("requires", format!("there is no point \"{name}\"")),
+                None => say("requires", both!("there is no point \"{name}\"", "没有测点“{name}”")),
                 Some(point) if !point.common.spec.states.contains(word) => {
-                    say("requires", format!("\"{name}\" has no word \"{word}\""));
+                    say("requires", both!("\"{name}\" has no word \"{word}\"", "“{name}”没有词“{word}”"));
                 }
                 Some(_) => {}
             }
@@ -325,15 +370,18 @@ impl ActionSpeak {
     ///
     /// # Errors
     /// When they do not fit into it, in words for the person who asked.
-    pub fn ready(&self, arguments: &[Field]) -> Result<ReadyWrite, String> {
+    pub fn ready(&self, arguments: &[Field]) -> Result<ReadyWrite, Bilingual> {
         let find = |name: &str| {
             let field = arguments.iter().find(|field| field.name == name);
-            field.map(|field| &field.value).ok_or_else(|| format!("argument \"{name}\" is missing"))
+            field.map(|field| &field.value).ok_or_else(|| both!("argument \"{name}\" is missing", "缺少参数“{name}”"))
         };
         let index = match &self.index {
             Some(index) => match find(&index.argument)? {
                 FieldValue::Integer(value) => Some(*value),
-                _ => return Err(format!("argument \"{}\" must be a whole number", index.argument)),
+                _ => {
+                    let name = &index.argument;
+                    return Err(both!("argument \"{name}\" must be a whole number", "参数“{name}”应为整数"));
+                }
             },
             None => None,
         };
@@ -341,17 +389,21 @@ impl ActionSpeak {
             (Some(by), Some(value)) => value - by.first,
             _ => 0,
         };
-        let address = u16::try_from(i64::from(self.address) + offset)
-            .map_err(|_| format!("there is no address for {offset} after {}", self.address))?;
+        let first = self.address;
+        let address = u16::try_from(i64::from(first) + offset).map_err(|_| {
+            both!("there is no address for {offset} after {first}", "{first} 之后没有第 {offset} 个地址")
+        })?;
         let asked = match &self.value {
             Source::Fixed(value) => *value,
             Source::Argument(name) => match find(name)? {
                 FieldValue::Flag(flag) => f64::from(u8::from(*flag)),
-                value => value.as_f64().ok_or_else(|| format!("argument \"{name}\" must be a number"))?,
+                value => value
+                    .as_f64()
+                    .ok_or_else(|| both!("argument \"{name}\" must be a number", "参数“{name}”应为数字"))?,
             },
         };
         let raw = (asked / self.scale).round();
-        let too_large = || format!("{asked} does not fit into what is written");
+        let too_large = || both!("{asked} does not fit into what is written", "{asked} 超出写入的范围");
         let word = || Type::U16.write(raw, WordOrder::Big).map(|words| words[0]).ok_or_else(too_large);
         let request = match self.write {
             Write::Coil => Request::WriteCoil { address, value: if raw == 0.0 { 0 } else { 0xFF00 } },

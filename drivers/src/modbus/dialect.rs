@@ -1,6 +1,6 @@
 //! The keys that Modbus adds to a profile.
 
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section, both};
 
 use super::action::{ActionSpeak, check_actions, read_action};
 use super::codec::ReadFunction;
@@ -116,9 +116,12 @@ impl Dialect for ModbusDialect {
         let places = [("register", *group), ("coil", ReadFunction::Coils), ("input", ReadFunction::DiscreteInputs)];
         let present: Vec<_> = places.into_iter().filter(|(key, _)| point.has(key)).collect();
         let [(key, function)] = present.as_slice() else {
-            let hint = "a point lives in exactly one place: register = 130 (functions 3 and 4), coil = 0 (function 1) \
-                        or input = 0 (function 2)";
-            point.problem(present.first().map_or("register", |(key, _)| key), hint);
+            let hint = (
+                "a point lives in exactly one place: register = 130 (functions 3 and 4), coil = 0 (function 1) or \
+                 input = 0 (function 2)",
+                "一个测点只在一处：register = 130（功能 3、4）、coil = 0（功能 1）或 input = 0（功能 2）",
+            );
+            point.wrong(present.first().map_or("register", |(key, _)| key), hint);
             for (key, _) in places {
                 point.integer(key, i64::MIN..=i64::MAX);
             }
@@ -131,17 +134,25 @@ impl Dialect for ModbusDialect {
         }
         let kind = read_type(point)?;
         if u32::from(address) + u32::from(kind.width()) > 65_536 {
-            point.problem(key, format!("a {} at {address} ends after register 65535", kind.name()));
+            let name = kind.name();
+            let text =
+                both!("a {name} at {address} ends after register 65535", "{address} 处的 {name} 会超过寄存器 65535");
+            point.wrong(key, text);
         }
         if kind.width() > model.limits.registers {
-            point.problem("length", format!("at most {} registers may be read at once", model.limits.registers));
+            let most = model.limits.registers;
+            let text = both!("at most {most} registers may be read at once", "一次最多读 {most} 个寄存器");
+            point.wrong("length", text);
         }
         let order = point.choice("word_order", &WORD_ORDERS).unwrap_or(model.word_order);
         let mask = read_mask(point, kind);
         let reading = Reading::Registers { kind, order, mask };
         let scale_by = read_scale_by(point, *group);
         if scale_by.is_some() && (!kind.is_number() || mask.is_some()) {
-            point.problem("scale_by", "only a whole number or a floating-point number can be scaled");
+            point.wrong(
+                "scale_by",
+                ("only a whole number or a floating-point number can be scaled", "只有整数或浮点数才能换算"),
+            );
         }
         Some(Address { span: Span { function: *function, address, width: kind.width() }, reading, scale_by })
     }
@@ -152,13 +163,14 @@ impl Dialect for ModbusDialect {
 
     fn check(&self, profile: &ModbusProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "a Modbus device does not speak by itself; write every = \"5s\"");
+            let text = "a Modbus device does not speak by itself; write every = \"5s\"";
+            problems.wrong(group.line, "group.every", (text, "Modbus 设备不会自己发送数据；请写 every = \"5s\""));
         }
         let points: Vec<_> = profile.groups.iter().flat_map(|group| &group.points).collect();
         for (at, point) in points.iter().enumerate() {
             for earlier in &points[..at] {
                 if let Some(message) = collision(earlier, point) {
-                    problems.add(point.line, "point", message);
+                    problems.wrong(point.line, "point", message);
                 }
             }
         }
@@ -187,11 +199,20 @@ pub(super) fn read_type(section: &mut Section<'_>) -> Option<Type> {
     match (section.choice("type", &kinds), text) {
         (Some(Type::Text(_)), Some(length)) => Some(Type::Text(length.unsigned_abs() as u16)),
         (Some(Type::Text(_)), None) => {
-            section.problem("length", "a string needs its number of registers, such as length = 8");
+            section.wrong(
+                "length",
+                ("a string needs its number of registers, such as length = 8", "文字需要寄存器个数，如 length = 8"),
+            );
             None
         }
         (_, Some(_)) => {
-            section.problem("length", "only a string has a length; the other types have their own");
+            section.wrong(
+                "length",
+                (
+                    "only a string has a length; the other types have their own",
+                    "只有文字才有 length；其他类型的长度是固定的",
+                ),
+            );
             None
         }
         (Some(kind), None) => Some(kind),
@@ -205,40 +226,50 @@ fn read_mask(section: &mut Section<'_>, kind: Type) -> Option<u64> {
     let most = if bits >= 63 { i64::MAX } else { (1 << bits) - 1 };
     let mask = if section.has("mask") { section.integer("mask", 1..=most) } else { None };
     if bit.is_some() && mask.is_some() {
-        section.problem("mask", "write either bit or mask");
+        section.wrong("mask", ("write either bit or mask", "bit 和 mask 只写一个"));
     }
     let mask = bit.map(|bit| 1 << bit).or(mask.map(i64::unsigned_abs));
     if mask.is_some() && !kind.has_bits() {
-        section.problem("type", format!("bits can be picked from u16, u32 and u64, not from {}", kind.name()));
+        let name = kind.name();
+        let text = both!(
+            "bits can be picked from u16, u32 and u64, not from {name}",
+            "只能从 u16、u32、u64 中取位，不能从 {name} 中取"
+        );
+        section.wrong("type", text);
     }
     mask
 }
 
 /// Why two points cannot both be right about the same registers.
-fn collision(earlier: &Point<ModbusDialect>, point: &Point<ModbusDialect>) -> Option<String> {
+fn collision(earlier: &Point<ModbusDialect>, point: &Point<ModbusDialect>) -> Option<Bilingual> {
     let (one, other) = (earlier.address, point.address);
     let apart = |a: Span, b: Span| u32::from(a.address) + u32::from(a.width) <= u32::from(b.address);
     if one.span.function != other.span.function || apart(one.span, other.span) || apart(other.span, one.span) {
         return None;
     }
     let name = earlier.common.spec.name.as_str();
-    let place = format!("line {} (\"{name}\")", earlier.line);
+    let line = earlier.line;
+    let place = both!("line {line} (\"{name}\")", "第 {line} 行（“{name}”）");
     match (one.reading, other.reading) {
         (
             Reading::Registers { kind: a, order: x, mask: Some(m) },
             Reading::Registers { kind: b, order: y, mask: Some(n) },
-        ) if a == b && x == y && one.span == other.span => {
-            (m & n != 0).then(|| format!("it reads bits that are already read on {place}"))
+        ) if a == b && x == y && one.span == other.span => (m & n != 0)
+            .then(|| both!("it reads bits that are already read on {place}", "它读的位在{place}已经读了"; place)),
+        (Reading::Bit, Reading::Bit) => {
+            Some(both!("it reads a bit that is already read on {place}", "它读的位在{place}已经读了"; place))
         }
-        (Reading::Bit, Reading::Bit) => Some(format!("it reads a bit that is already read on {place}")),
-        (Reading::Registers { kind: a, .. }, Reading::Registers { kind: b, .. }) if a != b => Some(format!(
-            "a {} at register {} overlaps the {} at register {} on {place}",
-            b.name(),
-            other.span.address,
-            a.name(),
-            one.span.address
-        )),
-        _ => Some(format!("it overlaps register {} on {place}", one.span.address)),
+        (Reading::Registers { kind: a, .. }, Reading::Registers { kind: b, .. }) if a != b => {
+            let ((b, at), (a, start)) = ((b.name(), other.span.address), (a.name(), one.span.address));
+            Some(both!(
+                "a {b} at register {at} overlaps the {a} at register {start} on {place}",
+                "寄存器 {at} 处的 {b} 与{place}寄存器 {start} 处的 {a} 重叠"; place
+            ))
+        }
+        _ => {
+            let start = one.span.address;
+            Some(both!("it overlaps register {start} on {place}", "它与{place}的寄存器 {start} 重叠"; place))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings of a Modbus link and its devices, and the driver.
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::dialect::{ModbusDialect, ModbusProfile};
 use super::session::{Framing, Session, Unit};
@@ -52,7 +52,10 @@ impl DriverKind for Modbus {
         let framing = link.choice("framing", &framings);
         let serial = settings.as_ref().is_some_and(|settings| settings.endpoint.is_serial());
         if serial && framing == Some(Framing::Tcp) {
-            link.problem("framing", "\"tcp\" is not spoken on a serial port; leave this out");
+            link.wrong(
+                "framing",
+                ("\"tcp\" is not spoken on a serial port; leave this out", "串口上没有 \"tcp\"；请去掉这一项"),
+            );
         }
         let framing = framing.unwrap_or(if serial { Framing::Rtu } else { Framing::Tcp });
         let keys = TimingKeys::read(link);
@@ -85,7 +88,9 @@ fn read_device(
     units: &[Unit],
     configured: &[ConfiguredDevice],
 ) -> Option<(Unit, ConfiguredDevice)> {
-    device.section.require("unit", "the device's address on the link, such as unit = 1");
+    device
+        .section
+        .require("unit", ("the device's address on the link, such as unit = 1", "设备在线路上的地址，如 unit = 1"));
     // A serial line knows 1 to 247, and 0 for everybody at once, whom nobody answers. On TCP the field often means
     // nothing, and devices ask for 0 or 255.
     let range = match framing {
@@ -98,7 +103,10 @@ fn read_device(
     let unit = unit?;
     if let Some(other) = units.iter().position(|other| other.unit == unit) {
         let name = &configured[other].identity.key;
-        device.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+        device.section.wrong(
+            "unit",
+            both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+        );
     }
     let profile = profile?;
     let timing = keys.or(link).or(profile.model.timing).complete(default);

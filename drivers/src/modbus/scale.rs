@@ -1,7 +1,7 @@
 //! A scale that the device itself says, in another register.
 
 use kouan_protocol::QualityReason;
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::codec::ReadFunction;
 use super::planner::Span;
@@ -54,7 +54,10 @@ impl ScaleBy {
 
 pub(super) fn read_scale_by(point: &mut Section<'_>, function: ReadFunction) -> Option<ScaleBy> {
     let mut table = point.section("scale_by")?;
-    table.require("register", "the register that says the scale, such as register = 2");
+    table.require(
+        "register",
+        ("the register that says the scale, such as register = 2", "给出比例的寄存器，如 register = 2"),
+    );
     let address = table.integer("register", 0..=65_535);
     let power = table.integer("power_of", 2..=10);
     let mut values = [None; MOST];
@@ -63,12 +66,12 @@ pub(super) fn read_scale_by(point: &mut Section<'_>, function: ReadFunction) -> 
         for key in list.remaining_keys() {
             let factor = list.number(&key);
             match key.parse::<i64>() {
-                Ok(_) if count == MOST => list.problem(&key, format!("at most {MOST} values")),
+                Ok(_) if count == MOST => list.wrong(&key, both!("at most {MOST} values", "最多 {MOST} 个值")),
                 Ok(value) => {
                     values[count] = factor.map(|factor| (value, factor));
                     count += 1;
                 }
-                Err(_) => list.problem(&key, "the key must be what the register says"),
+                Err(_) => list.wrong(&key, ("the key must be what the register says", "键应当是寄存器的值")),
             }
         }
     }
@@ -76,7 +79,13 @@ pub(super) fn read_scale_by(point: &mut Section<'_>, function: ReadFunction) -> 
         (Some(base), 0) => How::PowerOf(base as i32),
         (None, 1..) => How::Values(values),
         _ => {
-            table.problem("values", "write either power_of = 10, or the factor for each value of the register");
+            table.wrong(
+                "values",
+                (
+                    "write either power_of = 10, or the factor for each value of the register",
+                    "写 power_of = 10，或写出寄存器每个值的系数",
+                ),
+            );
             return None;
         }
     };

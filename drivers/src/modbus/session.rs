@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kouan_protocol::{Field, FieldValue, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -17,7 +18,10 @@ use super::planner::{Plan, Read};
 use super::value::{Type, WordOrder};
 use crate::driver::RawValue;
 use crate::link::trace::{self, Piece};
-use crate::link::{ActError, Acted, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn, WatchStep};
+use crate::link::{
+    ActError, Acted, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn, WatchStep, no_action,
+    no_point,
+};
 use crate::profile::Point;
 
 /// After so many polls of a group, addresses that the device refused are tried again: it may have got a module more.
@@ -154,7 +158,7 @@ impl Session {
             Framing::Rtu => rtu::encode(unit, request),
         };
         let Some(line) = self.line.as_mut() else {
-            return Err(ExchangeError::NotSent(TalkError::broken("the link is closed")));
+            return Err(ExchangeError::NotSent(TalkError::closed()));
         };
         let sending = match line.discard_now() {
             Ok(()) => line.send(&frame, timing.answer_timeout).await,
@@ -220,7 +224,7 @@ impl Session {
         if let Some(until) = until {
             tokio::time::sleep_until(until).await;
         }
-        let Some(line) = self.line.as_mut() else { return Err(TalkError::broken("the link is closed")) };
+        let Some(line) = self.line.as_mut() else { return Err(TalkError::closed()) };
         match line.settle(timing.gap).await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -245,7 +249,7 @@ impl Session {
             self.make_ready(device, until.take()).await?;
             let error = match self.exchange(device, request).await {
                 Ok(Answer::Refused(exception)) if exception.is_from_gateway() => {
-                    TalkError::device(HealthLevel::Reachable, "timeout", exception.to_string())
+                    TalkError::device(HealthLevel::Reachable, "timeout", exception.translate())
                 }
                 Ok(answer) => return Ok(answer),
                 Err(error) => error.into_talk(),
@@ -266,7 +270,8 @@ impl Session {
         while let Some(read) = self.plans[device][group].plan.reads().get(at).cloned() {
             if read.refused {
                 cells.extend(read.points.iter().map(|point| (*point as u16, Err(QualityReason::ReadFailed))));
-                let text = format!("function {} has no address {}", read.function.code(), read.address);
+                let (code, address) = (read.function.code(), read.address);
+                let text = both!("function {code} has no address {address}", "功能 {code} 没有地址 {address}");
                 refusal.get_or_insert(TalkError::refused(text));
                 at += 1;
                 continue;
@@ -287,7 +292,11 @@ impl Session {
                     cells.extend(read.points.iter().map(|point| (*point as u16, Err(QualityReason::ReadFailed))));
                     let end = u32::from(read.address) + u32::from(read.count) - 1;
                     let code = read.function.code();
-                    let text = format!("reading {} to {end} with function {code}: {exception}", read.address);
+                    let start = read.address;
+                    let text = both!(
+                        "reading {start} to {end} with function {code}: {exception}",
+                        "用功能 {code} 读取 {start} 至 {end}：{exception}"; exception
+                    );
                     refusal.get_or_insert(TalkError::refused(text));
                 }
                 Ok(answer) => {
@@ -340,12 +349,12 @@ impl Session {
     }
 
     /// Reads one point now.
-    async fn read_point(&mut self, device: usize, address: Address, turn: Turn<'_>) -> Result<RawValue, String> {
+    async fn read_point(&mut self, device: usize, address: Address, turn: Turn<'_>) -> Result<RawValue, Bilingual> {
         let span = address.span;
         let request = Request::Read { function: span.function, address: span.address, count: span.width };
         match self.read(device, &request, turn).await {
-            Ok(Answer::Refused(exception)) => Err(exception.to_string()),
-            Ok(answer) => value_in(&answer, address, span.address).map_err(|reason| format!("{reason:?}")),
+            Ok(Answer::Refused(exception)) => Err(exception.translate()),
+            Ok(answer) => value_in(&answer, address, span.address).map_err(unreadable),
             Err(error) => Err(error.text),
         }
     }
@@ -356,10 +365,14 @@ impl Session {
             let name = &required.point;
             let shown = match self.read_point(device, required.address, Turn::once()).await {
                 Ok(RawValue::Integer(raw)) if raw == required.raw => continue,
-                Ok(raw) => format!("it shows {}", shown(&raw)),
-                Err(error) => format!("it could not be read: {error}"),
+                Ok(raw) => both!("it shows {raw}", "它显示 {raw}", raw = shown(&raw)),
+                Err(error) => both!("it could not be read: {error}", "无法读取：{error}"; error),
             };
-            let text = format!("interlock: \"{name}\" must be \"{}\", but {shown}", required.word);
+            let word = &required.word;
+            let text = both!(
+                "interlock: \"{name}\" must be \"{word}\", but {shown}",
+                "联锁：“{name}”必须是“{word}”，但{shown}"; shown
+            );
             return Err(ActError::NotSent(TalkError::refused(text)));
         }
         Ok(())
@@ -368,12 +381,15 @@ impl Session {
     /// Reads a point back once; one that may take its time is left to the engine to watch.
     async fn confirm(&mut self, device: usize, confirm: Confirm) -> Result<Acted, ActError> {
         let Confirm { address, expected, point: name, within, group, column, shows } = confirm;
-        let not_confirmed = |text: String| {
-            let text = format!("the device accepted it, but {text}");
-            ActError::NotConfirmed(TalkError { text, ..TalkError::refused("") })
+        let not_confirmed = |text: Bilingual| {
+            let text = both!("the device accepted it, but {text}", "设备已接受，但{text}"; text);
+            ActError::NotConfirmed(TalkError::refused(text))
         };
         let Some(expected) = expected else {
-            return Err(not_confirmed(format!("which way round \"{name}\" is wired is not proved")));
+            return Err(not_confirmed(both!(
+                "which way round \"{name}\" is wired is not proved",
+                "“{name}”的接线方向尚未验证"
+            )));
         };
         if !within.is_zero() {
             let text = format!("{name} = {shows}");
@@ -386,10 +402,16 @@ impl Session {
             }
             Ok(raw) => {
                 let shown = shown(&raw);
-                let text = format!("the device accepted it, but \"{name}\" shows {shown} instead of {expected}");
+                let text = both!(
+                    "the device accepted it, but \"{name}\" shows {shown} instead of {expected}",
+                    "设备已接受，但“{name}”显示 {shown}，不是 {expected}"
+                );
                 Err(ActError::Refused(TalkError::refused(text)))
             }
-            Err(error) => Err(not_confirmed(format!("\"{name}\" could not be read to confirm it: {error}"))),
+            Err(error) => Err(not_confirmed(both!(
+                "\"{name}\" could not be read to confirm it: {error}",
+                "无法读取“{name}”来确认：{error}"; error
+            ))),
         }
     }
 }
@@ -446,12 +468,12 @@ impl Talker for Session {
         self.owed.until(self.units[device].unit, Instant::now())
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, Bilingual> {
         let profile = &self.units[device].profile;
         let found = profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let found = found.ok_or_else(|| format!("there is no action \"{action}\""))?;
+        let found = found.ok_or_else(|| no_action(action))?;
         let write = found.speak.ready(arguments)?;
-        let find = |name: &str| profile.find(name).ok_or_else(|| format!("there is no point \"{name}\""));
+        let find = |name: &str| profile.find(name).ok_or_else(|| no_point(name));
         let confirm = match &write.confirm {
             Some(ReadBack { point: name, expected, within }) => {
                 let (group, column, point) = find(name)?;
@@ -467,10 +489,15 @@ impl Talker for Session {
         let requires = found.speak.requires().iter().map(|(name, word)| {
             let (_, _, point) = find(name)?;
             let raw = point.common.raw_of(word);
-            let raw = raw.ok_or_else(|| format!("interlock: which way round \"{name}\" is wired is not proved"))?;
+            let raw = raw.ok_or_else(|| {
+                both!(
+                    "interlock: which way round \"{name}\" is wired is not proved",
+                    "联锁：“{name}”的接线方向尚未验证"
+                )
+            })?;
             Ok(Required { address: point.address, raw, point: name.clone(), word: word.clone() })
         });
-        let requires = requires.collect::<Result<_, String>>()?;
+        let requires = requires.collect::<Result<_, Bilingual>>()?;
         Ok(Act { write, confirm, requires })
     }
 
@@ -486,9 +513,9 @@ impl Talker for Session {
         }
         match self.exchange(device, &act.write.request).await {
             Ok(Answer::Refused(exception)) if exception.is_from_gateway() || exception == Exception(5) => {
-                Err(ActError::NotConfirmed(TalkError::refused(exception.to_string())))
+                Err(ActError::NotConfirmed(TalkError::refused(exception.translate())))
             }
-            Ok(Answer::Refused(exception)) => Err(ActError::Refused(TalkError::refused(exception.to_string()))),
+            Ok(Answer::Refused(exception)) => Err(ActError::Refused(TalkError::refused(exception.translate()))),
             Ok(_) => match act.confirm {
                 Some(confirm) => self.confirm(device, confirm).await,
                 None => Ok(Acted::default()),
@@ -511,7 +538,19 @@ fn is_impossible(point: &Point<ModbusDialect>, value: &Result<RawValue, QualityR
 
 /// Something was heard, but it was no answer.
 fn not_an_answer(error: FrameError) -> TalkError {
-    TalkError::device(HealthLevel::Reachable, error.reason(), error.to_string())
+    TalkError::device(HealthLevel::Reachable, error.reason(), error.translate())
+}
+
+fn unreadable(reason: QualityReason) -> Bilingual {
+    both!(
+        "{reason:?}",
+        "{chinese}",
+        chinese = match reason {
+            QualityReason::NotUnderstood => "读到的内容无法理解",
+            QualityReason::NotAvailable => "设备说没有这个值",
+            _ => "读取失败",
+        }
+    )
 }
 
 fn shown(raw: &RawValue) -> String {

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use bytes::Bytes;
+use kouan_settings::{Bilingual, Translate, both};
 use rumqttc::{
     AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Packet, Publish, PublishOptions,
     QoS, SubscribeReasonCode,
@@ -89,7 +90,43 @@ pub(crate) enum MqttError {
     #[error("the session ended")]
     Ended,
     #[error("the settings cannot be used: {0}")]
-    Settings(String),
+    Settings(Bilingual),
+}
+
+impl Translate for MqttError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::Connect { broker, cause } => {
+                let cause = of_client(cause);
+                both!("connect to {broker} failed: {cause}", "连接 {broker} 失败：{cause}"; cause)
+            }
+            Self::ConnectTimeout { broker } => both!(
+                "the broker {broker} did not answer within {within} s",
+                "消息服务器 {broker} 在 {within} 秒内没有应答",
+                within = CONNECT_WITHIN.as_secs()
+            ),
+            Self::NotAllowed { broker, topic } => both!(
+                "the broker {broker} does not let this client subscribe to {topic}",
+                "消息服务器 {broker} 不允许订阅 {topic}"
+            ),
+            Self::Lost { broker, cause } => {
+                let cause = of_client(cause);
+                both!("the connection to {broker} was lost: {cause}", "与 {broker} 的连接断开：{cause}"; cause)
+            }
+            Self::Ended => both!("the session ended", "会话已结束"),
+            Self::Settings(why) => both!("the settings cannot be used: {why}", "配置不能用：{why}"; why),
+        }
+    }
+}
+
+fn of_client(error: &rumqttc::ConnectionError) -> Bilingual {
+    match error {
+        rumqttc::ConnectionError::Io(cause) => both!("{error}", "{chinese}", chinese = cause.translate().chinese),
+        rumqttc::ConnectionError::ConnectionRefused(code) => {
+            Bilingual::new(error.to_string(), format!("服务器拒绝登录（{code:?}）"))
+        }
+        other => Bilingual::verbatim(other),
+    }
 }
 
 impl MqttError {
@@ -120,7 +157,7 @@ impl Connection {
             // There are at most as many as messages came, and commands are few.
             .unbounded()
             .try_build()
-            .map_err(|error| MqttError::Settings(error.to_string()))?;
+            .map_err(|error| MqttError::Settings(Bilingual::verbatim(error)))?;
         let (connected_tx, connected) = tokio::sync::oneshot::channel();
         let (tx, incoming) = mpsc::channel(WAITING_MESSAGES);
         let task = tokio::spawn(pump(events, broker.clone(), connected_tx, tx)).abort_handle();
@@ -148,7 +185,7 @@ impl Connection {
         let filters =
             topics.iter().map(|(topic, delivery)| rumqttc::SubscribeFilter::new(topic.clone(), delivery.qos()));
         let asked = self.client.subscribe_many_tracked(filters).await;
-        let notice = asked.map_err(|error| MqttError::Settings(error.to_string()))?;
+        let notice = asked.map_err(|error| MqttError::Settings(Bilingual::verbatim(error)))?;
         let granted = notice.wait_async().await.map_err(|_| MqttError::Ended)?;
         for ((topic, _), code) in topics.iter().zip(&granted.return_codes) {
             if *code == SubscribeReasonCode::Failure {
@@ -273,7 +310,9 @@ impl ConnectionSettings {
         options.set_keep_alive(u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX));
         options.set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
         options.set_ack_mode(AckMode::Manual);
-        options.try_set_clean_session(self.clean_session).map_err(|error| MqttError::Settings(error.to_string()))?;
+        options
+            .try_set_clean_session(self.clean_session)
+            .map_err(|error| MqttError::Settings(Bilingual::verbatim(error)))?;
         if let Some((user, password)) = &self.login {
             options.set_credentials(user.clone(), password.expose_secret().to_owned().into_bytes());
         }

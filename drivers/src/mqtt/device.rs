@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::{DeviceKey, HealthLevel};
+use kouan_settings::{Bilingual, both};
 use tokio::time::Instant;
 
 use super::connection::Delivery;
@@ -122,7 +123,7 @@ impl DeviceState {
     }
 
     /// Its health if that changed since it was last asked for.
-    pub(super) fn news(&mut self) -> Option<(HealthLevel, &'static str, String)> {
+    pub(super) fn news(&mut self) -> Option<(HealthLevel, &'static str, Bilingual)> {
         let health = self.health()?;
         let short = (health.0, health.1);
         if self.told == Some(short) {
@@ -133,18 +134,22 @@ impl DeviceState {
     }
 
     /// `None` while nothing is known yet.
-    fn health(&self) -> Option<(HealthLevel, &'static str, String)> {
+    fn health(&self) -> Option<(HealthLevel, &'static str, Bilingual)> {
         if self.offline {
-            return Some((HealthLevel::Unreachable, "offline", "its last will says that it is gone".to_owned()));
+            let text = both!("its last will says that it is gone", "它的遗嘱消息说它已离线");
+            return Some((HealthLevel::Unreachable, "offline", text));
         }
         if self.silent_at().is_some_and(|at| Instant::now() >= at) {
-            let text = format!("it published nothing for {} s", self.silent_after.as_secs());
+            let seconds = self.silent_after.as_secs();
+            let text = both!("it published nothing for {seconds} s", "已有 {seconds} 秒没有发布消息");
             return Some((HealthLevel::Unreachable, "silent", text));
         }
         self.last_heard?;
         Some(match self.not_understood.iter().next() {
-            Some((topic, error)) => (HealthLevel::Answering, "not-understood", format!("{topic}: {error}")),
-            None => (HealthLevel::Working, "", String::new()),
+            Some((topic, error)) => {
+                (HealthLevel::Answering, "not-understood", both!("{topic}: {error}", "{topic}：{error}"; error))
+            }
+            None => (HealthLevel::Working, "", Bilingual::default()),
         })
     }
 }

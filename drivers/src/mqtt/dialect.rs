@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::limits::{FIELDS, NAME_BYTES};
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Problems, Section, both};
 use serde_json::Value;
 
 use crate::profile::{Dialect, Profile};
@@ -101,7 +101,7 @@ impl Dialect for MqttDialect {
         let silent_after = profile.duration_within("silent_after", Duration::ZERO..=day, Duration::from_secs(60));
         let online = profile.section("online").and_then(|mut table| {
             let topic = read_topic(&mut table);
-            let hint = "the message of its last will, such as offline = \"0\"";
+            let hint = ("the message of its last will, such as offline = \"0\"", "遗嘱消息的内容，如 offline = \"0\"");
             let offline = table.string_required("offline", hint);
             Some(OnlineTopic { topic: topic?, offline: offline? })
         });
@@ -134,12 +134,15 @@ impl Dialect for MqttDialect {
 
     fn read_action(&self, _: &MqttModel, action: &mut Section<'_>) -> Option<MqttAction> {
         let topic = read_topic(action);
-        let hint = "the message as JSON, such as payload = '{ \"id\": \"{id}\", \"on\": \"{on}\" }'";
+        let hint = (
+            "the message as JSON, such as payload = '{ \"id\": \"{id}\", \"on\": \"{on}\" }'",
+            "JSON 消息，如 payload = '{ \"id\": \"{id}\", \"on\": \"{on}\" }'",
+        );
         let text = action.string_required("payload", hint)?;
         match serde_json::from_str(&text) {
             Ok(payload) => Some(MqttAction { topic: topic?, payload }),
             Err(error) => {
-                action.problem("payload", format!("this is not JSON: {error}"));
+                action.wrong("payload", both!("this is not JSON: {error}", "不是 JSON：{error}"));
                 None
             }
         }
@@ -148,8 +151,11 @@ impl Dialect for MqttDialect {
     fn check(&self, profile: &Profile<Self>, problems: &Problems) {
         for group in &profile.groups {
             if !group.every.is_zero() {
-                let message = "such a device speaks by itself; write every = \"0s\"";
-                problems.add(group.line, "group.every", message);
+                let message = (
+                    "such a device speaks by itself; write every = \"0s\"",
+                    "这种设备自己发送数据；请写 every = \"0s\"",
+                );
+                problems.wrong(group.line, "group.every", message);
             }
         }
         for action in &profile.actions {
@@ -158,13 +164,19 @@ impl Dialect for MqttDialect {
             placeholders(&action.speak.payload, &mut used);
             for name in &used {
                 if *name != "id" && !arguments.contains(name) {
-                    let message = format!("\"{{{name}}}\" is neither an argument of this action nor \"{{id}}\"");
-                    problems.add(action.line, "action.payload", message);
+                    let message = both!(
+                        "\"{{{name}}}\" is neither an argument of this action nor \"{{id}}\"",
+                        "\"{{{name}}}\" 既不是这个操作的参数，也不是 \"{{id}}\""
+                    );
+                    problems.wrong(action.line, "action.payload", message);
                 }
             }
             if profile.model.reply.is_some() && !used.contains(&"id") {
-                let message = "the reply cannot be told apart without \"{id}\" somewhere in the payload";
-                problems.add(action.line, "action.payload", message);
+                let message = (
+                    "the reply cannot be told apart without \"{id}\" somewhere in the payload",
+                    "payload 中没有 \"{id}\"，就无法分辨是哪条命令的应答",
+                );
+                problems.wrong(action.line, "action.payload", message);
             }
         }
     }
@@ -186,34 +198,61 @@ pub(super) fn placeholder(text: &str) -> Option<&str> {
 }
 
 fn read_topic(section: &mut Section<'_>) -> Option<String> {
-    let topic = section.string_required("topic", "the topic below the device's own, such as topic = \"status\"")?;
+    let topic = section.string_required(
+        "topic",
+        ("the topic below the device's own, such as topic = \"status\"", "设备主题之下的主题，如 topic = \"status\""),
+    )?;
     let wrong = topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.starts_with('/') || topic.ends_with('/');
     if wrong {
-        section.problem("topic", format!("\"{topic}\" must be one topic, without +, # and slashes at its ends"));
+        section.wrong(
+            "topic",
+            both!(
+                "\"{topic}\" must be one topic, without +, # and slashes at its ends",
+                "\"{topic}\" 应当是一个主题，不含 +、#，首尾没有斜杠"
+            ),
+        );
         return None;
     }
     Some(topic)
 }
 
 fn read_pointer(section: &mut Section<'_>, key: &str) -> Option<String> {
-    section.require(key, &format!("where it is found in the JSON, such as {key} = \"/printer/paper\""));
+    section.require(
+        key,
+        both!(
+            "where it is found in the JSON, such as {key} = \"/printer/paper\"",
+            "它在 JSON 中的位置，如 {key} = \"/printer/paper\""
+        ),
+    );
     let pointer = section.string(key)?;
     if !pointer.is_empty() && !pointer.starts_with('/') {
-        section.problem(key, format!("\"{pointer}\" must begin with a slash, such as \"/{pointer}\""));
+        section.wrong(
+            key,
+            both!(
+                "\"{pointer}\" must begin with a slash, such as \"/{pointer}\"",
+                "\"{pointer}\" 应以斜杠开头，如 \"/{pointer}\""
+            ),
+        );
         return None;
     }
     Some(pointer)
 }
 
 fn read_event(section: &mut Section<'_>) -> Option<EventModel> {
-    let kind = section.string_required("kind", "what happened, such as kind = \"ticket-issued\"");
+    let kind = section.string_required(
+        "kind",
+        ("what happened, such as kind = \"ticket-issued\"", "发生了什么，如 kind = \"ticket-issued\""),
+    );
     if kind.as_ref().is_some_and(|kind| kind.is_empty() || kind.len() > NAME_BYTES) {
-        section.problem("kind", format!("this must have 1 to {NAME_BYTES} bytes"));
+        section.wrong("kind", both!("this must have 1 to {NAME_BYTES} bytes", "应为 1 至 {NAME_BYTES} 个字节"));
     }
     let topic = read_topic(section);
     let mut fields = Vec::new();
     for mut field in section.sections("field") {
-        let name = field.string_required("name", "the field's name, such as name = \"number\"");
+        let name = field.string_required(
+            "name",
+            ("the field's name, such as name = \"number\"", "字段的名称，如 name = \"number\""),
+        );
         let pointer = read_pointer(&mut field, "pointer");
         let personal = field.bool_or("personal", false);
         if let (Some(name), Some(pointer)) = (name, pointer) {
@@ -221,7 +260,14 @@ fn read_event(section: &mut Section<'_>) -> Option<EventModel> {
         }
     }
     if fields.len() > FIELDS {
-        section.problem("field", format!("an event has at most {FIELDS} fields, not {}", fields.len()));
+        let count = fields.len();
+        section.wrong(
+            "field",
+            both!(
+                "an event has at most {FIELDS} fields, not {count}",
+                "一个事件最多 {FIELDS} 个字段，这里有 {count} 个"
+            ),
+        );
     }
     Some(EventModel { kind: kind?, topic: topic?, fields })
 }

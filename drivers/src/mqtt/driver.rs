@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kouan_protocol::HealthLevel;
+use kouan_settings::{Bilingual, Translate, both};
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ use crate::driver::{
     Request,
 };
 use crate::link::backoff::{Backoff, BackoffSettings};
+use crate::link::no_action;
 
 pub(super) struct MqttDriver {
     pub(super) broker: BrokerSettings,
@@ -84,14 +86,17 @@ impl Task {
             if backoff.failures() == 0 {
                 warn!(link = %self.cx.link, %error, "The broker cannot be used; trying again.");
             }
-            self.pending.give_up("the connection to the broker was lost before the device confirmed");
+            self.pending.give_up((
+                "the connection to the broker was lost before the device confirmed",
+                "设备确认之前，与消息服务器的连接就断了",
+            ));
             self.unacknowledged.connection_lost();
             if self.tell_closed(&error).await.is_err() {
                 return Ok(());
             }
             let until = backoff.failed(Instant::now(), rand::random());
             let wait = tokio::time::sleep_until(until);
-            if self.refuse_while(wait, &error.to_string()).await.is_err() {
+            if self.refuse_while(wait, &error.translate()).await.is_err() {
                 return Ok(());
             }
         }
@@ -120,21 +125,21 @@ impl Task {
             let settings = broker.connection().await?;
             Connection::open(&settings, &filters).await
         };
-        self.refuse_while(open, "the broker is not connected yet").await
+        self.refuse_while(open, &both!("the broker is not connected yet", "还没有连上消息服务器")).await
     }
 
     /// Waits for `future`; commands and reads are answered at once meanwhile.
-    async fn refuse_while<T>(&mut self, future: impl Future<Output = T>, why: &str) -> Result<T, Stopped> {
+    async fn refuse_while<T>(&mut self, future: impl Future<Output = T>, why: &Bilingual) -> Result<T, Stopped> {
         tokio::pin!(future);
         loop {
             tokio::select! {
                 done = &mut future => return Ok(done),
                 () = self.cx.shutdown.cancelled() => return Err(Stopped),
                 request = self.cx.requests.recv() => match request {
-                    Some(Request::Act(act)) => refuse(act, format!("nothing was sent: {why}")),
+                    Some(Request::Act(act)) => refuse(act, unsent(why)),
                     Some(Request::Read { reply, .. }) => {
                         // Whoever asked may have gone.
-                        let _ = reply.send(Err(why.to_owned()));
+                        let _ = reply.send(Err(why.clone()));
                     }
                     None => return Err(Stopped),
                 },
@@ -269,22 +274,25 @@ impl Task {
     /// Publishes an action, once.
     async fn act(&mut self, connection: &Connection, act: ActRequest) {
         let Some(at) = self.driver.devices.iter().position(|device| device.key == act.device) else {
-            return refuse(act, "there is no such device on this link".to_owned());
+            return refuse(act, both!("there is no such device on this link", "这条线路上没有这个设备"));
         };
         let device = Arc::clone(&self.driver.devices[at]);
         let Some(action) = device.profile.actions.iter().find(|action| action.spec.name == act.action) else {
-            return refuse(act, "the device has no such action".to_owned());
+            return {
+                let why = no_action(&act.action);
+                refuse(act, why)
+            };
         };
         if self.states[at].is_offline() {
-            return refuse(act, "nothing was sent: the device is offline".to_owned());
+            return refuse(act, unsent(&both!("the device is offline", "设备不在线")));
         }
         if self.pending.is_full() {
-            return refuse(act, "nothing was sent: too many commands wait for confirmation".to_owned());
+            return refuse(act, unsent(&both!("too many commands wait for confirmation", "等待确认的命令太多")));
         }
         let id = format!("{:016x}", rand::random::<u64>());
         let payload = write_action(&action.speak.payload, &id, &act.arguments).to_string();
         if payload.len() > MESSAGE_BYTES {
-            return refuse(act, "nothing was sent: the message would be too long".to_owned());
+            return refuse(act, unsent(&both!("the message would be too long", "消息过长")));
         }
         let message =
             Message { topic: device.topic(&action.speak.topic), payload: Bytes::from(payload), retained: false };
@@ -292,25 +300,30 @@ impl Task {
         let delivery = if action.spec.moves { Delivery::AtMostOnce } else { Delivery::AtLeastOnce };
         let ActRequest { permit, reply, .. } = act;
         let outcome = match permit.obtain().await {
-            Err(refused) => ActOutcome::NotStarted(refused.to_string()),
+            Err(refused) => ActOutcome::NotStarted(refused.translate()),
             Ok(()) => match (connection.publish(message, delivery).await, &device.profile.model.reply) {
-                (Err(error), _) => ActOutcome::Failed(format!("nothing was sent: {error}")),
+                (Err(error), _) => ActOutcome::Failed(unsent(&error)),
                 (Ok(()), Some(model)) => {
                     self.pending.add(at, id, Instant::now() + model.within, reply);
                     return;
                 }
-                (Ok(()), None) => ActOutcome::Unknown("it was published; such a device does not confirm".to_owned()),
+                (Ok(()), None) => ActOutcome::Unknown(both!(
+                    "it was published; such a device does not confirm",
+                    "消息已发布；这种设备不作确认"
+                )),
             },
         };
         // An outcome that nobody waits for is in the journal as unknown.
         let _ = reply.send(outcome);
     }
 
-    fn last_rows(&self, device: &kouan_protocol::DeviceKey) -> Result<Vec<RawRow>, String> {
+    fn last_rows(&self, device: &kouan_protocol::DeviceKey) -> Result<Vec<RawRow>, Bilingual> {
         let at = self.driver.devices.iter().position(|known| known.key == *device);
-        let state = &self.states[at.ok_or("there is no such device on this link")?];
+        let state = &self.states[at.ok_or(("there is no such device on this link", "这条线路上没有这个设备"))?];
         if state.rows.is_empty() {
-            return Err("the device speaks by itself, and has said nothing yet".to_owned());
+            return Err(
+                ("the device speaks by itself, and has said nothing yet", "设备自己发送数据，目前还没有发过").into()
+            );
         }
         Ok(state.rows.values().cloned().collect())
     }
@@ -326,12 +339,12 @@ impl Task {
 
     async fn tell_closed(&mut self, error: &MqttError) -> Result<(), Stopped> {
         for at in 0..self.states.len() {
-            self.tell_health(at, (HealthLevel::Unreachable, error.reason(), error.to_string())).await?;
+            self.tell_health(at, (HealthLevel::Unreachable, error.reason(), error.translate())).await?;
         }
         Ok(())
     }
 
-    async fn tell_health(&self, at: usize, health: (HealthLevel, &'static str, String)) -> Result<(), Stopped> {
+    async fn tell_health(&self, at: usize, health: (HealthLevel, &'static str, Bilingual)) -> Result<(), Stopped> {
         let (level, reason, text) = health;
         let device = self.driver.devices[at].key.clone();
         let boot_time = self.cx.clock.boot_time();
@@ -346,7 +359,12 @@ impl Task {
     }
 }
 
-fn refuse(act: ActRequest, why: String) {
+/// Nothing went out, and why.
+fn unsent(why: &impl Translate) -> Bilingual {
+    both!("nothing was sent: {why}", "没有发出：{why}"; why)
+}
+
+fn refuse(act: ActRequest, why: Bilingual) {
     // Whoever asked may have gone.
     let _ = act.reply.send(ActOutcome::Failed(why));
 }
@@ -357,7 +375,10 @@ impl BrokerSettings {
             None => String::new(),
             Some(file) => {
                 let read = tokio::fs::read_to_string(file).await;
-                let text = read.map_err(|error| MqttError::Settings(format!("read {}: {error}", file.display())))?;
+                let text = read.map_err(|error| {
+                    let file = file.display();
+                    MqttError::Settings(both!("read {file}: {error}", "读取 {file}：{error}"; error))
+                })?;
                 text.trim_end_matches(['\r', '\n']).to_owned()
             }
         };

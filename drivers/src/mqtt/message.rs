@@ -2,6 +2,7 @@
 
 use kouan_protocol::limits::TEXT_BYTES;
 use kouan_protocol::{Field, FieldValue, PointKind, Privacy, QualityReason};
+use kouan_settings::{Bilingual, Translate, both};
 use serde_json::Value;
 
 use super::dialect::{EventModel, MqttAddress, MqttDialect, ReplyModel, placeholder};
@@ -32,6 +33,19 @@ pub(super) enum MessageError {
     NotJson(String),
     #[error("the message is not text")]
     NotText,
+}
+
+impl Translate for MessageError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::TooLong(length) => both!(
+                "the message has {length} bytes; at most {MESSAGE_BYTES} are read",
+                "消息有 {length} 个字节，最多读 {MESSAGE_BYTES} 个"
+            ),
+            Self::NotJson(why) => both!("the message is not JSON: {why}", "消息不是 JSON：{why}"),
+            Self::NotText => both!("the message is not text", "消息不是文字"),
+        }
+    }
 }
 
 /// What a status message says about a group's points.

@@ -1,6 +1,7 @@
 //! Actions that were published and wait for the device's word.
 
 use kouan_protocol::{Field, FieldValue};
+use kouan_settings::{Bilingual, both};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -41,8 +42,11 @@ impl Pending {
         let Some(known) = known else { return };
         let outcome = match said {
             Some(Ok(())) => ActOutcome::Succeeded(vec![Field::new("reply", FieldValue::Text(id.to_owned()))]),
-            Some(Err(why)) => ActOutcome::Failed(why),
-            None => ActOutcome::Unknown("the device's reply does not say whether it was done".to_owned()),
+            Some(Err(why)) => ActOutcome::Failed(Bilingual::verbatim(why)),
+            None => ActOutcome::Unknown(both!(
+                "the device's reply does not say whether it was done",
+                "设备的应答没有说明是否执行"
+            )),
         };
         // An outcome that nobody waits for is in the journal as unknown.
         let _ = self.waiting.swap_remove(known).reply.send(outcome);
@@ -53,18 +57,18 @@ impl Pending {
         let now = Instant::now();
         let (late, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|one| one.until <= now);
         self.waiting = waiting;
-        send_unknown(late, "the device did not confirm in time");
+        send_unknown(late, ("the device did not confirm in time", "设备没有及时确认"));
     }
 
     /// Gives up everything.
-    pub(super) fn give_up(&mut self, why: &str) {
+    pub(super) fn give_up(&mut self, why: (&str, &str)) {
         send_unknown(std::mem::take(&mut self.waiting), why);
     }
 }
 
-fn send_unknown(waiting: Vec<Waiting>, why: &str) {
+fn send_unknown(waiting: Vec<Waiting>, why: (&str, &str)) {
     for one in waiting {
         // An outcome that nobody waits for is in the journal as unknown.
-        let _ = one.reply.send(ActOutcome::Unknown(why.to_owned()));
+        let _ = one.reply.send(ActOutcome::Unknown(why.into()));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::device::MqttDevice;
 use super::dialect::MqttDialect;
@@ -54,7 +54,10 @@ impl DriverKind for MqttKind {
             let topic = read_prefix(&mut entry.section);
             if let Some(topic) = &topic {
                 if let Some((line, _)) = known.iter().find(|(_, other)| other == topic) {
-                    entry.section.problem("topic", format!("the device on line {line} has this topic already"));
+                    entry.section.wrong(
+                        "topic",
+                        both!("the device on line {line} has this topic already", "第 {line} 行的设备已用了这个主题"),
+                    );
                 }
                 known.push((entry.section.line(), topic.clone()));
             }
@@ -73,10 +76,19 @@ impl DriverKind for MqttKind {
 }
 
 fn read_prefix(section: &mut Section<'_>) -> Option<String> {
-    let hint = "what the device's topics begin with, such as topic = \"hall/kiosk-1\"";
+    let hint = (
+        "what the device's topics begin with, such as topic = \"hall/kiosk-1\"",
+        "设备主题的开头，如 topic = \"hall/kiosk-1\"",
+    );
     let topic = section.string_required("topic", hint)?;
     if topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.ends_with('/') {
-        section.problem("topic", format!("\"{topic}\" must not be empty, end with a slash or contain + or #"));
+        section.wrong(
+            "topic",
+            both!(
+                "\"{topic}\" must not be empty, end with a slash or contain + or #",
+                "\"{topic}\" 不能为空，不能以斜杠结尾，不能含 + 或 #"
+            ),
+        );
         return None;
     }
     Some(topic)
@@ -84,7 +96,7 @@ fn read_prefix(section: &mut Section<'_>) -> Option<String> {
 
 impl BrokerSettings {
     fn read(link: &mut Section<'_>) -> Option<Self> {
-        let hint = "the broker, such as broker = \"127.0.0.1:1883\"";
+        let hint = ("the broker, such as broker = \"127.0.0.1:1883\"", "消息服务器，如 broker = \"127.0.0.1:1883\"");
         let broker = link.string_required("broker", hint);
         let address = broker.as_ref().and_then(|broker| {
             let (host, port) = broker.rsplit_once(':')?;
@@ -92,31 +104,45 @@ impl BrokerSettings {
             (!host.is_empty()).then(|| (host.trim_matches(['[', ']']).to_owned(), port))
         });
         if let (Some(broker), None) = (&broker, &address) {
-            link.problem("broker", format!("\"{broker}\" must be host:port, such as \"127.0.0.1:1883\""));
+            link.wrong(
+                "broker",
+                both!(
+                    "\"{broker}\" must be host:port, such as \"127.0.0.1:1883\"",
+                    "\"{broker}\" 应当是 主机:端口，如 \"127.0.0.1:1883\""
+                ),
+            );
         }
-        let hint = "a name that no other client of this broker has, such as client_id = \"kouan-hall-1\"";
+        let hint = (
+            "a name that no other client of this broker has, such as client_id = \"kouan-hall-1\"",
+            "同一消息服务器上独一无二的名称，如 client_id = \"kouan-hall-1\"",
+        );
         let client_id = link.string_required("client_id", hint);
         if client_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 64) {
-            link.problem("client_id", "this must have 1 to 64 bytes");
+            link.wrong("client_id", ("this must have 1 to 64 bytes", "应为 1 至 64 个字节"));
         }
         let username = link.string("username");
         let password_file = link.string("password_file").map(PathBuf::from);
         if password_file.is_some() && username.is_none() {
-            link.problem("password_file", "a password needs a username");
+            link.wrong("password_file", ("a password needs a username", "有密码就要有用户名"));
         }
         if link.has("password") {
-            link.problem(
+            link.wrong(
                 "password",
-                "a password does not belong into this file; put it into a file of its own, \
-                                      readable by the agent only, and write password_file = \"…\"",
+                (
+                    "a password does not belong into this file; put it into a file of its own, readable by the agent \
+                     only, and write password_file = \"…\"",
+                    "密码不应写在这个文件里；请放进单独的、只有代理能读的文件，并写 password_file = \"…\"",
+                ),
             );
             link.string("password");
         }
         if link.bool_or("tls", false) {
-            link.problem(
+            link.wrong(
                 "tls",
-                "this version speaks to brokers without TLS only; use a broker on this machine \
-                                 that bridges to yours",
+                (
+                    "this version speaks to brokers without TLS only; use a broker on this machine that bridges to yours",
+                    "此版本只支持不带 TLS 的消息服务器；请在本机装一个，由它桥接到您的服务器",
+                ),
             );
         }
         let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));

@@ -1,5 +1,7 @@
 //! Sequence numbers and secure channel of one device, as the control side sees them.
 
+use kouan_settings::{Bilingual, Translate};
+
 use super::codec::{Check, Packet, SecurityBlock, command, reply};
 use super::secure::{Block, Key, Secure};
 
@@ -43,6 +45,18 @@ pub(super) enum ChannelError {
     /// It does not answer as the standard says.
     #[error("the secure channel cannot be made: the device answered {0:02X}")]
     Unexpected(u8),
+}
+
+impl Translate for ChannelError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::WrongMac => "安全通道中断：应答的报文校验码错误".to_owned(),
+            Self::Unprotected(code) => format!("安全通道中断：收到未加保护的应答（代码 {code:02X}）"),
+            Self::WrongKey => "设备使用的不是这个密钥".to_owned(),
+            Self::Unexpected(code) => format!("无法建立安全通道：设备应答 {code:02X}"),
+        };
+        Bilingual::new(self.to_string(), chinese)
+    }
 }
 
 /// A secure channel that is being made.

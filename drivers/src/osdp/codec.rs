@@ -1,6 +1,7 @@
 //! Packets: finding them in a stream, making them. Pure.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 /// Longest packet of the standard.
 pub const LONGEST: usize = 1440;
@@ -129,6 +130,16 @@ pub enum PacketError {
     /// Lengths inside it do not fit together.
     #[error("a packet makes no sense")]
     NotUnderstood,
+}
+
+impl Translate for PacketError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::BadChecksum => "报文的校验错误",
+            Self::NotUnderstood => "报文内容不成立",
+        };
+        Bilingual::new(self.to_string(), chinese)
+    }
 }
 
 impl Packet {

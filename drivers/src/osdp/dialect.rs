@@ -1,6 +1,6 @@
 //! What an OSDP profile says besides the keys that every profile has.
 
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section};
 
 use super::codec::{command, reply};
 use super::reply::{EVENTS, Identity};
@@ -64,7 +64,7 @@ impl Dialect for OsdpDialect {
     }
 
     fn read_group(&self, _: &OsdpModel, group: &mut Section<'_>) -> Option<Ask> {
-        group.require("ask", "what is asked, such as ask = \"local-status\"");
+        group.require("ask", ("what is asked, such as ask = \"local-status\"", "询问什么，如 ask = \"local-status\""));
         let ask = |command, data, reply| Ask { command, data, reply, events: false };
         let asks = [
             ("identity", ask(command::ID, &[0][..], reply::ID)),
@@ -80,7 +80,10 @@ impl Dialect for OsdpDialect {
     fn read_address(&self, _: &OsdpModel, ask: &Ask, point: &mut Section<'_>) -> Option<Address> {
         if point.has("identity") {
             if ask.command != command::ID {
-                point.problem("identity", "this stands in a group with ask = \"identity\"");
+                point.wrong(
+                    "identity",
+                    ("this stands in a group with ask = \"identity\"", "这一项只用于 ask = \"identity\" 的组"),
+                );
             }
             return point.choice("identity", &Identity::WORDS).map(Address::Identity);
         }
@@ -103,12 +106,18 @@ impl Dialect for OsdpDialect {
 
     fn read_action(&self, _: &OsdpModel, action: &mut Section<'_>) -> Option<Tell> {
         let commands = [("output", command::OUTPUT), ("led", command::LED), ("buzzer", command::BUZZER)];
-        action.require("tell", "what is told: \"output\", \"led\" or \"buzzer\"");
+        action.require(
+            "tell",
+            ("what is told: \"output\", \"led\" or \"buzzer\"", "控制什么：\"output\"、\"led\" 或 \"buzzer\""),
+        );
         let command = action.choice("tell", &commands);
         let codes = read_codes(action);
-        let hint = "what follows the command, such as data = \"00 05 {seconds*10:2le}\"";
+        let hint = (
+            "what follows the command, such as data = \"00 05 {seconds*10:2le}\"",
+            "命令之后的内容，如 data = \"00 05 {seconds*10:2le}\"",
+        );
         let text = action.string_required("data", hint)?;
-        let data = Template::read(&text).map_err(|error| action.problem("data", error)).ok()?;
+        let data = Template::read(&text).map_err(|error| action.wrong("data", error)).ok()?;
         Some(Tell { command: command?, data, codes })
     }
 
@@ -118,13 +127,24 @@ impl Dialect for OsdpDialect {
 
     fn check(&self, profile: &OsdpProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("such a device speaks only when asked; give an interval", "这种设备只在询问时应答；请写明间隔"),
+            );
         }
         if profile.groups.iter().filter(|group| group.ask.events).count() != 1 {
-            problems.add(1, "group.events", "one group, the one that is read most often, needs events = true");
+            problems.wrong(
+                1,
+                "group.events",
+                (
+                    "one group, the one that is read most often, needs events = true",
+                    "有一个组（读得最频繁的那个）需要 events = true",
+                ),
+            );
         }
         for action in &profile.actions {
-            let add = |message: String| problems.add(action.line, "action.data", message);
+            let add = |message: Bilingual| problems.wrong(action.line, "action.data", message);
             check_arguments(&action.speak.data, &action.speak.codes, &action.spec, add);
         }
     }

@@ -20,4 +20,5 @@ pub mod secure;
 mod session;
 mod settings;
 
+pub(crate) use session::WANTS_KEY;
 pub use settings::OsdpKind;

@@ -1,6 +1,7 @@
 //! What a device said: events, refusals, who it is.
 
 use kouan_protocol::{Field, FieldValue, Privacy};
+use kouan_settings::{Bilingual, both};
 
 use super::channel::Reply;
 use super::codec::reply;
@@ -44,18 +45,18 @@ fn number(name: &str, value: i64) -> Field {
 }
 
 /// Why a device refused, for a person.
-pub(super) fn refusal(data: &[u8]) -> String {
-    let reason = match data.first() {
-        Some(1) => "it got a wrong checksum",
-        Some(2) => "it got a wrong length",
-        Some(3) => "it does not know this command",
-        Some(4) => "it expected another sequence number",
-        Some(5) => "it has no secure channel of this kind",
-        Some(6) => "it speaks through a secure channel only: give it its key",
-        Some(9) => "it cannot do this with these values",
-        _ => "it gave no reason that is known",
-    };
-    format!("the device refused: {reason}")
+pub(super) fn refusal(data: &[u8]) -> Bilingual {
+    let reason = Bilingual::from(match data.first() {
+        Some(1) => ("it got a wrong checksum", "它收到的校验错误"),
+        Some(2) => ("it got a wrong length", "它收到的长度错误"),
+        Some(3) => ("it does not know this command", "不认识这个命令"),
+        Some(4) => ("it expected another sequence number", "顺序号不对"),
+        Some(5) => ("it has no secure channel of this kind", "没有这种安全通道"),
+        Some(6) => ("it speaks through a secure channel only: give it its key", "只通过安全通道通讯：请配置它的密钥"),
+        Some(9) => ("it cannot do this with these values", "用这些数值无法执行"),
+        _ => ("it gave no reason that is known", "没有给出已知的原因"),
+    });
+    both!("the device refused: {reason}", "设备拒绝：{reason}"; reason)
 }
 
 /// One fact of an identity.

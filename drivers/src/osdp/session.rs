@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kouan_protocol::{Field, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 
 use super::channel::{Channel, ChannelError, Outgoing, Reply};
@@ -14,17 +15,20 @@ use super::dialect::{Address, Ask, OsdpProfile};
 use super::explain;
 use super::reply::{event, refusal};
 use super::secure::Key;
-use crate::driver::RawValue;
+use crate::driver::{Purpose, RawValue};
 use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, AskError, Asker, HeardEvent, LinkSettings, Patience, Polled, TalkError, Talker,
-    Timing, Turn,
+    Timing, Turn, no_action,
 };
 
 /// For how long after a command its reply may still come: longer than any device takes (the standard allows 200 ms).
 const LATE_WINDOW: Duration = Duration::from_millis(600);
 /// Most events that are fetched in one turn, so that a device that never ends cannot keep the bus.
 const MOST_EVENTS: usize = 16;
+
+/// Why a device that demands a secure channel does not talk to somebody without a key.
+pub(crate) const WANTS_KEY: &str = "wants-key";
 
 /// How a device is protected.
 #[derive(Debug, Clone)]
@@ -53,13 +57,14 @@ pub(super) struct Session {
     asker: Asker,
     units: Vec<Unit>,
     channels: Vec<Channel>,
+    purpose: Purpose,
 }
 
 /// Looks for the reply to one command.
 struct Replies {
     address: u8,
     sequence: u8,
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
 }
 
 impl Replies {
@@ -76,24 +81,26 @@ impl AnswerReader for Replies {
             let rejected = match codec::decode(buffer) {
                 Ok(None) => return None,
                 Ok(Some(packet)) if !packet.reply => {
-                    ("second-master", "another control panel talks on this bus".to_owned())
+                    let text = both!("another control panel talks on this bus", "总线上还有另一个控制器在说话");
+                    ("second-master", text)
                 }
                 Ok(Some(packet)) if packet.address != self.address => {
-                    ("wrong-unit", format!("the answer came from address {}", packet.address))
+                    let other = packet.address;
+                    ("wrong-unit", both!("the answer came from address {other}", "应答来自地址 {other}"))
                 }
                 // A busy device answers with the number 0.
                 Ok(Some(packet)) if packet.sequence != self.sequence && packet.code != reply::BUSY => {
-                    ("not-understood", "the answer belongs to another command".to_owned())
+                    ("not-understood", both!("the answer belongs to another command", "应答属于另一条命令"))
                 }
                 Ok(Some(packet)) => return Some(packet),
-                Err(error @ PacketError::BadChecksum) => ("bad-checksum", error.to_string()),
-                Err(error) => ("not-understood", error.to_string()),
+                Err(error @ PacketError::BadChecksum) => ("bad-checksum", error.translate()),
+                Err(error) => ("not-understood", error.translate()),
             };
             self.rejected = Some(rejected);
         }
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
         self.rejected.clone()
     }
 }
@@ -104,11 +111,15 @@ impl Protection {
             Self::None => Ok(None),
             Self::DefaultKey => Ok(Some(Key::everybody_knows())),
             Self::KeyFile(path) => {
-                let problem = |text: String| TalkError::device(HealthLevel::Unreachable, "no-key", text);
+                let problem = |text: Bilingual| TalkError::device(HealthLevel::Unreachable, "no-key", text);
                 let text = tokio::fs::read_to_string(path).await;
-                let text = text.map_err(|error| problem(format!("read key {} failed: {error}", path.display())))?;
+                let place = path.display();
+                let text = text.map_err(|error| {
+                    problem(both!("read key {place} failed: {error}", "读取密钥 {place} 失败：{error}"; error))
+                })?;
                 let key = Key::read(&text);
-                let wrong = || problem(format!("{} must hold 32 hexadecimal digits", path.display()));
+                let wrong =
+                    || problem(both!("{place} must hold 32 hexadecimal digits", "{place} 中应当是 32 位十六进制数"));
                 key.map(Some).ok_or_else(wrong)
             }
         }
@@ -116,19 +127,19 @@ impl Protection {
 }
 
 /// What is wrong with the conversation and not with the question: the same may be asked again soon.
-fn passing(reason: &'static str, text: impl Into<String>) -> TalkError {
+fn passing(reason: &'static str, text: impl Into<Bilingual>) -> TalkError {
     TalkError::device(HealthLevel::Reachable, reason, text)
 }
 
 fn insecure(error: &ChannelError) -> TalkError {
-    passing("insecure", error.to_string())
+    passing("insecure", error.translate())
 }
 
 impl Session {
-    pub(super) fn new(link: LinkSettings, units: Vec<Unit>) -> Self {
+    pub(super) fn new(link: LinkSettings, units: Vec<Unit>, purpose: Purpose) -> Self {
         let patience = units.iter().map(|unit| Patience { timing: unit.timing, late_window: LATE_WINDOW });
         let channels = units.iter().map(|unit| Channel::new(unit.address, unit.check)).collect();
-        Self { asker: Asker::new(link, patience.collect()), units, channels }
+        Self { asker: Asker::new(link, patience.collect()), units, channels, purpose }
     }
 
     /// Sends a read and takes its reply; the same packet again where nothing came. After a failure the device is
@@ -141,10 +152,14 @@ impl Session {
         }
         let reply = accepted?;
         match reply.code {
-            reply::BUSY => Err(passing("busy", "the device says that it is busy")),
+            reply::BUSY => Err(passing("busy", ("the device says that it is busy", "设备说它正忙"))),
             // Numbers or channel do not fit any more: all of it begins anew.
             reply::NAK if matches!(reply.data.first(), Some(4..=6)) => {
                 self.channels[device].reset();
+                // Sent in clear, a packet cannot have a wrong part of a secure channel: what is missing is the channel.
+                if reply.data.first() != Some(&4) && matches!(self.units[device].protection, Protection::None) {
+                    return Err(TalkError::device(HealthLevel::Answering, WANTS_KEY, refusal(&[6])));
+                }
                 Err(passing("refused", refusal(&reply.data)))
             }
             reply::NAK => Err(TalkError::refused(refusal(&reply.data))),
@@ -187,7 +202,8 @@ impl Session {
     /// Fetches what happened, and reads the group.
     async fn poll_into(&mut self, device: usize, ask: Ask, turn: Turn<'_>, events: &mut Vec<HeardEvent>) -> Asked {
         self.connect(device, turn).await?;
-        while ask.events && events.len() < MOST_EVENTS {
+        // Whatever a device answers to a poll it forgets.
+        while ask.events && self.purpose == Purpose::Serve && events.len() < MOST_EVENTS {
             let reply = self.ask(device, command::POLL, &[], turn).await?;
             match event(&reply) {
                 Some(event) => events.push(event),
@@ -202,7 +218,9 @@ impl Session {
         }
         let reply = self.ask(device, ask.command, ask.data, turn).await?;
         if reply.code != ask.reply {
-            let text = format!("the device answered {:02X} to {:02X}", reply.code, ask.command);
+            let (code, command) = (reply.code, ask.command);
+            let text =
+                both!("the device answered {code:02X} to {command:02X}", "设备对 {command:02X} 的应答是 {code:02X}");
             return Err(TalkError::device(HealthLevel::Answering, "not-understood", text));
         }
         Ok(Some(reply))
@@ -269,10 +287,10 @@ impl Talker for Session {
         trace::explain_pieces(pieces, |direction, bytes| explain::packets(direction, bytes, &points));
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, Bilingual> {
         let unit = &self.units[device];
         let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let tell = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let tell = &found.ok_or_else(|| no_action(action))?.speak;
         Ok(Act { command: tell.command, data: tell.data.write(unit.address, arguments, &tell.codes)? })
     }
 
@@ -298,7 +316,10 @@ impl Talker for Session {
         })?;
         match reply.code {
             reply::NAK => Err(ActError::Refused(TalkError::refused(refusal(&reply.data)))),
-            reply::BUSY => Err(ActError::Refused(TalkError::refused("the device was busy and did not do it"))),
+            reply::BUSY => Err(ActError::Refused(TalkError::refused((
+                "the device was busy and did not do it",
+                "设备正忙，没有执行",
+            )))),
             _ => Ok(Acted::default()),
         }
     }

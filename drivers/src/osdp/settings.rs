@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::codec::{BROADCAST, Check};
 use super::dialect::{OsdpDialect, OsdpProfile};
@@ -29,7 +29,8 @@ struct OsdpDriver {
 impl Driver for OsdpDriver {
     fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
         let misses = self.settings.misses;
-        Box::pin(run_link(Session::new(self.settings, self.units), self.devices, misses, cx))
+        let session = Session::new(self.settings, self.units, cx.purpose);
+        Box::pin(run_link(session, self.devices, misses, cx))
     }
 }
 
@@ -38,16 +39,25 @@ fn read_protection(section: &mut Section<'_>) -> Protection {
     let file = section.string("key_file").map(PathBuf::from);
     let default_key = section.bool_or("default_key", false);
     if section.has("key") {
-        section.problem(
+        section.wrong(
             "key",
-            "a key does not belong into this file; put it into a file of its own, readable by the agent alone, and \
-             name that in key_file",
+            (
+                "a key does not belong into this file; put it into a file of its own, readable by the agent alone, and \
+                 name that in key_file",
+                "密钥不应写在这个文件里；请放进单独的、只有代理能读的文件，并写进 key_file",
+            ),
         );
         section.secret("key");
     }
     match (file, default_key) {
         (Some(_), true) => {
-            section.problem("default_key", "the device has either its own key or the one that everybody knows");
+            section.wrong(
+                "default_key",
+                (
+                    "the device has either its own key or the one that everybody knows",
+                    "设备要么用自己的密钥，要么用众所周知的默认密钥",
+                ),
+            );
             Protection::None
         }
         (Some(file), false) => Protection::KeyFile(file),
@@ -76,7 +86,10 @@ impl DriverKind for OsdpKind {
         let mut units: Vec<Unit> = Vec::new();
         let mut configured: Vec<ConfiguredDevice> = Vec::new();
         for mut entry in devices {
-            entry.section.require("unit", "the device's address on the bus, such as unit = 0");
+            entry.section.require(
+                "unit",
+                ("the device's address on the bus, such as unit = 0", "设备在总线上的地址，如 unit = 0"),
+            );
             let unit = entry.section.integer("unit", 0..=i64::from(BROADCAST) - 1);
             let check = entry.section.choice("check", &[("crc", Check::Crc), ("sum", Check::Sum)]).unwrap_or_default();
             let protection = read_protection(&mut entry.section);
@@ -86,7 +99,10 @@ impl DriverKind for OsdpKind {
             let address = unit.unsigned_abs() as u8;
             if let Some(other) = units.iter().position(|other| other.address == address) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+                entry.section.wrong(
+                    "unit",
+                    both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);

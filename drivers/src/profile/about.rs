@@ -1,7 +1,7 @@
 //! What people should know about a device model, whatever protocol it speaks.
 
 use kouan_protocol::ActionSpec;
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::limits::Limit;
 use super::point::{GroupProfile, PointProfile};
@@ -54,13 +54,22 @@ pub struct About {
 impl About {
     /// Reads the keys that stand at the top of every profile.
     pub(super) fn read(kind: &'static str, root: &mut Section<'_>) -> Option<Self> {
-        root.require("kind", &format!("the protocol, such as kind = \"{kind}\""));
+        root.require("kind", both!("the protocol, such as kind = \"{kind}\"", "协议，如 kind = \"{kind}\""));
         root.choice("kind", &[(kind, ())]);
-        let class = root.string_required("class", "what the device is for, such as class = \"ups\"");
-        root.require("evidence", "how far the facts are proved: \"solid\", \"medium\" or \"uncertain\"");
+        let class = root.string_required(
+            "class",
+            ("what the device is for, such as class = \"ups\"", "设备的类别，如 class = \"ups\""),
+        );
+        root.require(
+            "evidence",
+            (
+                "how far the facts are proved: \"solid\", \"medium\" or \"uncertain\"",
+                "资料的可靠程度：\"solid\"、\"medium\" 或 \"uncertain\"",
+            ),
+        );
         let levels = [Evidence::Solid, Evidence::Medium, Evidence::Uncertain].map(|level| (level.as_str(), level));
         let evidence = root.choice("evidence", &levels);
-        let source = root.string_required("source", "where the facts come from");
+        let source = root.string_required("source", ("where the facts come from", "资料的来源"));
         let about = Self {
             kind,
             class: class.unwrap_or_default(),

@@ -21,7 +21,7 @@ pub fn check(name: &str, source: &ProfileSource) -> Result<Description, Problems
         let aside = Problems::new(&source.file, &source.text);
         let mut root = document.root(&aside);
         let kinds: Vec<_> = registry::KINDS.iter().map(|kind| (kind.name(), *kind)).collect();
-        root.require("kind", "the protocol, such as kind = \"modbus\"");
+        root.require("kind", ("the protocol, such as kind = \"modbus\"", "协议，如 kind = \"modbus\""));
         let kind = root.choice("kind", &kinds);
         root.ignore_rest();
         drop(root);

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kouan_protocol::{HealthLevel, PointKind, PointName, Severity};
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section, both};
 
 use super::point::PointProfile;
 
@@ -89,19 +89,30 @@ pub(crate) fn read_limits(section: &mut Section<'_>) -> Vec<Limit> {
     for mut table in section.sections("alarm") {
         let Some(limit) = read_limit(&mut table) else { continue };
         if limits.iter().any(|earlier| earlier.condition == limit.condition && earlier.point == limit.point) {
-            table.problem("condition", format!("there is already an alarm \"{}\" of this point", limit.condition));
+            let name = &limit.condition;
+            table.wrong(
+                "condition",
+                both!("there is already an alarm \"{name}\" of this point", "这个测点已有告警“{name}”"),
+            );
         }
         limits.push(limit);
     }
     if limits.len() > MOST {
-        section.problem("alarm", format!("there are {} alarms; {MOST} are the most", limits.len()));
+        let count = limits.len();
+        section.wrong(
+            "alarm",
+            both!("there are {count} alarms; {MOST} are the most", "有 {count} 条告警；最多 {MOST} 条"),
+        );
     }
     limits
 }
 
 fn read_limit(table: &mut Section<'_>) -> Option<Limit> {
     let line = table.line();
-    let condition = table.string_required("condition", "the alarm's name, such as condition = \"battery-low\"");
+    let condition = table.string_required(
+        "condition",
+        ("the alarm's name, such as condition = \"battery-low\"", "告警的名称，如 condition = \"battery-low\""),
+    );
     let health = [
         ("unreachable", HealthLevel::Unreachable),
         ("reachable", HealthLevel::Reachable),
@@ -110,7 +121,10 @@ fn read_limit(table: &mut Section<'_>) -> Option<Limit> {
     let point = table.string("point");
     let hysteresis = table.number("hysteresis");
     if hysteresis.is_some_and(|hysteresis| !hysteresis.is_finite() || hysteresis < 0.0) {
-        table.problem("hysteresis", "this must be a number from 0 on, in the point's unit");
+        table.wrong(
+            "hysteresis",
+            ("this must be a number from 0 on, in the point's unit", "应当是不小于 0 的数，单位与测点相同"),
+        );
     }
     let default = |limit: f64| hysteresis.unwrap_or(limit.abs() * HYSTERESIS);
     let day = Duration::from_secs(86_400);
@@ -128,32 +142,54 @@ fn read_limit(table: &mut Section<'_>) -> Option<Limit> {
     let raise_after = table.duration_within("raise_after", Duration::ZERO..=day, Duration::ZERO);
     let clear_after = table.duration_within("clear_after", Duration::ZERO..=day, Duration::ZERO);
     let severity = read_severity(table);
-    table.require("text", "what to tell a person, such as text = { zh = \"电池电量低\", en = \"battery low\" }");
+    table.require(
+        "text",
+        (
+            "what to tell a person, such as text = { zh = \"电池电量低\", en = \"battery low\" }",
+            "给人看的文字，如 text = { zh = \"电池电量低\", en = \"battery low\" }",
+        ),
+    );
     let (text, text_zh) = match table.section("text") {
         Some(mut text) => {
-            let english = text.string_required("en", "the text in English");
+            let english = text.string_required("en", ("the text in English", "英文文字"));
             (english.unwrap_or_default(), text.string("zh").unwrap_or_default())
         }
         None => (String::new(), String::new()),
     };
     if tests.len() != 1 {
-        table.problem("equals", "say one of above, below, equals, stale_after and health");
+        table.wrong(
+            "equals",
+            (
+                "say one of above, below, equals, stale_after and health",
+                "请写 above、below、equals、stale_after、health 之一",
+            ),
+        );
         return None;
     }
     let test = tests.remove(0);
     let number = matches!(test, LimitTest::Above { .. } | LimitTest::Below { .. });
     if hysteresis.is_some() && !number {
-        table.problem("hysteresis", "this belongs to above or below");
+        table.wrong("hysteresis", ("this belongs to above or below", "这一项只用于 above 或 below"));
     }
     match (&test, &point) {
-        (LimitTest::Health(_), Some(_)) => table.problem("point", "the health is the whole device's: name no point"),
+        (LimitTest::Health(_), Some(_)) => table
+            .wrong("point", ("the health is the whole device's: name no point", "健康状态是整个设备的：不要写测点")),
         (LimitTest::Health(_), None) | (_, Some(_)) => {}
-        (_, None) => table.problem("point", "this is missing: the point that is judged, such as point = \"smoke\""),
+        (_, None) => table.wrong(
+            "point",
+            (
+                "this is missing: the point that is judged, such as point = \"smoke\"",
+                "缺少这一项：判断哪个测点，如 point = \"smoke\"",
+            ),
+        ),
     }
     let point = point.unwrap_or_default();
     let condition = condition?;
     if condition.is_empty() || condition.len() > kouan_protocol::limits::NAME_BYTES {
-        table.problem("condition", "this must be a short name, such as \"battery-low\"");
+        table.wrong(
+            "condition",
+            ("this must be a short name, such as \"battery-low\"", "应当是简短的名称，如 \"battery-low\""),
+        );
     }
     Some(Limit { line, condition, point, test, raise_after, clear_after, severity: severity?, text, text_zh })
 }
@@ -166,7 +202,13 @@ pub(super) fn read_severity(table: &mut Section<'_>) -> Option<Severity> {
         ("major", Severity::Major),
         ("critical", Severity::Critical),
     ];
-    table.require("severity", "how much it matters: \"info\", \"warning\", \"major\" or \"critical\"");
+    table.require(
+        "severity",
+        (
+            "how much it matters: \"info\", \"warning\", \"major\" or \"critical\"",
+            "严重程度：\"info\"、\"warning\"、\"major\" 或 \"critical\"",
+        ),
+    );
     table.choice("severity", &severities)
 }
 
@@ -177,28 +219,44 @@ pub(crate) fn check_limits<'p>(
     problems: &Problems,
 ) {
     for limit in limits.iter().filter(|limit| !limit.point.is_empty()) {
-        let add = |key: &str, message: String| problems.add(limit.line, format!("alarm.{key}"), message);
+        let add = |key: &str, message: Bilingual| problems.wrong(limit.line, format!("alarm.{key}"), message);
         let mut meant = points.clone().filter(|point| limit.means(&point.spec.name)).peekable();
         if meant.peek().is_none() {
-            add("point", format!("there is no point \"{}\"", limit.point));
+            let name = &limit.point;
+            add("point", both!("there is no point \"{name}\"", "没有测点“{name}”"));
         }
         for point in meant {
             let (name, kind) = (&point.spec.name, point.spec.kind);
             match &limit.test {
                 LimitTest::Above { .. } | LimitTest::Below { .. } => {
                     if !matches!(kind, PointKind::Measurement | PointKind::Counter) {
-                        add("point", format!("\"{name}\" is no number; say which word it shows, with equals"));
+                        add(
+                            "point",
+                            both!(
+                                "\"{name}\" is no number; say which word it shows, with equals",
+                                "“{name}”不是数；请用 equals 写明它显示哪个词"
+                            ),
+                        );
                     }
                 }
                 LimitTest::Equals(words) => {
                     if !matches!(kind, PointKind::State | PointKind::Text) {
-                        add("point", format!("\"{name}\" is a number; use above or below"));
+                        add(
+                            "point",
+                            both!("\"{name}\" is a number; use above or below", "“{name}”是数；请用 above 或 below"),
+                        );
                     }
                     let known = &point.spec.states;
                     let foreign = words.iter().find(|word| !known.is_empty() && !known.contains(word));
                     if let Some(word) = foreign {
                         let may = known.join(", ");
-                        add("equals", format!("\"{word}\" is no word of \"{name}\"; it may be {may}"));
+                        add(
+                            "equals",
+                            both!(
+                                "\"{word}\" is no word of \"{name}\"; it may be {may}",
+                                "“{name}”没有词“{word}”；可以是 {may}"
+                            ),
+                        );
                     }
                 }
                 LimitTest::Stale(_) | LimitTest::Health(_) => {}

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kouan_protocol::{Field, FieldValue, PointKind, PointName, PointSpec};
-use kouan_settings::Section;
+use kouan_protocol::{Field, FieldValue, NameError, PointKind, PointName, PointSpec};
+use kouan_settings::{Bilingual, Section, both};
 
 use super::point::{CounterEvent, PointProfile, Scale};
 use super::tells::read_tells;
@@ -55,7 +55,7 @@ pub(super) fn read_point(section: &mut Section<'_>) -> Option<ReadPoint> {
         Some(repeat) => read_repeat(section, repeat),
         None if section.has("names") => read_names(section),
         None => {
-            let name = section.parse_required("name", "the point's name, such as name = \"battery.charge\"");
+            let name = named(section);
             (name.map(|name| vec![(0, name)]), Naming::One)
         }
     };
@@ -74,19 +74,33 @@ pub(super) fn read_point(section: &mut Section<'_>) -> Option<ReadPoint> {
     let words = read_words(section);
     let any_word = section.bool_or("any_word", false);
     if kind == PointKind::State && words.is_empty() && !any_word {
-        section.problem("words", "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }");
+        section.wrong(
+            "words",
+            (
+                "a state needs its words, such as words = { 0 = \"closed\", 1 = \"open\" }",
+                "状态需要对应的词，如 words = { 0 = \"closed\", 1 = \"open\" }",
+            ),
+        );
     }
     if kind == PointKind::Measurement && unit.is_empty() {
-        section
-            .problem("unit", "a measurement needs a unit, such as unit = \"°C\"; write unit = \"1\" for a bare number");
+        section.wrong(
+            "unit",
+            (
+                "a measurement needs a unit, such as unit = \"°C\"; write unit = \"1\" for a bare number",
+                "测量值需要单位，如 unit = \"°C\"；纯数字写 unit = \"1\"",
+            ),
+        );
     }
     let range = section.numbers::<2>("range");
     if range.is_some_and(|[low, high]| low >= high) {
-        section.problem("range", "the first number must be less than the second");
+        section.wrong("range", ("the first number must be less than the second", "第一个数必须小于第二个"));
     }
     let counts = read_counter_event(section);
     if counts.is_some() && kind != PointKind::Counter {
-        section.problem("counts", "only a counter can count events; add is = \"counter\"");
+        section.wrong(
+            "counts",
+            ("only a counter can count events; add is = \"counter\"", "只有计数器才能对应事件；请加 is = \"counter\""),
+        );
     }
     let notes = read_notes(section, kind, &words);
     let states = states_of(&words);
@@ -115,16 +129,23 @@ pub(super) fn read_bits(section: &mut Section<'_>) -> Option<ReadPoint> {
         words = vec![(0, "ok".to_owned()), (1, "alarm".to_owned())];
     }
     if words.iter().any(|(raw, _)| !(0..=1).contains(raw)) {
-        section.problem("words", "a bit is 0 or 1");
+        section.wrong("words", ("a bit is 0 or 1", "一位只能是 0 或 1"));
     }
-    section.require("names", "the name of each bit, such as names = { 0 = \"leak\", 1 = \"leak.cable-break\" }");
+    section.require(
+        "names",
+        (
+            "the name of each bit, such as names = { 0 = \"leak\", 1 = \"leak.cable-break\" }",
+            "每一位的名称，如 names = { 0 = \"leak\", 1 = \"leak.cable-break\" }",
+        ),
+    );
     let mut names = Vec::new();
     if let Some(mut table) = section.section("names") {
         for key in table.remaining_keys() {
             let name: Option<PointName> = table.parse(&key);
             match key.parse::<u8>() {
                 Ok(bit) if bit < 64 => names.extend(name.map(|name| (bit, name))),
-                _ => table.problem(&key, "the key must be the number of the bit, from 0 to 63"),
+                _ => table
+                    .wrong(&key, ("the key must be the number of the bit, from 0 to 63", "键应当是位的编号，0 至 63")),
             }
         }
     }
@@ -152,13 +173,19 @@ type ManyNames = Option<Vec<(u8, PointName)>>;
 /// `name = "relay.{n}"` with `repeat = { from = 1, count = 8, step = 1 }`.
 fn read_repeat(section: &mut Section<'_>, mut repeat: Section<'_>) -> (ManyNames, Naming) {
     let from = repeat.integer_or("from", 0..=9999, 1);
-    repeat.require("count", "how many there are, such as count = 8");
+    repeat.require("count", ("how many there are, such as count = 8", "有多少个，如 count = 8"));
     let count = repeat.integer("count", 1..=MOST_REPEATED);
     let step = repeat.integer_or("step", 1..=1000, 1).unsigned_abs() as u32;
-    let text = section.string_required("name", "the points' names, such as name = \"relay.{n}\"");
+    let text = section.string_required(
+        "name",
+        ("the points' names, such as name = \"relay.{n}\"", "测点的名称，如 name = \"relay.{n}\""),
+    );
     let (Some(count), Some(text)) = (count, text) else { return (None, Naming::One) };
     if !text.contains("{n}") {
-        section.problem("name", "a name that is repeated needs its number: \"relay.{n}\"");
+        section.wrong(
+            "name",
+            ("a name that is repeated needs its number: \"relay.{n}\"", "重复的名称需要编号：\"relay.{n}\""),
+        );
         return (None, Naming::One);
     }
     let mut names = Vec::new();
@@ -166,7 +193,7 @@ fn read_repeat(section: &mut Section<'_>, mut repeat: Section<'_>) -> (ManyNames
         match text.replace("{n}", &number.to_string()).parse() {
             Ok(name) => names.push((0, name)),
             Err(error) => {
-                section.problem("name", format!("{error}"));
+                section.wrong("name", refused(&error));
                 return (None, Naming::One);
             }
         }
@@ -180,12 +207,12 @@ fn read_names(section: &mut Section<'_>) -> (ManyNames, Naming) {
     let mut names = Vec::new();
     let list = section.strings("names");
     if list.len() as i64 > MOST_REPEATED {
-        section.problem("names", format!("at most {MOST_REPEATED} names"));
+        section.wrong("names", both!("at most {MOST_REPEATED} names", "最多 {MOST_REPEATED} 个名称"));
     }
     for (at, name) in list.iter().take(MOST_REPEATED as usize).enumerate().filter(|(_, name)| !name.is_empty()) {
         match name.parse() {
             Ok(name) => names.push((at as u8, name)),
-            Err(error) => section.problem("names", format!("{error}")),
+            Err(error) => section.wrong("names", refused(&error)),
         }
     }
     (Some(names), Naming::Places(step))
@@ -199,10 +226,16 @@ fn read_notes(section: &mut Section<'_>, kind: PointKind, words: &[(i64, String)
     };
     let both = [0, 1].iter().all(|raw| words.iter().any(|(known, _)| known == raw));
     if notes.prove.is_some() && !(kind == PointKind::State && both) {
-        section.problem("prove", "only a state with words for 0 and 1 has a polarity to prove");
+        section.wrong(
+            "prove",
+            (
+                "only a state with words for 0 and 1 has a polarity to prove",
+                "只有 0 和 1 都有词的状态才有接线方向可验证",
+            ),
+        );
     }
     if notes.reread && kind != PointKind::State {
-        section.problem("unknown_word", "only a state has words");
+        section.wrong("unknown_word", ("only a state has words", "只有状态才有词"));
     }
     notes
 }
@@ -229,7 +262,13 @@ fn read_scale(section: &mut Section<'_>) -> Scale {
         _ => (f64::NAN, 1.0),
     };
     if !multiply.is_finite() || !divide.is_finite() || multiply == 0.0 || divide == 0.0 {
-        section.problem("scale", format!("\"{text}\" is not a scale; write \"1/10\", \"1/512\" or \"0.5\""));
+        section.wrong(
+            "scale",
+            both!(
+                "\"{text}\" is not a scale; write \"1/10\", \"1/512\" or \"0.5\"",
+                "\"{text}\" 不是比例；请写 \"1/10\"、\"1/512\" 或 \"0.5\""
+            ),
+        );
         return Scale { add, ..Scale::NONE };
     }
     Scale { multiply, divide, add, round: None }
@@ -247,7 +286,10 @@ fn read_words(section: &mut Section<'_>) -> Vec<(i64, String)> {
         let word = table.string(&key);
         match key.parse::<i64>() {
             Ok(raw) => words.extend(word.map(|word| (raw, word))),
-            Err(_) => table.problem(&key, "the key must be the raw whole number that the word stands for"),
+            Err(_) => table.wrong(
+                &key,
+                ("the key must be the raw whole number that the word stands for", "键应当是这个词对应的原始整数"),
+            ),
         }
     }
     words.sort();
@@ -256,11 +298,27 @@ fn read_words(section: &mut Section<'_>) -> Vec<(i64, String)> {
 
 fn read_counter_event(section: &mut Section<'_>) -> Option<CounterEvent> {
     let mut table = section.section("counts")?;
-    let kind = table.string_required("event", "the event that each step stands for, such as event = \"passage\"")?;
+    let kind = table.string_required(
+        "event",
+        (
+            "the event that each step stands for, such as event = \"passage\"",
+            "每一步对应的事件，如 event = \"passage\"",
+        ),
+    )?;
     let fields = table.remaining_keys().into_iter().filter_map(|name| {
         let value = FieldValue::Text(table.string(&name)?);
         Some(Field::new(&name, value))
     });
     let fields = fields.collect();
     Some(CounterEvent { kind, fields })
+}
+
+fn named(section: &mut Section<'_>) -> Option<PointName> {
+    let hint = ("the point's name, such as name = \"battery.charge\"", "测点的名称，如 name = \"battery.charge\"");
+    section.require("name", hint);
+    section.parse_with("name", NameError::chinese)
+}
+
+fn refused(error: &NameError) -> Bilingual {
+    Bilingual::new(error.to_string(), error.chinese())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::read::{Dialect, Point, Profile};
 
@@ -27,7 +27,13 @@ impl Polarity {
             for pattern in patterns {
                 let points = profile.groups.iter().flat_map(|group| &group.points);
                 if !points.into_iter().any(|point| has_polarity(point) && matches(pattern, point)) {
-                    device.problem(key, format!("\"{pattern}\" is no state with words for 0 and 1"));
+                    device.wrong(
+                        key,
+                        both!(
+                            "\"{pattern}\" is no state with words for 0 and 1",
+                            "\"{pattern}\" 不是 0 和 1 都有词的状态"
+                        ),
+                    );
                 }
             }
         }
@@ -40,7 +46,13 @@ impl Polarity {
             let (proved, inverted) = (named(&self.proved), named(&self.inverted));
             if proved && inverted {
                 let name = &point.common.spec.name;
-                device.problem("inverted", format!("\"{name}\" is also said to be proved as the profile has it"));
+                device.wrong(
+                    "inverted",
+                    both!(
+                        "\"{name}\" is also said to be proved as the profile has it",
+                        "\"{name}\" 又被写成已按型号文件验证"
+                    ),
+                );
             }
             if inverted && has_polarity(point) {
                 let words = &mut Arc::make_mut(&mut point.common).words;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kouan_protocol::ActionSpec;
-use kouan_settings::{Document, Problems, Section};
+use kouan_settings::{Document, Problems, Section, both};
 
 use super::about::{About, DescribedPoint, Description};
 use super::action_keys::read_action;
@@ -131,18 +131,22 @@ impl<D: Dialect> Profile<D> {
     pub fn of_device(dialect: &D, device: &mut DeviceEntry<'_>, store: &ProfileStore) -> Option<Arc<Self>> {
         let polarity = Polarity::read(&mut device.section);
         let Some(name) = &device.profile else {
-            device.section.problems().add(
+            device.section.problems().wrong(
                 device.section.line(),
                 format!("{}.profile", device.section.path()),
-                "this is missing: the device's profile, such as profile = \"xy-md02\"",
+                (
+                    "this is missing: the device's profile, such as profile = \"xy-md02\"",
+                    "缺少这一项：设备的型号文件，如 profile = \"xy-md02\"",
+                ),
             );
             return None;
         };
         let Some(source) = store.get(name) else {
-            let known: Vec<_> = store.names().collect();
-            device
-                .section
-                .problem("profile", format!("there is no profile \"{name}\"; known are {}", known.join(", ")));
+            let known = store.names().collect::<Vec<_>>().join(", ");
+            device.section.wrong(
+                "profile",
+                both!("there is no profile \"{name}\"; known are {known}", "没有型号文件 \"{name}\"；现有：{known}"),
+            );
             return None;
         };
         let profile = match store.read_before(name) {
@@ -152,7 +156,11 @@ impl<D: Dialect> Profile<D> {
         match profile {
             Ok(profile) => Some(polarity.apply(profile, &device.section)),
             Err(problems) => {
-                device.section.problem("profile", format!("the profile \"{name}\" has problems:\n{problems}"));
+                let text = both!(
+                    "the profile \"{name}\" has problems:\n{problems}",
+                    "型号文件 \"{name}\" 有错误：\n{problems}"; problems
+                );
+                device.section.wrong("profile", text);
                 None
             }
         }
@@ -185,19 +193,24 @@ impl<D: Dialect> Profile<D> {
         for mut section in root.sections("group") {
             if let Some(group) = read_group(dialect, &model, &mut section) {
                 if groups.iter().any(|earlier| earlier.name == group.name) {
-                    section.problem("name", format!("there is already a group \"{}\"", group.name));
+                    let name = &group.name;
+                    section.wrong("name", both!("there is already a group \"{name}\"", "已有名为“{name}”的组"));
                 }
                 groups.push(group);
             }
         }
         if groups.is_empty() && !dialect.may_lack_groups(&model) {
-            root.problem("group", "a profile needs at least one [[group]] with points");
+            root.wrong(
+                "group",
+                ("a profile needs at least one [[group]] with points", "型号文件至少要有一个带测点的 [[group]]"),
+            );
         }
         let mut actions: Vec<Action<D>> = Vec::new();
         for mut section in root.sections("action") {
             if let Some(action) = read_action(dialect, &model, &mut section) {
                 if actions.iter().any(|earlier| earlier.spec.name == action.spec.name) {
-                    section.problem("name", format!("there is already an action \"{}\"", action.spec.name));
+                    let name = &action.spec.name;
+                    section.wrong("name", both!("there is already an action \"{name}\"", "已有名为“{name}”的操作"));
                 }
                 actions.push(action);
             }
@@ -289,15 +302,18 @@ fn check_names<D: Dialect>(profile: &Profile<D>, problems: &Problems) {
     let mut seen = std::collections::HashMap::new();
     for point in profile.groups.iter().flat_map(|group| &group.points) {
         if let Some(line) = seen.insert(point.common.spec.name.clone(), point.line) {
-            let message = format!("point \"{}\" is already defined on line {line}", point.common.spec.name);
-            problems.add(point.line, "point", message);
+            let name = &point.common.spec.name;
+            let message =
+                both!("point \"{name}\" is already defined on line {line}", "测点“{name}”在第 {line} 行已定义");
+            problems.wrong(point.line, "point", message);
         }
     }
 }
 
 fn read_group<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'_>) -> Option<Group<D>> {
     let line = section.line();
-    let name = section.string_required("name", "the group's name, such as name = \"status\"");
+    let name = section
+        .string_required("name", ("the group's name, such as name = \"status\"", "组的名称，如 name = \"status\""));
     let day = Duration::from_secs(86_400);
     let every = section.duration_within("every", Duration::ZERO..=day, Duration::from_secs(5));
     let second = Duration::from_secs(1);
@@ -317,11 +333,15 @@ fn read_group<D: Dialect>(dialect: &D, model: &D::Model, section: &mut Section<'
     }
     points.shrink_to_fit();
     if points.is_empty() {
-        section.problem("point", "a group needs at least one [[group.point]]");
+        section.wrong("point", ("a group needs at least one [[group.point]]", "每个组至少要有一个 [[group.point]]"));
     }
     let limit = kouan_protocol::limits::GROUP_POINTS;
     if points.len() > limit {
-        section.problem("point", format!("a group has at most {limit} points, not {}", points.len()));
+        let count = points.len();
+        section.wrong(
+            "point",
+            both!("a group has at most {limit} points, not {count}", "一个组最多 {limit} 个测点，这里有 {count} 个"),
+        );
     }
     Some(Group { line, name: name?, every, heartbeat, ask, points })
 }
@@ -350,7 +370,8 @@ fn take_points<D: Dialect>(
             Naming::Bits => dialect.bit(&address, name.0),
         };
         let Some(address) = found else {
-            section.problem("name", format!("there is no place for \"{}\"", name.1));
+            let name = &name.1;
+            section.wrong("name", both!("there is no place for \"{name}\"", "没有“{name}”的位置"));
             return;
         };
         let mut common = read.common.clone();
@@ -365,7 +386,11 @@ fn check_notes<D: Dialect>(profile: &Profile<D>, problems: &Problems) {
         if let Some(action) = &point.notes.latched_until
             && !profile.actions.iter().any(|known| known.spec.name == *action)
         {
-            problems.add(point.line, "point.latched_until", format!("there is no action \"{action}\""));
+            problems.wrong(
+                point.line,
+                "point.latched_until",
+                both!("there is no action \"{action}\"", "没有操作“{action}”"),
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kouan_protocol::{PointKind, PointName, Severity};
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::limits::read_severity;
 
@@ -77,33 +77,55 @@ pub(super) fn read_tells(section: &mut Section<'_>, kind: PointKind, states: &[S
     let alarm = section.section("alarm").and_then(|mut table| read_alarm(&mut table));
     if changes.is_empty() && alarm.is_none() {
         if place.is_some() {
-            section.problem("place", "this says nothing without changes or an alarm");
+            section.wrong(
+                "place",
+                ("this says nothing without changes or an alarm", "没有 changes 或 alarm，这一项没有意义"),
+            );
         }
         return None;
     }
     if kind != PointKind::State {
-        section.problem("changes", "only a state changes from word to word; add is = \"state\"");
+        section.wrong(
+            "changes",
+            (
+                "only a state changes from word to word; add is = \"state\"",
+                "只有状态才会从一个词变到另一个词；请加 is = \"state\"",
+            ),
+        );
     }
     let words =
         changes.iter().map(|(word, _)| ("changes", word)).chain(alarm.iter().map(|alarm| ("alarm", &alarm.word)));
     for (key, word) in words {
         if !states.contains(word) {
-            section.problem(key, format!("\"{word}\" is no word of this state; it may be {}", states.join(", ")));
+            let may = states.join(", ");
+            section.wrong(
+                key,
+                both!("\"{word}\" is no word of this state; it may be {may}", "这个状态没有词“{word}”；可以是 {may}"),
+            );
         }
     }
     if alarm.is_some() && many && place.is_none() {
-        let hint = "several points would raise one alarm; say what the last part of their names is: place = \"slot\"";
-        section.problem("alarm", hint);
+        let hint = (
+            "several points would raise one alarm; say what the last part of their names is: place = \"slot\"",
+            "多个测点会发出同一条告警；请说明名称最后一段是什么：place = \"slot\"",
+        );
+        section.wrong("alarm", hint);
     }
     Some(Tells { changes, place, alarm })
 }
 
 fn read_alarm(table: &mut Section<'_>) -> Option<StateAlarm> {
-    let word = table.string_required("word", "the word that it stands for, such as word = \"open\"");
+    let word = table.string_required(
+        "word",
+        ("the word that it stands for, such as word = \"open\"", "对应的词，如 word = \"open\""),
+    );
     let day = Duration::from_secs(86_400);
     let after = table.duration_within("after", Duration::ZERO..=day, Duration::ZERO);
     let severity = read_severity(table);
-    let condition = table.string_required("condition", "the alarm's name, such as condition = \"door-held\"");
+    let condition = table.string_required(
+        "condition",
+        ("the alarm's name, such as condition = \"door-held\"", "告警的名称，如 condition = \"door-held\""),
+    );
     let text = table.string("text").unwrap_or_default();
     let text_zh = table.string("text_zh").unwrap_or_default();
     let unproved = table.bool_or("unproved", false);

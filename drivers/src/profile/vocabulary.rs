@@ -4,7 +4,7 @@
 //! `power.voltage.l1`. A name outside the list must be declared in the profile: `own = ["gate.fault.bits"]`.
 
 use kouan_protocol::PointKind;
-use kouan_settings::Problems;
+use kouan_settings::{Bilingual, Problems, both};
 
 use super::about::Description;
 use super::point::PointProfile;
@@ -257,28 +257,33 @@ pub(super) fn check(profile: &Description, problems: &Problems) {
             && !is_event(&counts.kind)
             && !declared(&counts.kind)
         {
-            problems.add(point.line, "point.counts", unknown_event(&counts.kind));
+            problems.wrong(point.line, "point.counts", unknown_event(&counts.kind));
         }
         for (_, kind) in point.common.tells.iter().flat_map(|tells| &tells.changes) {
             if !is_event(kind) && !declared(kind) {
-                problems.add(point.line, "point.changes", unknown_event(kind));
+                problems.wrong(point.line, "point.changes", unknown_event(kind));
             }
         }
         match word(name) {
             _ if own => {}
             Some(word) => {
                 if let Err(problem) = agrees(word, &point.common) {
-                    let message = format!("{problem}, as every \"{}\" is; or list the name in own", word.name);
-                    problems.add(point.line, "point", message);
+                    let word = word.name;
+                    let message = both!(
+                        "{problem}, as every \"{word}\" is; or list the name in own",
+                        "{problem}，所有“{word}”都是如此；否则请把名称写进 own"; problem
+                    );
+                    problems.wrong(point.line, "point", message);
                 }
             }
             None => {
-                let message = format!(
-                    "\"{name}\" is not in the vocabulary{}; if only this model has such a thing, write \
+                let near = nearest(name);
+                let message = both!(
+                    "\"{name}\" is not in the vocabulary{near}; if only this model has such a thing, write \
                      own = [\"{name}\"] at the top",
-                    nearest(name)
+                    "词汇表中没有“{name}”{near}；如果只有这个型号才有，请在开头写 own = [\"{name}\"]"; near
                 );
-                problems.add(point.line, "point.name", message);
+                problems.wrong(point.line, "point.name", message);
             }
         }
     }
@@ -291,20 +296,25 @@ pub(super) fn check(profile: &Description, problems: &Problems) {
     for (line, condition) in of_states.chain(of_limits) {
         let known = CONDITIONS.iter().any(|(known, _)| *known == condition);
         if !known && !declared(condition) && told.insert((line, condition)) {
-            let message = format!(
-                "condition \"{condition}\" is not in the vocabulary; if only this model has it, list it in own at the top"
+            let message = both!(
+                "condition \"{condition}\" is not in the vocabulary; if only this model has it, list it in own at the top",
+                "词汇表中没有告警“{condition}”；如果只有这个型号才有，请写进开头的 own"
             );
-            problems.add(line, "alarm.condition", message);
+            problems.wrong(line, "alarm.condition", message);
         }
     }
     for kind in &profile.events {
         if !is_event(kind) && !declared(kind) {
-            problems.add(1, "event.kind", unknown_event(kind));
+            problems.wrong(1, "event.kind", unknown_event(kind));
         }
     }
     for (pattern, used) in profile.about.own.iter().zip(used) {
         if !used {
-            problems.add(1, "own", format!("\"{pattern}\" is the name of nothing here"));
+            problems.wrong(
+                1,
+                "own",
+                both!("\"{pattern}\" is the name of nothing here", "这里没有名为“{pattern}”的东西"),
+            );
         }
     }
 }
@@ -313,33 +323,43 @@ fn is_event(kind: &str) -> bool {
     EVENTS.iter().any(|(known, _)| *known == kind)
 }
 
-fn unknown_event(kind: &str) -> String {
-    format!("event \"{kind}\" is not in the vocabulary; if only this model has it, list it in own at the top")
+fn unknown_event(kind: &str) -> Bilingual {
+    both!(
+        "event \"{kind}\" is not in the vocabulary; if only this model has it, list it in own at the top",
+        "词汇表中没有事件“{kind}”；如果只有这个型号才有，请写进开头的 own"
+    )
 }
 
-fn agrees(word: &Word, point: &PointProfile) -> Result<(), String> {
+fn agrees(word: &Word, point: &PointProfile) -> Result<(), Bilingual> {
     let spec = &point.spec;
     if !word.kinds.contains(&spec.kind) {
         let kinds: Vec<_> = word.kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()).collect();
-        return Err(format!("\"{}\" must be a {}", spec.name, kinds.join(" or a ")));
+        let (name, may, may_zh) = (&spec.name, kinds.join(" or a "), kinds.join(" 或 "));
+        return Err(Bilingual::new(format!("\"{name}\" must be a {may}"), format!("“{name}”应为 {may_zh}")));
     }
     if spec.kind == PointKind::Measurement && !word.units.contains(&spec.unit.as_str()) {
-        return Err(format!("\"{}\" must have the unit {}", spec.name, word.units.join(" or ")));
+        let (name, may, may_zh) = (&spec.name, word.units.join(" or "), word.units.join(" 或 "));
+        return Err(Bilingual::new(
+            format!("\"{name}\" must have the unit {may}"),
+            format!("“{name}”的单位应为 {may_zh}"),
+        ));
     }
     let foreign = spec.states.iter().find(|state| !word.states.is_empty() && !word.states.contains(&state.as_str()));
     match foreign {
         Some(state) if spec.kind == PointKind::State => {
-            Err(format!("\"{}\" may be {}, not \"{state}\"", spec.name, word.states.join(", ")))
+            let (name, may) = (&spec.name, word.states.join(", "));
+            Err(both!("\"{name}\" may be {may}, not \"{state}\"", "“{name}”可以是 {may}，不能是“{state}”"))
         }
         _ => Ok(()),
     }
 }
 
-fn nearest(name: &str) -> String {
+fn nearest(name: &str) -> Bilingual {
     let start = name.split('.').next().unwrap_or(name);
     let near: Vec<_> = POINTS.iter().filter(|word| word.name.split('.').any(|part| part == start)).collect();
     let near: Vec<_> = near.iter().take(4).map(|word| format!("\"{}\"", word.name)).collect();
-    if near.is_empty() { String::new() } else { format!(" (near it: {})", near.join(", ")) }
+    let near = near.join(", ");
+    if near.is_empty() { Bilingual::default() } else { both!(" (near it: {near})", "（相近的：{near}）") }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! 0xFFFF, low byte first. A frame has no mark at its beginning: what is no frame is skipped byte by byte.
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 use super::stock::Sighting;
 
@@ -58,6 +59,12 @@ pub struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are no answer")]
 pub struct NoAnswer;
+
+impl Translate for NoAnswer {
+    fn translate(&self) -> Bilingual {
+        Bilingual::new(self.to_string(), "这些字节不是应答")
+    }
+}
 
 /// A command as it is sent. Data beyond what a frame holds is cut.
 #[must_use]

@@ -75,7 +75,13 @@ impl Dialect for RfidDialect {
 
     fn read_model(&self, profile: &mut Section<'_>) -> Option<RfidModel> {
         let timing = TimingKeys::read(profile);
-        profile.require("protocol", "what the reader speaks: \"llrp\", \"m100\", \"chafon-18\" or \"chafon-288m\"");
+        profile.require(
+            "protocol",
+            (
+                "what the reader speaks: \"llrp\", \"m100\", \"chafon-18\" or \"chafon-288m\"",
+                "读写器的协议：\"llrp\"、\"m100\"、\"chafon-18\" 或 \"chafon-288m\"",
+            ),
+        );
         let words = [("llrp", 0_u8), ("m100", 1), ("chafon-18", 2), ("chafon-288m", 3)];
         let word = profile.choice("protocol", &words);
         let missing_after = profile.integer_or("missing_after", 1..=20, 3).unsigned_abs() as u32;
@@ -107,12 +113,18 @@ impl Dialect for RfidDialect {
     }
 
     fn read_group(&self, _: &RfidModel, group: &mut Section<'_>) -> Option<Ask> {
-        group.require("ask", "what is read: \"stock\" (a pass) or \"reader\" (what it is)");
+        group.require(
+            "ask",
+            (
+                "what is read: \"stock\" (a pass) or \"reader\" (what it is)",
+                "读什么：\"stock\"（一轮盘点）或 \"reader\"（读写器本身）",
+            ),
+        );
         group.choice("ask", &[("stock", Ask::Stock), ("reader", Ask::Reader)])
     }
 
     fn read_address(&self, _: &RfidModel, ask: &Ask, point: &mut Section<'_>) -> Option<Shown> {
-        point.require("shows", "what it shows, such as shows = \"present\"");
+        point.require("shows", ("what it shows, such as shows = \"present\"", "显示什么，如 shows = \"present\""));
         let shown = match ask {
             Ask::Stock => point.choice("shows", &[("present", Shown::Present), ("read", Shown::Read)])?,
             Ask::Reader => {
@@ -142,7 +154,7 @@ impl Dialect for RfidDialect {
     }
 
     fn read_action(&self, _: &RfidModel, action: &mut Section<'_>) -> Option<Never> {
-        action.problem("name", "a reader of tags has no actions");
+        action.wrong("name", ("a reader of tags has no actions", "读写器没有操作"));
         None
     }
 
@@ -152,10 +164,14 @@ impl Dialect for RfidDialect {
 
     fn check(&self, profile: &RfidProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "a reader speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("a reader speaks only when asked; give an interval", "读写器只在询问时应答；请写明间隔"),
+            );
         }
         if profile.groups.iter().filter(|group| group.ask == Ask::Stock).count() != 1 {
-            problems.add(1, "group.ask", "exactly one group must be the stock");
+            problems.wrong(1, "group.ask", ("exactly one group must be the stock", "必须有且只有一个组是 stock"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kouan_protocol::Field;
-use kouan_settings::Section;
+use kouan_settings::{Bilingual, Section, both};
 
 use super::dialect::{Ask, Protocol, RfidDialect, RfidProfile};
 use super::explain;
@@ -14,7 +14,9 @@ use crate::configure::{ConfiguredDevice, ConfiguredLink, DeviceEntry};
 use crate::driver::{Driver, DriverCx, DriverFuture};
 use crate::link::timing::TimingKeys;
 use crate::link::trace::{self, Direction, Piece};
-use crate::link::{ActError, Acted, LinkDevice, LinkSettings, Polled, TalkError, Talker, Timing, Turn, run_link};
+use crate::link::{
+    ActError, Acted, LinkDevice, LinkSettings, Polled, TalkError, Talker, Timing, Turn, no_action, run_link,
+};
 use crate::profile::{Description, ProfileStore};
 use crate::registry::DriverKind;
 
@@ -134,8 +136,8 @@ impl Talker for Session {
         });
     }
 
-    fn prepare(&mut self, _: usize, action: &str, _: &[Field]) -> Result<Self::Act, String> {
-        Err(format!("there is no action \"{action}\""))
+    fn prepare(&mut self, _: usize, action: &str, _: &[Field]) -> Result<Self::Act, Bilingual> {
+        Err(no_action(action))
     }
 
     async fn settle(&mut self, _: usize) -> Result<(), TalkError> {
@@ -180,19 +182,28 @@ impl DriverKind for RfidKind {
             let protocol = profile.model.protocol;
             let is_serial = settings.as_ref().is_some_and(|settings| settings.endpoint.is_serial());
             if protocol.is_llrp() && is_serial {
-                entry.section.problem("profile", "LLRP is spoken over TCP: give the link tcp = \"host:5084\"");
+                entry.section.wrong(
+                    "profile",
+                    (
+                        "LLRP is spoken over TCP: give the link tcp = \"host:5084\"",
+                        "LLRP 走 TCP：请给线路写 tcp = \"host:5084\"",
+                    ),
+                );
             }
             if let Some(first) = units.first() {
                 let several = matches!(protocol, Protocol::Chafon { .. });
                 if !several
                     || std::mem::discriminant(&first.profile.model.protocol) != std::mem::discriminant(&protocol)
                 {
-                    entry.section.problem("profile", "such a reader has a link of its own");
+                    entry.section.wrong("profile", ("such a reader has a link of its own", "这种读写器要独占一条线路"));
                 }
             }
             if let Some(other) = units.iter().position(|other| other.unit == unit) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+                entry.section.wrong(
+                    "unit",
+                    both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let usual = if protocol.is_llrp() { Timing::TCP } else { Timing::SERIAL };

@@ -4,6 +4,7 @@
 //! the last byte of data.
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 use super::stock::Sighting;
 
@@ -49,6 +50,16 @@ pub enum FrameError {
     /// The sum is wrong.
     #[error("an answer has a wrong checksum")]
     BadChecksum,
+}
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::NotUnderstood => "这些字节不是一帧",
+            Self::BadChecksum => "应答的校验错误",
+        };
+        Bilingual::new(self.to_string(), chinese)
+    }
 }
 
 impl Frame {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use kouan_protocol::HealthLevel;
+use kouan_settings::{Translate as _, both};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
@@ -99,7 +100,7 @@ impl NetworkReader {
         turn: Turn<'_>,
     ) -> Ended {
         let Some(connection) = self.connection.as_mut() else {
-            return Ended { trouble: Some(TalkError::broken("the link is closed")), ..Ended::default() };
+            return Ended { trouble: Some(TalkError::closed()), ..Ended::default() };
         };
         connection.pass = Pass::default();
         let went = connection.read_tags(model.longest_pass, settled_after, patience, turn).await;
@@ -114,7 +115,7 @@ impl NetworkReader {
 
     /// Asks for what may have changed.
     pub(super) async fn look(&mut self, patience: Duration, facts: &mut Facts) -> Result<(), TalkError> {
-        let connection = self.connection.as_mut().ok_or_else(|| TalkError::broken("the link is closed"))?;
+        let connection = self.connection.as_mut().ok_or_else(TalkError::closed)?;
         connection.look_at_antennas(patience).await?;
         facts.antennas.clone_from(&connection.antennas);
         Ok(())
@@ -122,9 +123,9 @@ impl NetworkReader {
 
     async fn connect(&self) -> Result<Connection, TalkError> {
         let Endpoint::Tcp { address } = &self.link.endpoint else {
-            return Err(TalkError::broken("LLRP is spoken over TCP only"));
+            return Err(TalkError::broken(("LLRP is spoken over TCP only", "LLRP 只能走 TCP")));
         };
-        let failed = |cause: std::io::Error| OpenError { endpoint: address.clone(), cause };
+        let failed = |cause: std::io::Error| OpenError { endpoint: self.link.endpoint.clone(), cause };
         let begun = Instant::now();
         let stream = match timeout(self.link.connect_timeout, TcpStream::connect(address)).await {
             Ok(connected) => connected.map_err(failed)?,
@@ -162,14 +163,18 @@ impl Connection {
                 match event {
                     Event::Connection(0) => return Ok(()),
                     Event::Connection(1 | 2) => {
-                        let text = "the reader serves another client already, and it takes one only";
+                        let text = (
+                            "the reader serves another client already, and it takes one only",
+                            "读写器正在为另一个程序服务，它一次只接受一个",
+                        );
                         return Err(TalkError {
                             broken: true,
                             ..TalkError::device(HealthLevel::Reachable, "occupied", text)
                         });
                     }
                     Event::Connection(code) => {
-                        let text = format!("the reader refuses the connection: status {code}");
+                        let text =
+                            both!("the reader refuses the connection: status {code}", "读写器拒绝连接：状态 {code}");
                         return Err(TalkError { broken: true, ..TalkError::refused(text) });
                     }
                     Event::Antenna { .. } | Event::Exception(_) => {}
@@ -222,7 +227,9 @@ impl Connection {
         let answer = self.exchange(kind, body, patience).await?;
         match report::status(&answer.body) {
             Some(status) if !status.is_ok() => Err(refused(kind, &status)),
-            None if answer.kind == kind::ERROR => Err(TalkError::refused(format!("the reader refuses message {kind}"))),
+            None if answer.kind == kind::ERROR => {
+                Err(TalkError::refused(both!("the reader refuses message {kind}", "读写器拒绝消息 {kind}")))
+            }
             _ => Ok(answer),
         }
     }
@@ -265,8 +272,11 @@ impl Connection {
                 trace::record(Direction::Sent, &bytes);
                 Ok(())
             }
-            Ok(Err(error)) => Err(TalkError::broken(format!("the link broke: {error}"))),
-            Err(_) => Err(TalkError::broken(format!("the reader takes nothing for {patience:?}"))),
+            Ok(Err(error)) => Err(TalkError::broken(both!("the link broke: {error}", "线路中断：{error}"; error))),
+            Err(_) => Err(TalkError::broken(both!(
+                "the reader takes nothing for {patience:?}",
+                "读写器 {patience:?} 内不接收数据"
+            ))),
         }
     }
 
@@ -282,7 +292,7 @@ impl Connection {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
                 Err(error) => {
-                    let text = error.to_string();
+                    let text = error.translate();
                     return Err(TalkError {
                         broken: true,
                         ..TalkError::device(HealthLevel::Reachable, "not-understood", text)
@@ -293,16 +303,18 @@ impl Connection {
             self.buffer.reserve(PIECE);
             match timeout_at(deadline, self.stream.read_buf(&mut self.buffer)).await {
                 Ok(Ok(0)) => {
-                    let ended = TalkError::broken("the reader closed the link");
+                    let ended = TalkError::broken(("the reader closed the link", "读写器关闭了连接"));
                     return Err(TalkError { level: HealthLevel::Reachable, ..ended });
                 }
                 Ok(Ok(_)) => trace::record(Direction::Received, &self.buffer[before..]),
-                Ok(Err(error)) => return Err(TalkError::broken(format!("the link broke: {error}"))),
+                Ok(Err(error)) => {
+                    return Err(TalkError::broken(both!("the link broke: {error}", "线路中断：{error}"; error)));
+                }
                 Err(_) => {
                     return Err(TalkError::device(
                         HealthLevel::Reachable,
                         "timeout",
-                        "the reader did not answer in time",
+                        ("the reader did not answer in time", "读写器没有及时应答"),
                     ));
                 }
             }
@@ -336,5 +348,9 @@ impl Connection {
 }
 
 fn refused(kind: u16, status: &Status) -> TalkError {
-    TalkError::refused(format!("the reader refuses message {kind}: status {} {}", status.code, status.text))
+    let Status { code, text } = status;
+    TalkError::refused(both!(
+        "the reader refuses message {kind}: status {code} {text}",
+        "读写器拒绝消息 {kind}：状态 {code} {text}"
+    ))
 }

@@ -5,9 +5,10 @@
 
 use bytes::BytesMut;
 use kouan_protocol::HealthLevel;
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::{Duration, Instant};
 
-use super::chafon::{self, Answer, Layout, status};
+use super::chafon::{self, Answer, Layout, NoAnswer, status};
 use super::dialect::{Protocol, RfidModel};
 use super::heard::{Ended, Facts};
 use super::m100::{self, Frame};
@@ -99,7 +100,11 @@ impl SerialReaders {
                 let request = chafon::command(reader.unit, chafon::INFORMATION, &[]);
                 let answer = self.chafon_information(reader, &request, turn).await?;
                 let [major, minor, kind, _, _, _, power, ..] = answer.data[..] else {
-                    let text = format!("the reader says of itself only {} bytes", answer.data.len());
+                    let length = answer.data.len();
+                    let text = both!(
+                        "the reader says of itself only {length} bytes",
+                        "读写器介绍自己的应答只有 {length} 个字节"
+                    );
                     return Err(TalkError::device(HealthLevel::Answering, "not-understood", text));
                 };
                 let model = match kind {
@@ -159,14 +164,14 @@ impl SerialReaders {
                     facts.antennas.insert(u16::from(antenna) + 1, !round.no_antenna);
                 }
                 if !connected {
-                    return Err(TalkError::refused("no antenna is connected"));
+                    return Err(no_antenna());
                 }
                 Ok(any_new)
             }
             Protocol::Chafon { layout, .. } => {
                 let request = chafon::command(unit, chafon::INVENTORY, &[]);
                 let round = self.chafon_round(reader, layout, &request, pass).await?;
-                if round.no_antenna { Err(TalkError::refused("no antenna is connected")) } else { Ok(round.any_new) }
+                if round.no_antenna { Err(no_antenna()) } else { Ok(round.any_new) }
             }
             _ => self.m100_round(reader, pass).await,
         }
@@ -191,7 +196,10 @@ impl SerialReaders {
                     status::ANTENNA => return Ok(Round { no_antenna: true, ..round }),
                     status::OK | status::FINISHED | status::TIMED_OUT | status::MORE | status::MEMORY_FULL => {
                         let Some(tags) = answer.tags(layout) else {
-                            let text = "the tags stand otherwise in the answer than this model has them";
+                            let text = (
+                                "the tags stand otherwise in the answer than this model has them",
+                                "应答中标签的排列与这个型号不符",
+                            );
                             return Err(TalkError::device(HealthLevel::Answering, "not-understood", text));
                         };
                         for tag in tags {
@@ -201,11 +209,20 @@ impl SerialReaders {
                             return Ok(round);
                         }
                     }
-                    other => return Err(TalkError::refused(format!("the reader refuses a round: status {other:02X}"))),
+                    other => {
+                        return Err(TalkError::refused(both!(
+                            "the reader refuses a round: status {other:02X}",
+                            "读写器拒绝盘点：状态 {other:02X}"
+                        )));
+                    }
                 }
             }
         }
-        Err(TalkError::device(HealthLevel::Reachable, "line-busy", "the reader never ends its round"))
+        Err(TalkError::device(
+            HealthLevel::Reachable,
+            "line-busy",
+            ("the reader never ends its round", "读写器的盘点一直不结束"),
+        ))
     }
 
     async fn chafon_information(
@@ -224,9 +241,10 @@ impl SerialReaders {
                     if answer.status == status::OK {
                         return Ok(answer);
                     }
-                    TalkError::refused(format!("the reader refuses: status {:02X}", answer.status))
+                    let code = answer.status;
+                    TalkError::refused(both!("the reader refuses: status {code:02X}", "读写器拒绝：状态 {code:02X}"))
                 }
-                Ok(_) => TalkError::device(HealthLevel::Reachable, "not-understood", "the bytes are no answer"),
+                Ok(_) => TalkError::device(HealthLevel::Reachable, "not-understood", NoAnswer.translate()),
                 Err(error) => error,
             };
             if error.broken || error.answered() || attempts_left == 0 || !turn.may_retry() {
@@ -245,11 +263,13 @@ impl SerialReaders {
                 match chafon::decode(bytes) {
                     Ok(None) => return answers,
                     Ok(Some(answer)) if unit != chafon::ANY && answer.address != unit => {
-                        *rejected = Some(("wrong-unit", format!("the answer came from reader {}", answer.address)));
+                        let other = answer.address;
+                        let text = both!("the answer came from reader {other}", "应答来自读写器 {other}");
+                        *rejected = Some(("wrong-unit", text));
                     }
                     Ok(Some(answer)) if answer.command != command => {}
                     Ok(Some(answer)) => answers.push(answer),
-                    Err(error) => *rejected = Some(("bad-checksum", error.to_string())),
+                    Err(error) => *rejected = Some(("bad-checksum", error.translate())),
                 }
             }
         })
@@ -279,7 +299,8 @@ impl SerialReaders {
                         // A tag whose frame was damaged in the air: it answers in another round.
                         Some(0x09 | 0x10 | 0x0A) => heard = true,
                         code => {
-                            let text = format!("the module refuses a round: code {code:02X?}");
+                            let text =
+                                both!("the module refuses a round: code {code:02X?}", "模块拒绝盘点：代码 {code:02X?}");
                             return Err(TalkError::refused(text));
                         }
                     }
@@ -291,7 +312,7 @@ impl SerialReaders {
         Err(TalkError::device(
             HealthLevel::Reachable,
             "line-busy",
-            "the module never ends its round; it was told to stop",
+            ("the module never ends its round; it was told to stop", "模块的盘点一直不结束，已要求它停止"),
         ))
     }
 
@@ -305,7 +326,7 @@ impl SerialReaders {
                     let of_this = |frame: &&Frame| (frame.kind, frame.command) == (m100::ANSWER, m100::VERSION);
                     match frames.iter().find(of_this).map(|frame| frame.data.as_slice()) {
                         Some([_, text @ ..]) => return Ok(String::from_utf8_lossy(text).trim_matches('\0').to_owned()),
-                        _ => TalkError::refused("the module does not say its version"),
+                        _ => TalkError::refused(("the module does not say its version", "模块没有报版本")),
                     }
                 }
                 Err(error) => error,
@@ -326,9 +347,9 @@ impl SerialReaders {
                     Ok(None) => return frames,
                     Ok(Some(frame)) => frames.push(frame),
                     Err(m100::FrameError::BadChecksum) => {
-                        *rejected = Some(("bad-checksum", m100::FrameError::BadChecksum.to_string()));
+                        *rejected = Some(("bad-checksum", m100::FrameError::BadChecksum.translate()));
                     }
-                    Err(error) => *rejected = rejected.take().or(Some(("not-understood", error.to_string()))),
+                    Err(error) => *rejected = rejected.take().or(Some(("not-understood", error.translate()))),
                 }
             }
         })
@@ -337,14 +358,14 @@ impl SerialReaders {
 
     async fn send(&mut self, reader: Reader<'_>, request: &[u8]) -> Result<(), TalkError> {
         let serial = self.link.endpoint.is_serial();
-        let line = self.line.as_mut().ok_or_else(|| TalkError::broken("the link is closed"))?;
+        let line = self.line.as_mut().ok_or_else(TalkError::closed)?;
         line.settle(reader.timing.gap).await.map_err(|error| TalkError::of_line(&error, serial))?;
         self.send_bare(reader.timing, request).await
     }
 
     async fn send_bare(&mut self, timing: Timing, request: &[u8]) -> Result<(), TalkError> {
         let serial = self.link.endpoint.is_serial();
-        let line = self.line.as_mut().ok_or_else(|| TalkError::broken("the link is closed"))?;
+        let line = self.line.as_mut().ok_or_else(TalkError::closed)?;
         line.send(request, timing.answer_timeout).await.map_err(|error| TalkError::of_line(&error, serial))
     }
 
@@ -353,10 +374,10 @@ impl SerialReaders {
         &mut self,
         patience: Duration,
         input: &mut Input,
-        mut take: impl FnMut(&mut BytesMut, &mut Option<(&'static str, String)>) -> Vec<T>,
+        mut take: impl FnMut(&mut BytesMut, &mut Option<(&'static str, Bilingual)>) -> Vec<T>,
     ) -> Result<Vec<T>, TalkError> {
         let serial = self.link.endpoint.is_serial();
-        let line = self.line.as_mut().ok_or_else(|| TalkError::broken("the link is closed"))?;
+        let line = self.line.as_mut().ok_or_else(TalkError::closed)?;
         let Input { bytes, rejected } = input;
         let received = line.receive(patience, |buffer| {
             // The line forgets what is left over; the rest of a frame may be in it.
@@ -378,5 +399,9 @@ impl SerialReaders {
 #[derive(Debug, Default)]
 struct Input {
     bytes: BytesMut,
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
+}
+
+fn no_antenna() -> TalkError {
+    TalkError::refused(("no antenna is connected", "没有连接天线"))
 }

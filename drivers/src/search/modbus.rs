@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use kouan_settings::{Bilingual, Translate, both};
 use serde::Serialize;
 pub use tokio_serial::Parity;
 use tokio_serial::StopBits;
@@ -68,7 +69,7 @@ pub enum Progress {
         /// The place with its settings.
         endpoint: String,
         /// What the system said.
-        error: String,
+        error: Bilingual,
     },
 }
 
@@ -111,6 +112,17 @@ pub enum SearchError {
         #[source]
         cause: LineError,
     },
+}
+
+impl Translate for SearchError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::Open(error) => error.translate(),
+            Self::Broken { endpoint, cause } => {
+                both!("searching {endpoint} failed: {cause}", "搜索 {endpoint} 失败：{cause}"; cause)
+            }
+        }
+    }
 }
 
 /// The settings that a serial port is searched with, the likeliest first.
@@ -184,7 +196,7 @@ pub async fn search(search: &Search, mut progress: impl FnMut(Progress)) -> Resu
         let mut line = match endpoint.open(OPENING).await {
             Ok(line) => line,
             Err(error) => {
-                progress(Progress::Refused { endpoint: endpoint.in_full(), error: error.to_string() });
+                progress(Progress::Refused { endpoint: endpoint.in_full(), error: error.translate() });
                 last_error = Some(error);
                 continue;
             }

@@ -1,6 +1,7 @@
 //! Finding answers in a stream of bytes. Pure.
 
 use bytes::{Buf, Bytes, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 use super::check::Check;
 
@@ -124,6 +125,17 @@ impl Rejected {
             Self::WrongUnit(_) => "wrong-unit",
             Self::NotUnderstood => "not-understood",
         }
+    }
+}
+
+impl Translate for Rejected {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::BadChecksum => "应答的校验错误".to_owned(),
+            Self::WrongUnit(unit) => format!("应答来自地址 {unit}"),
+            Self::NotUnderstood => "这些字节不是应答".to_owned(),
+        };
+        Bilingual::new(self.to_string(), chinese)
     }
 }
 

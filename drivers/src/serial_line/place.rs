@@ -1,7 +1,7 @@
 //! Values at places in an answer.
 
 use kouan_protocol::QualityReason;
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use crate::driver::RawValue;
 
@@ -63,14 +63,14 @@ pub(crate) const WORDS: [(&str, (usize, Reading)); 15] = [
 
 /// Reads `at` with `type`, `bit` and `length`, in an answer of at most `longest` bytes.
 pub(crate) fn read_place(point: &mut Section<'_>, longest: usize) -> Option<Place> {
-    point.require("at", "the offset from the first byte, such as at = 6");
+    point.require("at", ("the offset from the first byte, such as at = 6", "从第一个字节算起的位置，如 at = 6"));
     let at = point.integer("at", 0..=longest as i64 - 1).map(|at| at.unsigned_abs() as usize);
     let bit = point.integer("bit", 0..=31).map(|bit| bit.unsigned_abs() as u8);
     let mask = point.integer("mask", 1..=i64::from(u32::MAX)).map(|mask| mask.unsigned_abs() as u32);
     let (width, reading) = point.choice("type", &WORDS).unwrap_or((1, Reading::Unsigned { big_endian: BIG }));
     let width = match reading {
         Reading::Ascii => {
-            point.require("length", "how many characters the text has");
+            point.require("length", ("how many characters the text has", "文字有几个字符"));
             point.integer("length", 1..=longest as i64)?.unsigned_abs() as usize
         }
         _ => width,
@@ -78,12 +78,18 @@ pub(crate) fn read_place(point: &mut Section<'_>, longest: usize) -> Option<Plac
     let place = Place { at: at?, width, reading };
     if place.at + width > longest {
         let end = place.at + width;
-        point.problem("at", format!("the answer has {longest} bytes; this would end after byte {end}"));
+        point.wrong(
+            "at",
+            both!(
+                "the answer has {longest} bytes; this would end after byte {end}",
+                "应答有 {longest} 个字节；这一项会到第 {end} 个字节之后"
+            ),
+        );
         return None;
     }
     if let Some(mask) = mask {
         let Reading::Unsigned { big_endian } = reading else {
-            point.problem("mask", "bits are picked from unsigned numbers");
+            point.wrong("mask", ("bits are picked from unsigned numbers", "只能从无符号数中取位"));
             return None;
         };
         return Some(Place { reading: Reading::Mask { mask, big_endian }, ..place });
@@ -91,7 +97,13 @@ pub(crate) fn read_place(point: &mut Section<'_>, longest: usize) -> Option<Plac
     let Some(bit) = bit else { return Some(place) };
     let picked = place.bit(bit);
     if picked.is_none() {
-        point.problem("bit", "there is no such bit; give a wider type, such as type = \"u16-be\"");
+        point.wrong(
+            "bit",
+            (
+                "there is no such bit; give a wider type, such as type = \"u16-be\"",
+                "没有这一位；请用更宽的类型，如 type = \"u16-be\"",
+            ),
+        );
     }
     picked
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kouan_protocol::{Field, FieldValue, HealthLevel};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 
 use super::dialect::{SerialProfile, name_for};
@@ -14,6 +15,7 @@ use crate::driver::RawValue;
 use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn, WatchStep,
+    no_action, no_point, unproved_interlock, unproved_watch,
 };
 use crate::profile::Group;
 
@@ -104,11 +106,13 @@ impl Session {
                 Some((_, Ok(RawValue::Integer(raw)))) if raw == *expected => {}
                 other => {
                     let seen = match (other, polled.trouble) {
-                        (Some((_, Ok(RawValue::Integer(raw)))), _) => format!("it shows {raw}"),
-                        (_, Some(trouble)) => format!("it could not be read: {trouble}"),
-                        (_, None) => "it could not be read".to_owned(),
+                        (Some((_, Ok(RawValue::Integer(raw)))), _) => both!("it shows {raw}", "显示为 {raw}"),
+                        (_, Some(trouble)) => {
+                            both!("it could not be read: {trouble}", "无法读取：{trouble}"; trouble)
+                        }
+                        (_, None) => both!("it could not be read", "无法读取"),
                     };
-                    let text = format!("interlock: {text} is needed, but {seen}");
+                    let text = both!("interlock: {text} is needed, but {seen}", "联锁：需要 {text}，但{seen}"; seen);
                     return Err(ActError::NotSent(TalkError::refused(text)));
                 }
             }
@@ -124,8 +128,8 @@ impl AnswerReader for FrameReader<'_> {
         FrameReader::next(self, buffer)
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
-        FrameReader::rejected(self).map(|rejected| (rejected.reason(), rejected.to_string()))
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
+        FrameReader::rejected(self).map(|rejected| (rejected.reason(), rejected.translate()))
     }
 }
 
@@ -176,17 +180,17 @@ impl Talker for Session {
         self.asker.hold(device)
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, Bilingual> {
         let Unit { unit, profile, .. } = &self.units[device];
         let found = profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let speak = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let speak = &found.ok_or_else(|| no_action(action))?.speak;
         let mut request = speak.request.write(*unit, arguments, &speak.codes)?;
         profile.model.checksum.append(&mut request);
         let look = |name: &str, word: &str| {
             let name = name_for(name, arguments);
-            let (group, column, point) = profile.find(&name).ok_or_else(|| format!("there is no point \"{name}\""))?;
+            let (group, column, point) = profile.find(&name).ok_or_else(|| no_point(&name))?;
             let text = format!("{name} = {word}");
-            Ok::<_, String>((group, column, point.common.raw_of(word), text))
+            Ok::<_, Bilingual>((group, column, point.common.raw_of(word), text))
         };
         let mut unproved = None;
         let mut watch = Vec::new();
@@ -203,8 +207,7 @@ impl Talker for Session {
         let mut requires = Vec::new();
         for (point, word) in &speak.requires {
             let (group, column, expected, text) = look(point, word)?;
-            let expected =
-                expected.ok_or_else(|| format!("interlock: {text}: which raw value that is, is not proved"))?;
+            let expected = expected.ok_or_else(|| unproved_interlock(&text))?;
             requires.push((group, column, expected, text));
         }
         // The bytes of a right answer are known now, so that nothing can fail after the first byte.
@@ -224,20 +227,27 @@ impl Talker for Session {
         }
         let Unit { unit, profile, .. } = &self.units[device];
         let (unit, profile) = (*unit, Arc::clone(profile));
-        let not_sent = |text: String| ActError::NotSent(TalkError::refused(text));
+        let not_sent = |text: Bilingual| ActError::NotSent(TalkError::refused(text));
         let speak = profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let speak = &speak.ok_or_else(|| not_sent(format!("there is no action \"{action}\"")))?.speak;
+        let speak = &speak.ok_or_else(|| not_sent(no_action(&action)))?.speak;
         let reader = speak.answer.reader(unit, &arguments, &speak.codes).map_err(not_sent)?;
         let answer = self.asker.exchange(device, &request, reader).await?;
         if let Some(confirm) = speak.confirm
             && answer.get(confirm.at) != Some(&confirm.equals)
         {
-            let said = answer.get(confirm.at).map_or("nothing".to_owned(), |byte| format!("{byte:02X}"));
-            let text = format!("the device says {said} instead of {:02X}: it did not do it", confirm.equals);
+            let said = match answer.get(confirm.at) {
+                None => both!("nothing", "空"),
+                Some(byte) => both!("{byte:02X}", "{byte:02X}"),
+            };
+            let wanted = confirm.equals;
+            let text = both!(
+                "the device says {said} instead of {wanted:02X}: it did not do it",
+                "设备应答 {said}，不是 {wanted:02X}：没有执行"; said
+            );
             return Err(ActError::Refused(TalkError::refused(text)));
         }
         if let Some(text) = unproved {
-            let text = format!("the device accepted it, but which raw value means {text} is not proved");
+            let text = unproved_watch(&text);
             return Err(ActError::NotConfirmed(TalkError::refused(text)));
         }
         Ok(Acted { fields: Vec::new(), steps: watch })

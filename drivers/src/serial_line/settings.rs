@@ -1,6 +1,6 @@
 //! `kind = "serial-line"` in an agent's configuration.
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::dialect::{SerialDialect, SerialProfile};
 use super::session::{Session, Unit};
@@ -62,13 +62,22 @@ impl DriverKind for SerialLineKind {
             let profile = SerialProfile::of_device(&SerialDialect, &mut entry, profiles);
             let Some(profile) = profile else { continue };
             if !given && names_unit(&profile) {
-                entry.section.problem("unit", "this is missing: the device's number on the line, such as unit = 1");
+                entry.section.wrong(
+                    "unit",
+                    (
+                        "this is missing: the device's number on the line, such as unit = 1",
+                        "缺少这一项：设备在线路上的地址，如 unit = 1",
+                    ),
+                );
                 continue;
             }
             let unit = unit.unwrap_or(0);
             if let Some(other) = units.iter().position(|other| other.unit == unit) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+                entry.section.wrong(
+                    "unit",
+                    both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);

@@ -1,7 +1,7 @@
 //! Requests as bytes with placeholders: `7E 00 {unit} 80 {persons} 00 00`.
 
 use kouan_protocol::{ActionSpec, ArgumentKind, Field, FieldValue};
-use kouan_settings::Section;
+use kouan_settings::{Bilingual, Section, both};
 
 /// A request without its checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +47,12 @@ impl Formula {
     }
 
     /// The byte.
-    pub(crate) fn value(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, String> {
+    pub(crate) fn value(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, Bilingual> {
         value_of(&self.0, unit, arguments, codes)
     }
 }
 
-fn value_of(terms: &[Term], unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, String> {
+fn value_of(terms: &[Term], unit: u8, arguments: &[Field], codes: &Codes) -> Result<u8, Bilingual> {
     let mut sum = 0_i64;
     for term in terms {
         let value = match term.name.as_deref() {
@@ -62,7 +62,7 @@ fn value_of(terms: &[Term], unit: u8, arguments: &[Field], codes: &Codes) -> Res
         };
         sum += term.factor * value;
     }
-    u8::try_from(sum).map_err(|_| format!("{sum} does not fit into one byte"))
+    u8::try_from(sum).map_err(|_| both!("{sum} does not fit into one byte", "{sum} 超出一个字节"))
 }
 
 /// `unit*16+slot-1`
@@ -105,11 +105,11 @@ const LONGEST: usize = 256;
 impl Template {
     /// Reads hexadecimal bytes and placeholders, apart by blanks. `{name}` is one byte, `{name:2}` two bytes with the
     /// high byte first, `{name*10:2le}` two bytes of ten times the argument with the low byte first.
-    pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let parts: Result<Vec<Part>, String> = text.split_whitespace().map(read_part).collect();
+    pub(crate) fn read(text: &str) -> Result<Self, Bilingual> {
+        let parts: Result<Vec<Part>, Bilingual> = text.split_whitespace().map(read_part).collect();
         let parts = parts?;
         if parts.is_empty() || parts.len() > LONGEST {
-            return Err(format!("a request has 1 to {LONGEST} bytes"));
+            return Err(both!("a request has 1 to {LONGEST} bytes", "请求应有 1 至 {LONGEST} 个字节"));
         }
         Ok(Self { parts })
     }
@@ -145,7 +145,7 @@ impl Template {
     }
 
     /// The bytes.
-    pub(crate) fn write(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, String> {
+    pub(crate) fn write(&self, unit: u8, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, Bilingual> {
         let mut bytes = Vec::with_capacity(self.parts.len() + 2);
         for part in &self.parts {
             match part {
@@ -154,8 +154,12 @@ impl Template {
                 Part::Sum(terms) => bytes.push(value_of(terms, unit, arguments, codes)?),
                 Part::Argument { name, factor, width, big_endian } => {
                     let code = codes.code(name, arguments)?;
-                    let too_large =
-                        || format!("argument \"{name}\" is {code}, which does not fit into {width} byte(s)");
+                    let too_large = || {
+                        both!(
+                            "argument \"{name}\" is {code}, which does not fit into {width} byte(s)",
+                            "参数“{name}”的值 {code} 超出 {width} 个字节"
+                        )
+                    };
                     let all = code.checked_mul(*factor).ok_or_else(too_large)?.to_be_bytes();
                     let (unused, used) = all.split_at(all.len() - width);
                     if unused.iter().any(|byte| *byte != 0) {
@@ -173,13 +177,20 @@ impl Template {
     }
 }
 
-fn read_part(word: &str) -> Result<Part, String> {
+fn read_part(word: &str) -> Result<Part, Bilingual> {
     let Some(name) = word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) else {
         let byte = if word.len() == 2 { u8::from_str_radix(word, 16).ok() } else { None };
-        return byte.map(Part::Byte).ok_or_else(|| format!("\"{word}\" is neither a byte such as 7E nor {{name}}"));
+        return byte.map(Part::Byte).ok_or_else(|| {
+            both!(
+                "\"{word}\" is neither a byte such as 7E nor {{name}}",
+                "\"{word}\" 既不是 7E 这样的字节，也不是 {{name}}"
+            )
+        });
     };
     if !name.contains(':') && name.contains(['+', '-', '*']) {
-        let wrong = || format!("\"{word}\" is no sum such as {{unit*16+slot-1}}");
+        let wrong = || {
+            both!("\"{word}\" is no sum such as {{unit*16+slot-1}}", "\"{word}\" 不是 {{unit*16+slot-1}} 这样的算式")
+        };
         return read_sum(name).map(Part::Sum).ok_or_else(wrong);
     }
     let (name, width) = name.split_once(':').unwrap_or((name, "1"));
@@ -190,16 +201,20 @@ fn read_part(word: &str) -> Result<Part, String> {
         (name, Ok(factor @ 1..=1000), Ok(width @ 1..=4)) if !name.is_empty() && name != "unit" => {
             Ok(Part::Argument { name: name.to_owned(), factor, width, big_endian })
         }
-        _ => Err(format!("\"{word}\" must be {{name}}, {{name:2}} or {{name*10:2le}}, of 1 to 4 bytes")),
+        _ => Err(both!(
+            "\"{word}\" must be {{name}}, {{name:2}} or {{name*10:2le}}, of 1 to 4 bytes",
+            "\"{word}\" 应当是 {{name}}、{{name:2}} 或 {{name*10:2le}}，1 至 4 个字节"
+        )),
     }
 }
 
 impl Codes {
-    fn code(&self, name: &str, arguments: &[Field]) -> Result<u32, String> {
+    fn code(&self, name: &str, arguments: &[Field]) -> Result<u32, Bilingual> {
         let known =
             |list: &[(String, u32)], word: &str| list.iter().find(|(known, _)| known == word).map(|(_, code)| *code);
         let Some(field) = arguments.iter().find(|field| field.name == name) else {
-            return known(&self.defaults, name).ok_or_else(|| format!("argument \"{name}\" is missing"));
+            return known(&self.defaults, name)
+                .ok_or_else(|| both!("argument \"{name}\" is missing", "缺少参数“{name}”"));
         };
         let code = match &field.value {
             FieldValue::Integer(integer) => u32::try_from(*integer).ok(),
@@ -210,7 +225,9 @@ impl Codes {
             }
             FieldValue::Number(_) => None,
         };
-        code.ok_or_else(|| format!("argument \"{name}\" has no code for this value"))
+        code.ok_or_else(|| {
+            both!("argument \"{name}\" has no code for this value", "参数“{name}”的这个值没有对应的代码")
+        })
     }
 }
 
@@ -236,10 +253,13 @@ pub(crate) fn read_codes(section: &mut Section<'_>) -> Codes {
 }
 
 /// Reports every argument that cannot become bytes.
-pub(crate) fn check_arguments(template: &Template, codes: &Codes, action: &ActionSpec, add: impl Fn(String)) {
+pub(crate) fn check_arguments(template: &Template, codes: &Codes, action: &ActionSpec, add: impl Fn(Bilingual)) {
     for (name, most) in template.arguments() {
         let Some(spec) = action.arguments.iter().find(|spec| spec.name == name) else {
-            add(format!("{{{name}}} is neither an argument of this action nor {{unit}}"));
+            add(both!(
+                "{{{name}}} is neither an argument of this action nor {{unit}}",
+                "{{{name}}} 既不是这个操作的参数，也不是 {{unit}}"
+            ));
             continue;
         };
         let words = codes.words.iter().find(|(argument, _)| argument == name);
@@ -248,18 +268,30 @@ pub(crate) fn check_arguments(template: &Template, codes: &Codes, action: &Actio
             ArgumentKind::Flag => {}
             ArgumentKind::Integer
                 if spec.min.is_some_and(|min| min >= 0.0) && spec.max.is_some_and(|max| max <= most) => {}
-            ArgumentKind::Integer => add(format!("argument \"{name}\" needs min and max within 0 and {most}")),
-            ArgumentKind::Number => add(format!("argument \"{name}\" must be an integer to become bytes")),
+            ArgumentKind::Integer => add(both!(
+                "argument \"{name}\" needs min and max within 0 and {most}",
+                "参数“{name}”需要 min 和 max，且在 0 与 {most} 之间"
+            )),
+            ArgumentKind::Number => add(both!(
+                "argument \"{name}\" must be an integer to become bytes",
+                "参数“{name}”必须是整数才能变成字节"
+            )),
             ArgumentKind::Text => {
                 let coded =
                     |choice: &String| words.is_some_and(|(_, words)| words.iter().any(|(word, _)| word == choice));
                 if spec.choices.is_empty() || !spec.choices.iter().all(coded) {
-                    add(format!("argument \"{name}\" needs choices, each with a code in codes.{name}"));
+                    add(both!(
+                        "argument \"{name}\" needs choices, each with a code in codes.{name}",
+                        "参数“{name}”需要 choices，且每一个在 codes.{name} 中有代码"
+                    ));
                 }
             }
         }
         if !spec.required && !codes.defaults.iter().any(|(argument, _)| argument == name) {
-            add(format!("argument \"{name}\" may be left out; say what then, in defaults"));
+            add(both!(
+                "argument \"{name}\" may be left out; say what then, in defaults",
+                "参数“{name}”可以不给；请在 defaults 中说明那时用什么"
+            ));
         }
     }
 }
@@ -279,10 +311,10 @@ mod tests {
             vec![Field::new("way", FieldValue::Text("in".to_owned())), Field::new("time", FieldValue::Integer(513))];
         assert_eq!(template.write(9, &arguments, &codes), Ok(vec![0x7E, 0, 9, 0x80, 1, 2, 1]));
         arguments.push(Field::new("persons", FieldValue::Integer(256)));
-        assert!(template.write(9, &arguments, &codes).unwrap_err().contains("does not fit into 1 byte"));
+        assert!(template.write(9, &arguments, &codes).unwrap_err().english.contains("does not fit into 1 byte"));
         arguments[0].value = FieldValue::Text("up".to_owned());
-        assert!(template.write(9, &arguments, &codes).unwrap_err().contains("has no code"));
-        assert!(template.write(9, &[], &codes).unwrap_err().contains("\"way\" is missing"));
+        assert!(template.write(9, &arguments, &codes).unwrap_err().english.contains("has no code"));
+        assert!(template.write(9, &[], &codes).unwrap_err().english.contains("\"way\" is missing"));
     }
 
     #[test]
@@ -290,7 +322,7 @@ mod tests {
         let template = Template::read("05 {seconds*10:2le} {seconds:2}").unwrap();
         let seconds = |value| [Field::new("seconds", FieldValue::Integer(value))];
         assert_eq!(template.write(0, &seconds(30), &Codes::default()), Ok(vec![0x05, 0x2C, 0x01, 0x00, 0x1E]));
-        assert!(template.write(0, &seconds(6554), &Codes::default()).unwrap_err().contains("does not fit"));
+        assert!(template.write(0, &seconds(6554), &Codes::default()).unwrap_err().english.contains("does not fit"));
         assert_eq!(template.arguments().map(|(_, most)| most).collect::<Vec<_>>(), [6553, 65535]);
     }
 
@@ -299,7 +331,7 @@ mod tests {
         let template = Template::read("02 {unit*16+slot-1} 31").unwrap();
         let slot = |slot| [Field::new("slot", FieldValue::Integer(slot))];
         assert_eq!(template.write(2, &slot(3), &Codes::default()), Ok(vec![0x02, 0x22, 0x31]));
-        assert!(template.write(0, &slot(0), &Codes::default()).unwrap_err().contains("-1 does not fit"));
+        assert!(template.write(0, &slot(0), &Codes::default()).unwrap_err().english.contains("-1 does not fit"));
         assert!(template.names_unit());
         assert_eq!(Formula::read("16").unwrap().value(0, &[], &Codes::default()), Ok(16));
         for text in ["{unit*}", "{a+}", "{+-1x}", "{unit*300}", "{Unit+1}"] {

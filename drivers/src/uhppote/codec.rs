@@ -1,6 +1,7 @@
 //! Packets of 64 bytes. Pure.
 
 use jiff::civil::DateTime;
+use kouan_settings::{Bilingual, Translate, both};
 
 /// Length of every packet.
 pub const LENGTH: usize = 64;
@@ -42,6 +43,17 @@ pub enum PacketError {
     /// The first byte is none of those that begin a packet.
     #[error("a packet begins with {0:02X}")]
     Start(u8),
+}
+
+impl Translate for PacketError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::Length(length) => {
+                both!("a packet has {length} bytes instead of 64", "报文有 {length} 个字节，应为 64 个")
+            }
+            Self::Start(start) => both!("a packet begins with {start:02X}", "报文以 {start:02X} 开头"),
+        }
+    }
 }
 
 impl Packet {

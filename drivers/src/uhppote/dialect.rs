@@ -1,6 +1,6 @@
 //! What a UHPPOTE profile says besides the keys that every profile has.
 
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section};
 
 use super::codec::{LENGTH, function};
 use super::events::KINDS;
@@ -73,17 +73,23 @@ impl Dialect for UhppoteDialect {
     }
 
     fn read_group(&self, _: &UhppoteModel, group: &mut Section<'_>) -> Option<Ask> {
-        group.require("ask", "what is asked: ask = \"status\" or ask = \"door\"");
+        group.require(
+            "ask",
+            ("what is asked: ask = \"status\" or ask = \"door\"", "询问什么：ask = \"status\" 或 ask = \"door\""),
+        );
         let door = group.integer("door", 1..=4).map(|door| door.unsigned_abs() as u8);
         match (group.choice("ask", &[("status", false), ("door", true)])?, door) {
             (false, None) => Some(Ask::Status),
             (true, Some(door)) => Some(Ask::Door(door)),
             (false, Some(_)) => {
-                group.problem("door", "a status is that of the whole controller");
+                group.wrong("door", ("a status is that of the whole controller", "状态是整个控制器的，不分门"));
                 None
             }
             (true, None) => {
-                group.problem("door", "this is missing: which door, such as door = 1");
+                group.wrong(
+                    "door",
+                    ("this is missing: which door, such as door = 1", "缺少这一项：哪个门，如 door = 1"),
+                );
                 None
             }
         }
@@ -92,7 +98,7 @@ impl Dialect for UhppoteDialect {
     fn read_address(&self, _: &UhppoteModel, ask: &Ask, point: &mut Section<'_>) -> Option<Address> {
         if point.bool_or("clock", false) {
             if *ask != Ask::Status {
-                point.problem("clock", "the clock stands in the status");
+                point.wrong("clock", ("the clock stands in the status", "时钟在状态（status）中"));
             }
             return Some(Address::Clock);
         }
@@ -114,12 +120,18 @@ impl Dialect for UhppoteDialect {
     }
 
     fn read_action(&self, _: &UhppoteModel, action: &mut Section<'_>) -> Option<Tell> {
-        action.require("tell", "what is told: \"open-door\" or \"set-door\"");
+        action.require(
+            "tell",
+            ("what is told: \"open-door\" or \"set-door\"", "执行什么：\"open-door\" 或 \"set-door\""),
+        );
         let tells = [("open-door", (function::OPEN_DOOR, false)), ("set-door", (function::SET_DOOR, true))];
         let tell = action.choice("tell", &tells);
         let codes = read_codes(action);
-        let text = action.string_required("data", "what follows from byte 8 on, such as data = \"{door}\"")?;
-        let data = Template::read(&text).map_err(|error| action.problem("data", error)).ok()?;
+        let text = action.string_required(
+            "data",
+            ("what follows from byte 8 on, such as data = \"{door}\"", "第 8 个字节起的内容，如 data = \"{door}\""),
+        )?;
+        let data = Template::read(&text).map_err(|error| action.wrong("data", error)).ok()?;
         let (function, repeats) = tell?;
         Some(Tell { function, data, codes, repeats })
     }
@@ -130,10 +142,14 @@ impl Dialect for UhppoteDialect {
 
     fn check(&self, profile: &UhppoteProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("such a device speaks only when asked; give an interval", "这种设备只在询问时应答；请写明间隔"),
+            );
         }
         for action in &profile.actions {
-            let add = |message: String| problems.add(action.line, "action.data", message);
+            let add = |message: Bilingual| problems.wrong(action.line, "action.data", message);
             check_arguments(&action.speak.data, &action.speak.codes, &action.spec, add);
         }
     }

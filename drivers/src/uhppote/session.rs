@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kouan_protocol::{Clock, Field, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
@@ -14,7 +15,7 @@ use super::explain;
 use crate::device_clock::DeviceZone;
 use crate::driver::RawValue;
 use crate::link::trace::{self, Direction, Piece};
-use crate::link::{ActError, Acted, AskError, HeardEvent, Polled, TalkError, Talker, Timing, Turn};
+use crate::link::{ActError, Acted, AskError, HeardEvent, Polled, TalkError, Talker, Timing, Turn, no_action};
 
 /// The port of controllers, which the system may give to a client: it would then hear its own requests.
 const CONTROLLER_PORT: u16 = 60_000;
@@ -56,12 +57,12 @@ impl Session {
         let unit = &self.units[device];
         let address = &unit.address;
         let socket = connected(address).await.map_err(|error| {
-            let text = format!("reach {address} failed: {error}");
+            let text = both!("reach {address} failed: {error}", "无法到达 {address}：{error}"; error);
             AskError::NotSent(TalkError::device(HealthLevel::Unreachable, "no-route", text))
         })?;
         trace::record(Direction::Sent, &request.0);
         socket.send(&request.0).await.map_err(|error| {
-            let text = format!("send to {address} failed: {error}");
+            let text = both!("send to {address} failed: {error}", "向 {address} 发送失败：{error}"; error);
             AskError::NoAnswer(TalkError::device(HealthLevel::Unreachable, "no-route", text))
         })?;
         let deadline = Instant::now() + unit.timing.answer_timeout;
@@ -71,11 +72,13 @@ impl Session {
             let count = match timeout_at(deadline, socket.recv(&mut datagram)).await {
                 Ok(Ok(count)) => count,
                 Ok(Err(error)) => {
-                    let text = format!("nobody listens at {address}: {error}");
+                    let text =
+                        both!("nobody listens at {address}: {error}", "{address} 上没有程序接收：{error}"; error);
                     return Err(AskError::NoAnswer(TalkError::device(HealthLevel::Unreachable, "refused-port", text)));
                 }
                 Err(_) => {
-                    let text = format!("no answer within {:?}", unit.timing.answer_timeout);
+                    let waited = unit.timing.answer_timeout;
+                    let text = both!("no answer within {waited:?}", "{waited:?} 内没有应答");
                     let silence = TalkError::device(HealthLevel::Unreachable, "timeout", text);
                     return Err(AskError::NoAnswer(rejected.unwrap_or(silence)));
                 }
@@ -84,14 +87,17 @@ impl Session {
             let heard = |reason, text| Some(TalkError::device(HealthLevel::Reachable, reason, text));
             match Packet::decode(&datagram[..count]) {
                 Ok(packet) if packet.controller() != unit.controller => {
-                    let text = format!("controller {} answered", packet.controller());
+                    let other = packet.controller();
+                    let text = both!("controller {other} answered", "应答的是控制器 {other}");
                     rejected = heard("wrong-unit", text);
                 }
                 Ok(packet) if packet.function() != request.function() => {
-                    rejected = heard("not-understood", format!("the answer is to {:02X}", packet.function()));
+                    let function = packet.function();
+                    let text = both!("the answer is to {function:02X}", "应答对应的是功能 {function:02X}");
+                    rejected = heard("not-understood", text);
                 }
                 Ok(packet) => return Ok(packet),
-                Err(error) => rejected = heard("not-understood", error.to_string()),
+                Err(error) => rejected = heard("not-understood", error.translate()),
             }
         }
     }
@@ -123,7 +129,10 @@ impl Session {
         if let Some(stored) = standing.stored.filter(|_| take_events) {
             let moved = self.ask(device, &Packet::set_index(controller, stored), turn).await?;
             if moved.0[8] != 1 {
-                let text = format!("the controller refused to move its event number to {stored}");
+                let text = both!(
+                    "the controller refused to move its event number to {stored}",
+                    "控制器拒绝把事件序号移到 {stored}"
+                );
                 return Err(TalkError::refused(text));
             }
         }
@@ -244,10 +253,10 @@ impl Talker for Session {
         trace::explain_pieces(pieces, |direction, bytes| explain::packets(direction, bytes, asked, &points));
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Act, Bilingual> {
         let unit = &self.units[device];
         let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let tell = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let tell = &found.ok_or_else(|| no_action(action))?.speak;
         let told = tell.data.write(0, arguments, &tell.codes)?;
         Ok(Act { request: Packet::request(tell.function, unit.controller, &told), told, repeats: tell.repeats })
     }
@@ -263,7 +272,8 @@ impl Talker for Session {
         if done {
             return Ok(Acted::default());
         }
-        let text = format!("the controller answered {:02X}: it did not do it", said[0]);
+        let code = said[0];
+        let text = both!("the controller answered {code:02X}: it did not do it", "控制器应答 {code:02X}：没有执行");
         Err(ActError::Refused(TalkError::refused(text)))
     }
 }

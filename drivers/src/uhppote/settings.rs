@@ -1,6 +1,6 @@
 //! `kind = "uhppote"` in an agent's configuration.
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::dialect::{UhppoteDialect, UhppoteProfile};
 use super::session::{Session, Unit};
@@ -33,13 +33,19 @@ impl Driver for UhppoteDriver {
 
 /// `host`, or `host:port`.
 fn read_address(section: &mut Section<'_>) -> Option<String> {
-    let hint = "where the controller is, such as address = \"192.168.1.100\"";
+    let hint = (
+        "where the controller is, such as address = \"192.168.1.100\"",
+        "控制器的地址，如 address = \"192.168.1.100\"",
+    );
     let address = section.string_required("address", hint)?;
     let (host, port) = address.rsplit_once(':').unwrap_or((&address, "60000"));
     match port.parse::<u16>() {
         Ok(1..) if !host.is_empty() => Some(format!("{host}:{port}")),
         _ => {
-            section.problem("address", format!("\"{address}\" must be host or host:port"));
+            section.wrong(
+                "address",
+                both!("\"{address}\" must be host or host:port", "\"{address}\" 应当是 主机 或 主机:端口"),
+            );
             None
         }
     }
@@ -65,7 +71,13 @@ impl DriverKind for UhppoteKind {
         let mut units: Vec<Unit> = Vec::new();
         let mut configured: Vec<ConfiguredDevice> = Vec::new();
         for mut entry in devices {
-            entry.section.require("controller", "the number on the controller, such as controller = 405419896");
+            entry.section.require(
+                "controller",
+                (
+                    "the number on the controller, such as controller = 405419896",
+                    "控制器上的编号，如 controller = 405419896",
+                ),
+            );
             let controller = entry.section.integer("controller", 1..=i64::from(u32::MAX));
             let address = read_address(&mut entry.section);
             let zone = DeviceZone::read(&mut entry.section);
@@ -76,7 +88,10 @@ impl DriverKind for UhppoteKind {
             let controller = controller.unsigned_abs() as u32;
             if let Some(other) = units.iter().position(|other| other.controller == controller) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("controller", format!("controller {controller} is already \"{name}\""));
+                entry.section.wrong(
+                    "controller",
+                    both!("controller {controller} is already \"{name}\"", "控制器 {controller} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::TCP);

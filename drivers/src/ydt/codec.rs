@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 const START: u8 = b'~';
 const END: u8 = b'\r';
@@ -71,6 +72,37 @@ impl fmt::Display for Rtn {
             _ => "the maker's own",
         };
         write!(f, "RTN {:02X} ({words})", self.0)
+    }
+}
+
+impl Translate for Rtn {
+    fn translate(&self) -> Bilingual {
+        let words = match self.0 {
+            0x00 => "正常",
+            0x01 => "版本不符",
+            0x02 => "校验错误",
+            0x03 => "长度校验错误",
+            0x04 => "不认识的 CID2",
+            0x05 => "命令格式错误",
+            0x06 => "数据无效",
+            0xE0 => "没有权限",
+            0xE1 => "操作失败",
+            0xE2 => "设备故障",
+            0xE3 => "写保护",
+            _ => "厂家自定义",
+        };
+        Bilingual::new(self.to_string(), format!("RTN {:02X}（{words}）", self.0))
+    }
+}
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::NotUnderstood => "这些字节不是一帧",
+            Self::WrongLength => "长度不符",
+            Self::BadChecksum => "应答的校验错误",
+        };
+        Bilingual::new(self.to_string(), chinese)
     }
 }
 

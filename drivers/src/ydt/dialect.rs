@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section};
 
 use super::codec::LONGEST_INFO;
 use crate::link::timing::TimingKeys;
@@ -54,7 +54,10 @@ impl Dialect for YdtDialect {
         let range = Duration::from_millis(100)..=Duration::from_secs(10);
         let late_window = profile.duration_within("late_window", range, Duration::from_secs(2));
         let version = profile.integer_or("version", 0..=255, 0x21).unsigned_abs() as u8;
-        profile.require("cid1", "the kind of equipment, such as cid1 = 0x2A for a UPS");
+        profile.require(
+            "cid1",
+            ("the kind of equipment, such as cid1 = 0x2A for a UPS", "设备类型，如 UPS 为 cid1 = 0x2A"),
+        );
         let cid1 = profile.integer("cid1", 0..=255)?.unsigned_abs() as u8;
         Some(YdtModel { timing, late_window, version, cid1 })
     }
@@ -62,7 +65,7 @@ impl Dialect for YdtDialect {
     fn read_group(&self, _: &YdtModel, group: &mut Section<'_>) -> Option<Ask> {
         let ask = read_ask(group)?;
         if ask.info.as_ref().is_some_and(|info| info.arguments().next().is_some()) {
-            group.problem("info", "a group has no arguments");
+            group.wrong("info", ("a group has no arguments", "组没有参数"));
         }
         Some(ask)
     }
@@ -86,11 +89,15 @@ impl Dialect for YdtDialect {
 
     fn check(&self, profile: &YdtProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("such a device speaks only when asked; give an interval", "这种设备只在询问时应答；请写明间隔"),
+            );
         }
         for action in &profile.actions {
             if let Some(info) = &action.speak.ask.info {
-                let add = |message: String| problems.add(action.line, "action.info", message);
+                let add = |message: Bilingual| problems.wrong(action.line, "action.info", message);
                 check_arguments(info, &action.speak.codes, &action.spec, add);
             }
         }
@@ -98,10 +105,10 @@ impl Dialect for YdtDialect {
 }
 
 fn read_ask(section: &mut Section<'_>) -> Option<Ask> {
-    section.require("cid2", "what is asked, such as cid2 = 0x42");
+    section.require("cid2", ("what is asked, such as cid2 = 0x42", "询问什么，如 cid2 = 0x42"));
     let cid2 = section.integer("cid2", 0..=255);
     let info = section
         .string("info")
-        .and_then(|text| Template::read(&text).map_err(|error| section.problem("info", error)).ok());
+        .and_then(|text| Template::read(&text).map_err(|error| section.wrong("info", error)).ok());
     Some(Ask { cid2: cid2?.unsigned_abs() as u8, info })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use kouan_protocol::{Field, HealthLevel};
+use kouan_settings::{Bilingual, Translate as _, both};
 use tokio::time::Instant;
 
 use super::codec::{self, Frame, FrameError, Rtn};
@@ -11,7 +12,7 @@ use super::dialect::{Ask, YdtProfile};
 use super::explain;
 use crate::link::trace::{self, Piece};
 use crate::link::{
-    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn,
+    ActError, Acted, AnswerReader, Asker, LinkSettings, Patience, Polled, TalkError, Talker, Timing, Turn, no_action,
 };
 use crate::serial_line::template::Codes;
 
@@ -34,7 +35,7 @@ pub(super) struct Session {
 struct Answers {
     unit: u8,
     cid1: u8,
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
 }
 
 impl AnswerReader for Answers {
@@ -45,20 +46,23 @@ impl AnswerReader for Answers {
             let rejected = match codec::decode(buffer) {
                 Ok(None) => return None,
                 Ok(Some(frame)) if frame.address != self.unit => {
-                    ("wrong-unit", format!("the answer came from address {}", frame.address))
+                    let other = frame.address;
+                    ("wrong-unit", both!("the answer came from address {other}", "应答来自地址 {other}"))
                 }
                 Ok(Some(frame)) if frame.cid1 != self.cid1 => {
-                    ("not-understood", format!("the answer is about equipment {:02X}", frame.cid1))
+                    let other = frame.cid1;
+                    let text = both!("the answer is about equipment {other:02X}", "应答说的是设备类型 {other:02X}");
+                    ("not-understood", text)
                 }
                 Ok(Some(frame)) => return Some(frame),
-                Err(FrameError::BadChecksum) => ("bad-checksum", FrameError::BadChecksum.to_string()),
-                Err(error) => ("not-understood", error.to_string()),
+                Err(FrameError::BadChecksum) => ("bad-checksum", FrameError::BadChecksum.translate()),
+                Err(error) => ("not-understood", error.translate()),
             };
             self.rejected = Some(rejected);
         }
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
         self.rejected.clone()
     }
 }
@@ -68,7 +72,7 @@ impl Unit {
         Answers { unit: self.unit, cid1: self.profile.model.cid1, rejected: None }
     }
 
-    fn request(&self, ask: &Ask, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, String> {
+    fn request(&self, ask: &Ask, arguments: &[Field], codes: &Codes) -> Result<Vec<u8>, Bilingual> {
         let info = ask.info.as_ref().map_or(Ok(Vec::new()), |info| info.write(self.unit, arguments, codes))?;
         let model = &self.profile.model;
         let frame = Frame { version: model.version, address: self.unit, cid1: model.cid1, code: ask.cid2, info };
@@ -113,7 +117,7 @@ impl Talker for Session {
                 let cells = (0..).zip(&group.points).map(|(column, point)| (column, point.address.read(&answer.info)));
                 Polled { cells: cells.collect(), ..Polled::default() }
             }
-            Ok(answer) => Polled::failed(TalkError::refused(Rtn(answer.code).to_string())),
+            Ok(answer) => Polled::failed(TalkError::refused(Rtn(answer.code).translate())),
             Err(error) => Polled::failed(error),
         }
     }
@@ -133,10 +137,10 @@ impl Talker for Session {
         self.asker.hold(device)
     }
 
-    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, String> {
+    fn prepare(&mut self, device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, Bilingual> {
         let unit = &self.units[device];
         let found = unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let speak = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let speak = &found.ok_or_else(|| no_action(action))?.speak;
         unit.request(&speak.ask, arguments, &speak.codes)
     }
 
@@ -149,7 +153,7 @@ impl Talker for Session {
         let answer = self.asker.exchange(device, &request, answers).await?;
         match Rtn(answer.code) {
             Rtn::OK => Ok(Acted::default()),
-            rtn => Err(ActError::Refused(TalkError::refused(rtn.to_string()))),
+            rtn => Err(ActError::Refused(TalkError::refused(rtn.translate()))),
         }
     }
 }

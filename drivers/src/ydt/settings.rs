@@ -1,6 +1,6 @@
 //! `kind = "ydt1363"` in an agent's configuration.
 
-use kouan_settings::Section;
+use kouan_settings::{Section, both};
 
 use super::dialect::{YdtDialect, YdtProfile};
 use super::session::{Session, Unit};
@@ -50,14 +50,20 @@ impl DriverKind for YdtKind {
         let mut units: Vec<Unit> = Vec::new();
         let mut configured: Vec<ConfiguredDevice> = Vec::new();
         for mut entry in devices {
-            entry.section.require("unit", "the device's number on the line, such as unit = 1");
+            entry.section.require(
+                "unit",
+                ("the device's number on the line, such as unit = 1", "设备在线路上的地址，如 unit = 1"),
+            );
             let unit = entry.section.integer("unit", 0..=255).map(|unit| unit.unsigned_abs() as u8);
             let timing = TimingKeys::read(&mut entry.section).or(keys);
             let profile = YdtProfile::of_device(&YdtDialect, &mut entry, profiles);
             let (Some(unit), Some(profile)) = (unit, profile) else { continue };
             if let Some(other) = units.iter().position(|other| other.unit == unit) {
                 let name = &configured[other].identity.key;
-                entry.section.problem("unit", format!("unit {unit} of this link is already \"{name}\""));
+                entry.section.wrong(
+                    "unit",
+                    both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+                );
             }
             configured.push(profile.configured(&entry));
             let timing = timing.or(profile.model.timing).complete(Timing::SERIAL);

@@ -1,6 +1,7 @@
 //! Frames of the pull protocol. Pure.
 
 use bytes::{Buf, BufMut, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 /// Most bytes that the data of a frame may have; a controller sends far less.
 pub const LONGEST: usize = 6 * 1024;
@@ -49,6 +50,16 @@ pub enum FrameError {
     /// They do not end like one, or are too long.
     #[error("the bytes are no frame")]
     NotUnderstood,
+}
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        let chinese = match self {
+            Self::BadChecksum => "帧的校验错误",
+            Self::NotUnderstood => "这些字节不是一帧",
+        };
+        Bilingual::new(self.to_string(), chinese)
+    }
 }
 
 impl Frame {

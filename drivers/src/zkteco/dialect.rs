@@ -1,6 +1,6 @@
 //! What a profile of such a controller says besides the keys that every profile has.
 
-use kouan_settings::{Problems, Section};
+use kouan_settings::{Bilingual, Problems, Section};
 
 use super::events::KINDS;
 use crate::link::timing::TimingKeys;
@@ -80,9 +80,12 @@ impl Dialect for ZktecoDialect {
 
     fn read_action(&self, _: &ZktecoModel, action: &mut Section<'_>) -> Option<Tell> {
         let codes = read_codes(action);
-        let hint = "the five bytes of the control command, such as control = \"01 {door} 01 {seconds} 00\"";
+        let hint = (
+            "the five bytes of the control command, such as control = \"01 {door} 01 {seconds} 00\"",
+            "控制命令的五个字节，如 control = \"01 {door} 01 {seconds} 00\"",
+        );
         let text = action.string_required("control", hint)?;
-        let data = Template::read(&text).map_err(|error| action.problem("control", error)).ok()?;
+        let data = Template::read(&text).map_err(|error| action.wrong("control", error)).ok()?;
         Some(Tell { data, codes })
     }
 
@@ -92,13 +95,24 @@ impl Dialect for ZktecoDialect {
 
     fn check(&self, profile: &ZktecoProfile, problems: &Problems) {
         for group in profile.groups.iter().filter(|group| group.every.is_zero()) {
-            problems.add(group.line, "group.every", "such a device speaks only when asked; give an interval");
+            problems.wrong(
+                group.line,
+                "group.every",
+                ("such a device speaks only when asked; give an interval", "这种设备只在询问时应答；请写明间隔"),
+            );
         }
         if let Some(second) = profile.groups.get(1) {
-            problems.add(second.line, "group", "the live log is one group: what one reads the other would miss");
+            problems.wrong(
+                second.line,
+                "group",
+                (
+                    "the live log is one group: what one reads the other would miss",
+                    "实时记录只能有一个组：一个读走的，另一个就读不到",
+                ),
+            );
         }
         for action in &profile.actions {
-            let add = |message: String| problems.add(action.line, "action.control", message);
+            let add = |message: Bilingual| problems.wrong(action.line, "action.control", message);
             check_arguments(&action.speak.data, &action.speak.codes, &action.spec, add);
         }
     }

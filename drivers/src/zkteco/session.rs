@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kouan_protocol::{Clock, Field, HealthLevel, QualityReason};
+use kouan_settings::{Bilingual, Translate as _, both};
 
 use super::codec::{self, Frame, FrameError, command};
 use super::dialect::{Address, ZktecoProfile};
@@ -13,17 +14,24 @@ use super::events::heard;
 use super::explain;
 use super::record::{Record, Status, read_binary, read_text};
 use crate::device_clock::DeviceZone;
-use crate::driver::RawValue;
+use crate::driver::{Purpose, RawValue};
 use crate::link::trace::{self, Piece};
 use crate::link::{
     ActError, Acted, AnswerReader, AskError, Asker, HeardEvent, LinkSettings, Patience, Polled, TalkError, Talker,
-    Timing, Turn,
+    Timing, Turn, no_action,
 };
 
 /// The numbers that a client begins with.
 const FIRST: u16 = 0xFEFE;
 /// How often the log is asked for until it holds a status; events come before it.
 const MOST_ASKS: usize = 8;
+
+/// Doors and passages come in one log, and what was read of it is gone from the controller.
+const LEFT: (&str, &str) = (
+    "the controller answers; its doors are not shown, because they come in one log with the passages, which it hands out \
+     only once: start the agent to see them",
+    "控制器有应答；门的状态与通行记录在同一份日志里，读出即从控制器中删除，因此这里不读：请启动代理后查看",
+);
 
 /// A controller.
 #[derive(Debug, Clone)]
@@ -41,6 +49,7 @@ pub(super) struct Session {
     asker: Asker,
     unit: Unit,
     clock: Arc<dyn Clock>,
+    purpose: Purpose,
     state: State,
     /// It hands out its log as text only.
     text: bool,
@@ -62,7 +71,7 @@ enum State {
 /// Looks for the answer of a controller.
 #[derive(Default)]
 struct Answers {
-    rejected: Option<(&'static str, String)>,
+    rejected: Option<(&'static str, Bilingual)>,
 }
 
 impl AnswerReader for Answers {
@@ -73,14 +82,17 @@ impl AnswerReader for Answers {
             self.rejected = Some(match codec::decode(buffer) {
                 Ok(None) => return None,
                 Ok(Some(frame)) if matches!(frame.command, command::OK | command::ERROR) => return Some(frame),
-                Ok(Some(frame)) => ("not-understood", format!("the controller answered {:02X}", frame.command)),
-                Err(error @ FrameError::BadChecksum) => ("bad-checksum", error.to_string()),
-                Err(error) => ("not-understood", error.to_string()),
+                Ok(Some(frame)) => {
+                    let code = frame.command;
+                    ("not-understood", both!("the controller answered {code:02X}", "控制器应答 {code:02X}"))
+                }
+                Err(error @ FrameError::BadChecksum) => ("bad-checksum", error.translate()),
+                Err(error) => ("not-understood", error.translate()),
             });
         }
     }
 
-    fn rejected(&self) -> Option<(&'static str, String)> {
+    fn rejected(&self) -> Option<(&'static str, Bilingual)> {
         self.rejected.clone()
     }
 }
@@ -89,19 +101,20 @@ impl AnswerReader for Answers {
 fn refusal(frame: &Frame) -> TalkError {
     let code = frame.data.last().map(|byte| i8::from_le_bytes([*byte]));
     let (reason, why) = match code {
-        Some(-13) => ("refused", "it does not know this command".to_owned()),
-        Some(-14) => ("wrong-password", "the password is wrong".to_owned()),
-        Some(code) => ("refused", format!("error {code}")),
-        None => ("refused", "it gave no reason".to_owned()),
+        Some(-13) => ("refused", both!("it does not know this command", "不认识这个命令")),
+        Some(-14) => ("wrong-password", both!("the password is wrong", "密码错误")),
+        Some(code) => ("refused", both!("error {code}", "错误 {code}")),
+        None => ("refused", both!("it gave no reason", "没有说明原因")),
     };
-    TalkError::device(HealthLevel::Answering, reason, format!("the controller refused: {why}"))
+    TalkError::device(HealthLevel::Answering, reason, both!("the controller refused: {why}", "控制器拒绝：{why}"; why))
 }
 
 impl Unit {
     async fn password(&self) -> Result<Vec<u8>, TalkError> {
         let Some(path) = &self.password_file else { return Ok(Vec::new()) };
         let text = tokio::fs::read_to_string(path).await.map_err(|error| {
-            let text = format!("read password {} failed: {error}", path.display());
+            let place = path.display();
+            let text = both!("read password {place} failed: {error}", "读取密码 {place} 失败：{error}"; error);
             TalkError::device(HealthLevel::Unreachable, "no-password", text)
         })?;
         Ok(text.trim_end_matches(['\r', '\n']).as_bytes().to_vec())
@@ -109,9 +122,9 @@ impl Unit {
 }
 
 impl Session {
-    pub(super) fn new(link: LinkSettings, unit: Unit, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(link: LinkSettings, unit: Unit, clock: Arc<dyn Clock>, purpose: Purpose) -> Self {
         let patience = Patience { timing: unit.timing, late_window: Duration::from_millis(100) };
-        Self { asker: Asker::new(link, vec![patience]), unit, clock, state: State::New, text: false }
+        Self { asker: Asker::new(link, vec![patience]), unit, clock, purpose, state: State::New, text: false }
     }
 
     /// One exchange within the session; `None` in the answer's place where the controller refused.
@@ -143,7 +156,7 @@ impl Session {
             None => Ok(Ok(Vec::new())),
             Some(_) => {
                 self.asker.close();
-                let text = "the answer belongs to another session";
+                let text = ("the answer belongs to another session", "应答属于另一次会话");
                 let error = TalkError { broken: true, ..not_understood(text) };
                 Err(AskError::NoAnswer(error))
             }
@@ -168,7 +181,9 @@ impl Session {
         self.asker.settle(0).await?;
         match self.exchange(command::CONNECT, &password).await.map_err(AskError::into_talk)? {
             Ok(data) => {
-                let [low, high, ..] = data[..] else { return Err(not_understood("the session has no number")) };
+                let [low, high, ..] = data[..] else {
+                    return Err(not_understood(("the session has no number", "会话没有编号")));
+                };
                 self.state = State::Session { id: u16::from_le_bytes([low, high]), number: FIRST };
                 Ok(())
             }
@@ -190,6 +205,9 @@ impl Session {
     /// Reads the live log until it holds a status; events are handed on as they come.
     async fn read_log(&mut self, turn: Turn<'_>, events: &mut Vec<HeardEvent>) -> Result<Option<Status>, TalkError> {
         self.connect().await?;
+        if self.purpose == Purpose::Look {
+            return Err(TalkError::device(HealthLevel::Answering, "left-for-agent", LEFT));
+        }
         for _ in 0..MOST_ASKS {
             let records = if self.text {
                 read_text(&self.ask(command::LIVE_LOG_TEXT, &[]).await?)
@@ -227,7 +245,7 @@ impl Session {
     }
 }
 
-fn not_understood(text: &str) -> TalkError {
+fn not_understood(text: (&str, &str)) -> TalkError {
     TalkError::device(HealthLevel::Reachable, "not-understood", text)
 }
 
@@ -265,9 +283,9 @@ impl Talker for Session {
         trace::explain_pieces(pieces, |_, bytes| explain::frames(bytes));
     }
 
-    fn prepare(&mut self, _device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, String> {
+    fn prepare(&mut self, _device: usize, action: &str, arguments: &[Field]) -> Result<Vec<u8>, Bilingual> {
         let found = self.unit.profile.actions.iter().find(|candidate| candidate.spec.name == action);
-        let tell = &found.ok_or_else(|| format!("there is no action \"{action}\""))?.speak;
+        let tell = &found.ok_or_else(|| no_action(action))?.speak;
         tell.data.write(0, arguments, &tell.codes)
     }
 

@@ -30,7 +30,7 @@ struct ZktecoDriver {
 impl Driver for ZktecoDriver {
     fn run(self: Box<Self>, cx: DriverCx) -> DriverFuture {
         let misses = self.settings.misses;
-        let session = Session::new(self.settings, self.unit, Arc::clone(&cx.clock));
+        let session = Session::new(self.settings, self.unit, Arc::clone(&cx.clock), cx.purpose);
         Box::pin(run_link(session, self.devices, misses, cx))
     }
 }
@@ -43,10 +43,13 @@ fn read_unit(
     let zone = DeviceZone::read(&mut entry.section);
     let password_file = entry.section.string("password_file").map(PathBuf::from);
     if entry.section.has("password") {
-        entry.section.problem(
+        entry.section.wrong(
             "password",
-            "a password does not belong into this file; put it into a file of its own, readable by the agent alone, \
-             and name that in password_file",
+            (
+                "a password does not belong into this file; put it into a file of its own, readable by the agent alone, \
+                 and name that in password_file",
+                "密码不应写在这个文件里；请放进单独的、只有代理能读的文件，并写进 password_file",
+            ),
         );
         entry.section.secret("password");
     }
@@ -77,13 +80,25 @@ impl DriverKind for ZktecoKind {
         let mut read: Vec<(Unit, ConfiguredDevice)> = Vec::new();
         for mut entry in devices {
             if !read.is_empty() {
-                entry.section.problem("name", "a connection leads to one controller; give this one a link of its own");
+                entry.section.wrong(
+                    "name",
+                    (
+                        "a connection leads to one controller; give this one a link of its own",
+                        "一个连接只通一个控制器；请给它单独的线路",
+                    ),
+                );
             }
             read.extend(read_unit(&mut entry, keys, profiles));
         }
         let settings = settings?;
         if settings.endpoint.is_serial() {
-            link.problem("serial", "such a controller is reached over TCP: tcp = \"192.168.1.201:4370\"");
+            link.wrong(
+                "serial",
+                (
+                    "such a controller is reached over TCP: tcp = \"192.168.1.201:4370\"",
+                    "这种控制器走 TCP：tcp = \"192.168.1.201:4370\"",
+                ),
+            );
             return None;
         }
         let (unit, configured) = read.into_iter().next()?;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use kouan_drivers::configure::{ConfiguredLink, read_links};
 use kouan_drivers::driver::{
-    ActOutcome, ActRequest, DriverCx, DriverError, Observation, PermitRefused, RawEvent, RawHealth, RawRow, RawValue,
-    Request, StartPermit,
+    ActOutcome, ActRequest, DriverCx, DriverError, Observation, PermitRefused, Purpose, RawEvent, RawHealth, RawRow,
+    RawValue, Request, StartPermit,
 };
 use kouan_drivers::profile::ProfileStore;
 use kouan_protocol::{Field, HealthLevel, QualityReason, SystemClock};
-use kouan_settings::{Document, Problems};
+use kouan_settings::{Bilingual, Document, Problems};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +73,10 @@ impl Running {
     }
 
     pub fn start_with(text: &str, profiles: &ProfileStore) -> Self {
+        Self::start_for(Purpose::Serve, text, profiles)
+    }
+
+    pub fn start_for(purpose: Purpose, text: &str, profiles: &ProfileStore) -> Self {
         let (mut links, said) = configure_with(text, profiles);
         assert_eq!(said, "");
         let link = links.remove(0);
@@ -84,6 +88,7 @@ impl Running {
             observations: tx,
             requests: asked,
             clock: Arc::new(SystemClock::new().unwrap()),
+            purpose,
             shutdown: shutdown.clone(),
         };
         let task = tokio::spawn((link.build)().run(cx));
@@ -174,7 +179,7 @@ impl Running {
     }
 
     /// Reads the first device on demand.
-    pub async fn read(&self) -> Result<Vec<RawRow>, String> {
+    pub async fn read(&self) -> Result<Vec<RawRow>, Bilingual> {
         let (reply, rows) = oneshot::channel();
         let device = self.link.devices[0].identity.key.clone();
         assert!(

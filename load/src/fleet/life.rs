@@ -259,12 +259,12 @@ impl LiveDevice {
 
 fn unreachable(device: &DeviceKey, reason: &str, text: &str) -> RecordBody {
     let (level, reason, text) = (HealthLevel::Unreachable, reason.to_owned(), text.to_owned());
-    RecordBody::Health(DeviceHealth { device: device.clone(), level, reason, text })
+    RecordBody::Health(DeviceHealth { device: device.clone(), level, reason, text, text_zh: String::new() })
 }
 
 fn working(device: &DeviceKey) -> RecordBody {
-    let (reason, text) = (String::new(), String::new());
-    RecordBody::Health(DeviceHealth { device: device.clone(), level: HealthLevel::Working, reason, text })
+    let (reason, text, text_zh) = (String::new(), String::new(), String::new());
+    RecordBody::Health(DeviceHealth { device: device.clone(), level: HealthLevel::Working, reason, text, text_zh })
 }
 
 impl LiveGroup {

@@ -150,7 +150,7 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
 }
 
 /// Enrols the agents of all places and begins their sessions.
-async fn join(collector: &Collector, places: &[Place], tally: &Arc<Tally>) -> anyhow::Result<Vec<Playing>> {
+pub(crate) async fn join(collector: &Collector, places: &[Place], tally: &Arc<Tally>) -> anyhow::Result<Vec<Playing>> {
     let (api, http, url) = (collector.api()?, client()?, collector.url.as_str());
     let now_s = SystemClock::new()?.wall().0.unsigned_abs() / 1000;
     let joining = places.iter().zip(0..).map(|(place, seed)| {

@@ -19,4 +19,4 @@ pub(crate) mod play;
 mod questions;
 pub(crate) mod troubles;
 
-pub(crate) use load::{FleetOptions, measure};
+pub(crate) use load::{FleetOptions, join, measure};

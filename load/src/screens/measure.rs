@@ -99,7 +99,7 @@ pub(crate) async fn measure(options: &ScreensOptions) -> anyhow::Result<Vec<Figu
     let signed = signing.elapsed();
     let window = match options.no_browser {
         true => None,
-        false => Some(Window::open(&url, &people[0].name, people[0].password(), SITE).await?),
+        false => Some(Window::open(&url, people[0].name(), people[0].password(), SITE).await?),
     };
     // A browser keeps one connection for its stream and others for what it asks; so do these.
     let streams = reqwest::Client::builder().no_proxy().build().context("building an HTTP client failed")?;

@@ -18,3 +18,4 @@ mod screen;
 mod window;
 
 pub(crate) use measure::{ScreensOptions, measure};
+pub(crate) use people::Person;

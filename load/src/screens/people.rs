@@ -10,13 +10,13 @@ const PASSWORD: &str = "two hundred quiet screens";
 
 /// A user who may look at everything, with the password that the user chose.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
-    pub(super) name: String,
+pub(crate) struct Person {
+    name: String,
 }
 
 impl Person {
     /// Makes a user and replaces the first password.
-    pub(super) async fn make(api: &Api, http: &reqwest::Client, url: &str, name: String) -> anyhow::Result<Self> {
+    pub(crate) async fn make(api: &Api, http: &reqwest::Client, url: &str, name: String) -> anyhow::Result<Self> {
         let made = api.post("/api/v1/users", &json!({ "name": name, "grants": [{ "role": "viewer" }] })).await?;
         let first = made["password"].as_str().context("the new user has no password")?;
         let (cookie, session) = sign_in(http, url, &name, first).await?;
@@ -33,7 +33,11 @@ impl Person {
         Ok(sign_in(http, url, &self.name, PASSWORD).await?.0)
     }
 
-    pub(super) fn password(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn password(&self) -> &'static str {
         PASSWORD
     }
 }

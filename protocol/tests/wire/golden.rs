@@ -35,6 +35,7 @@ macro_rules! golden {
 golden!(catalogue, samples::catalogue(), |m: Catalogue| m.encode(), Catalogue::decode);
 golden!(readings, samples::readings(), |m: Batch| m.encode(), Batch::decode);
 golden!(records, samples::records(), |m: Batch| m.encode(), Batch::decode);
+golden!(records_in_chinese, samples::records_in_chinese(), |m: Batch| m.encode(), Batch::decode);
 golden!(gap, samples::gap(), |m: Batch| m.encode(), Batch::decode);
 golden!(snapshot, samples::snapshot(), |m: Batch| m.encode(), Batch::decode);
 golden!(snapshot_with_alarms, samples::snapshot_with_alarms(), |m: Batch| m.encode(), Batch::decode);

@@ -186,6 +186,7 @@ pub(crate) fn records() -> Batch {
             command: "c-0001".parse().unwrap(),
             state: CommandState::Unknown,
             reason: "no answer within 1 s".to_owned(),
+            reason_zh: String::new(),
             results: vec![Field::new("passed", FieldValue::Integer(1))],
             journal: Incarnation(0x1111_2222_3333_4444),
             local: Some(LocalRequest {
@@ -200,10 +201,25 @@ pub(crate) fn records() -> Batch {
             level: HealthLevel::Reachable,
             reason: "timeout".to_owned(),
             text: "no answer in 3 tries".to_owned(),
+            text_zh: String::new(),
         }),
     ];
     let records = bodies.into_iter().zip(0..).map(|(body, ago)| Record::new(BootTime(now.0 - ago * 10), body));
     Batch::of_records(7, anchor(), records.collect())
+}
+
+/// The same records where what they say is also said in Chinese.
+pub(crate) fn records_in_chinese() -> Batch {
+    let mut batch = records();
+    for record in &mut batch.records {
+        match &mut record.body {
+            RecordBody::Alarm(alarm) => alarm.text_zh = "电池电量低".to_owned(),
+            RecordBody::Command(progress) => progress.reason_zh = "1 秒内没有应答".to_owned(),
+            RecordBody::Health(health) => health.text_zh = "3 次询问都没有应答".to_owned(),
+            _ => {}
+        }
+    }
+    batch
 }
 
 /// A gap that takes the numbers of what was dropped.

@@ -1,6 +1,7 @@
 //! The languages, and how a text is looked up in one.
 
 use clap::ValueEnum;
+use kouan_settings::{Bilingual, Translate};
 
 /// A language of the tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,6 +27,12 @@ impl Words {
 
     pub(in crate::cli) fn is_chinese(self) -> bool {
         self.language == Language::Chinese
+    }
+
+    /// What has both languages.
+    pub(in crate::cli) fn said(self, what: &impl Translate) -> String {
+        let Bilingual { english, chinese } = what.translate();
+        if self.is_chinese() && !chinese.is_empty() { chinese } else { english }
     }
 
     /// A text that somebody wrote in both languages; in English where there is no Chinese one.

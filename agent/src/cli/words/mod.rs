@@ -1,11 +1,10 @@
 //! What the tool says, in English and Chinese: one catalogue, so that both are written and read together.
 //!
-//! What devices and the system say is passed on as it is, in English; of problems in the configuration the place and the
-//! most frequent sentences are translated.
+//! Errors and what drivers say of devices come in both languages from where they arise (`kouan_settings::Bilingual`). What
+//! a device, a library or another program says itself is passed on as it is.
 
 mod help;
 mod language;
-mod problems;
 mod say_device;
 mod say_doctor;
 mod say_files;
@@ -14,4 +13,3 @@ mod terms;
 
 pub(super) use help::translated;
 pub(super) use language::{Language, Words};
-pub(super) use problems::in_chinese;

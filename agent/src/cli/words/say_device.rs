@@ -37,9 +37,12 @@ texts! {
         "This device is not on a line: there are no bytes to show, only values."
         "该设备不走串口或网络线路，没有字节可以显示，只有数值。"
     }
+    event_not_kept(event) {
+        "It told an event, which nobody keeps while no agent runs: {event}"
+        "设备上报了一个事件；代理没有运行，不会保存：{event}"
+    }
     probe_nothing() { "Not one byte went over the line." "线路上一个字节也没有。" }
     bytes(direction, count) { "{direction}, {count} bytes" "{direction}，{count} 字节" }
-    not_read(device, seconds) { "{device} was not read within {seconds} s" "{seconds} 秒内没有读到 {device}" }
     uptime(software, up, working, devices) {
         "{software}, up {up}, {working} of {devices} devices work"
         "{software}，已运行 {up}，{devices} 台设备中 {working} 台正常"

@@ -21,4 +21,11 @@ texts! {
     }
     bundle_left_out(name, why) { "left out {name}: {why}" "未收入 {name}：{why}" }
     starting_failed(error) { "starting the runtime failed: {error}" "程序启动失败：{error}" }
+    profile_right(file, points, actions, evidence) { "{file} is right: {points} points, {actions} actions, evidence {evidence}.\n" "{file} 正确：{points} 个测点，{actions} 个操作，可靠程度 {evidence}。\n" }
+    profile_unknown(profile, known) { "\"{profile}\" is neither a file nor a built-in profile; these are {known}" "“{profile}”既不是文件，也不是内置的型号文件；内置的有：{known}" }
+    profile_about(class, evidence, source) { "class {class}, evidence {evidence}\nsource: {source}\n" "类别 {class}，可靠程度 {evidence}\n来源：{source}\n" }
+    profile_doubt(doubt) { "doubt: {doubt}\n" "疑点：{doubt}\n" }
+    profile_action(name, arguments) { "action {name} ({arguments})\n" "操作 {name}（{arguments}）\n" }
+    profile_moving_action(name, arguments) { "action {name} ({arguments}), moves something\n" "操作 {name}（{arguments}），会动作\n" }
+    profile_no_kind(kind, known) { "\"{kind}\" is no kind with profiles; these are {known}" "“{kind}”没有型号文件；有型号文件的协议：{known}" }
 }

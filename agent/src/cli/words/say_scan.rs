@@ -34,6 +34,10 @@ texts! {
     scan_found(unit, endpoint) { "Found: unit {unit} at {endpoint}" "找到：单元 {unit}，{endpoint}" }
     scan_guessing(unit) { "Asking unit {unit} what it is" "正在判断单元 {unit} 的型号" }
     scan_line_profile(profile, endpoint) { "{profile} at {endpoint}" "按 {profile} 搜索 {endpoint}" }
+    scan_wants_key() {
+        "wants a key: it talks only through a secure channel, so which model it is cannot be asked. Its key belongs into a file of its own (key_file); one that still has the key of its delivery takes default_key = true"
+        "需要密钥：它只通过安全通道通讯，因此问不出型号。密钥请放在单独的文件里（key_file）；仍用出厂密钥的设备写 default_key = true"
+    }
     scan_late(unit) {
         "unit {unit} answered late: give it a longer answer_timeout, such as \"1s\""
         "单元 {unit} 应答较慢：请给它更长的 answer_timeout，例如 \"1s\""

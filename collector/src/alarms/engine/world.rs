@@ -116,7 +116,7 @@ impl World {
     pub(super) fn becomes(&mut self, id: &str, level: HealthLevel) {
         let time = self.now.wall;
         let since = Known { boot: Some(self.now.boot), boot_time: self.now.boot_time, time };
-        let health = Health { level, reason: String::new(), text: String::new(), time, since };
+        let health = Health { level, reason: String::new(), text: String::new(), text_zh: String::new(), time, since };
         self.change(id, |device| device.health = Some(health));
     }
 

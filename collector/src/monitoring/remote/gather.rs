@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kouan_protocol::{
-    Batch, CellSink, GroupRows, GroupSpec, PointKind, Quality, QualityReason, RawValue, Timestamp, Value,
-};
+use kouan_protocol::{CellSink, GroupRows, GroupSpec, PointKind, Quality, QualityReason, RawValue, Timestamp, Value};
 
 use super::message::{Series, SeriesName, stale};
 use super::names::Names;
@@ -27,7 +25,8 @@ impl Gathered {
         catalogues: &Catalogues,
         (names, fleet): (&Names, &SharedFleet),
     ) -> Result<(), StoreError> {
-        let Ok(batch) = Batch::decode(&entry.body) else { return Ok(()) };
+        let Ok(opened) = entry.open() else { return Ok(()) };
+        let batch = &opened.batch;
         let Some(hash) = batch.catalogue.filter(|_| !batch.groups.is_empty()) else { return Ok(()) };
         let Found::Open(catalogue) = catalogues.find(log, &entry.agent, hash)? else { return Ok(()) };
         for rows in &batch.groups {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DeviceSpec, GroupIndex, GroupSpec};
+use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DeviceSpec, GroupIndex, GroupSpec, PointName};
 
 use super::FollowLog;
 use crate::store::StoreError;
@@ -12,20 +12,47 @@ use crate::store::StoreError;
 /// Points of the catalogues that are kept, in all. Every agent has one that it uses: to open it anew for each of its
 /// batches would cost more than all else that is done with them.
 const KEPT_POINTS: usize = 4_000_000;
+/// Descriptions with the same name, first point and length that are compared with.
+const ALIKE: usize = 16;
 
 /// A catalogue with its groups by number.
 #[derive(Debug)]
 pub struct OpenCatalogue {
     catalogue: Catalogue,
-    /// Device and group within it.
-    groups: Vec<(u32, u32)>,
+    groups: Vec<Place>,
+}
+
+/// Where a group of a catalogue is described.
+#[derive(Debug)]
+struct Place {
+    device: u32,
+    /// Device and group within it of the first description that is equal. Devices of one model have equal groups, and
+    /// whoever goes through a batch of hundreds of them stays with one description instead of waiting for each.
+    spec: (u32, u32),
 }
 
 impl OpenCatalogue {
     fn new(catalogue: Catalogue) -> Self {
-        let devices = catalogue.devices.iter().zip(0_u32..);
-        let groups = devices.flat_map(|(device, at)| (0_u32..).take(device.groups.len()).map(move |group| (at, group)));
-        Self { groups: groups.collect(), catalogue }
+        let mut groups = Vec::new();
+        let mut different: HashMap<(&str, Option<&PointName>, usize), Vec<(&GroupSpec, (u32, u32))>> = HashMap::new();
+        for (device, at) in catalogue.devices.iter().zip(0_u32..) {
+            for (group, within) in device.groups.iter().zip(0_u32..) {
+                let key = (group.name.as_str(), group.points.first().map(|point| &point.name), group.points.len());
+                let alike = different.entry(key).or_default();
+                let spec = match alike.iter().find(|(known, _)| *known == group) {
+                    Some((_, spec)) => *spec,
+                    None => {
+                        // Many that differ are looked through no further: each then stands for itself.
+                        if alike.len() < ALIKE {
+                            alike.push((group, (at, within)));
+                        }
+                        (at, within)
+                    }
+                };
+                groups.push(Place { device: at, spec });
+            }
+        }
+        Self { groups, catalogue }
     }
 
     /// How many groups there are.
@@ -37,9 +64,9 @@ impl OpenCatalogue {
     /// The group of that number with its device.
     #[must_use]
     pub fn at(&self, index: GroupIndex) -> Option<(&DeviceSpec, &GroupSpec)> {
-        let (device, group) = *self.groups.get(index.0 as usize)?;
-        let device = self.catalogue.devices.get(device as usize)?;
-        Some((device, device.groups.get(group as usize)?))
+        let Place { device, spec: (described, group) } = *self.groups.get(index.0 as usize)?;
+        let devices = &self.catalogue.devices;
+        Some((devices.get(device as usize)?, devices.get(described as usize)?.groups.get(group as usize)?))
     }
 
     fn points(&self) -> usize {
@@ -106,5 +133,51 @@ impl Catalogues {
             kept.points += points;
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::{PointKind, PointSpec};
+
+    use super::*;
+
+    #[test]
+    fn groups_that_are_described_alike_share_a_description_and_keep_their_devices() {
+        let group = |unit: &str| GroupSpec {
+            name: "all".to_owned(),
+            every_ms: 1_000,
+            heartbeat_ms: 60_000,
+            points: vec![PointSpec {
+                name: "input.voltage".parse().unwrap(),
+                kind: PointKind::Measurement,
+                unit: unit.to_owned(),
+                decimals: 1,
+                states: Vec::new(),
+            }],
+        };
+        let device = |key: &str, groups: Vec<GroupSpec>| DeviceSpec {
+            key: key.parse().unwrap(),
+            label: String::new(),
+            class: String::new(),
+            profile: String::new(),
+            area: String::new(),
+            link: String::new(),
+            parent: None,
+            groups,
+            actions: Vec::new(),
+        };
+        let devices = vec![
+            device("a", vec![group("V")]),
+            device("none", vec![]),
+            device("b", vec![group("kV"), group("V")]),
+            device("c", vec![group("V")]),
+        ];
+        let open = OpenCatalogue::new(Catalogue { devices });
+        let found = |at: u32| open.at(GroupIndex(at)).map(|(device, group)| (device.key.as_str(), group)).unwrap();
+        let told: Vec<_> = (0..4).map(|at| (found(at).0, found(at).1.points[0].unit.as_str())).collect();
+        assert_eq!(told, [("a", "V"), ("b", "kV"), ("b", "V"), ("c", "V")]);
+        assert!(std::ptr::eq(found(0).1, found(2).1) && std::ptr::eq(found(0).1, found(3).1));
+        assert!(open.at(GroupIndex(4)).is_none());
     }
 }

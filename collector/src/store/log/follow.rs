@@ -5,7 +5,7 @@ use std::path::Path;
 use kouan_protocol::{AgentId, CatalogueHash, Lane, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Correction, Entry, EntryKind, FollowLog, Page, TimeStatus, Wanted};
+use super::{Correction, Entry, EntryKind, FollowLog, Page, Recent, TimeStatus, Wanted};
 use crate::store::{During as _, StoreError, open_read_only};
 
 /// Most entries in one step.
@@ -15,6 +15,7 @@ const ENTRIES: usize = 512;
 #[derive(Debug)]
 pub struct SqliteFollower {
     conn: Connection,
+    recent: Option<Recent>,
 }
 
 impl SqliteFollower {
@@ -23,7 +24,23 @@ impl SqliteFollower {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { conn: open_read_only(path)? })
+        Ok(Self { conn: open_read_only(path)?, recent: None })
+    }
+
+    /// Takes batches that were appended just now as they were opened then.
+    #[must_use]
+    pub fn sharing(mut self, recent: &Recent) -> Self {
+        self.recent = Some(recent.clone());
+        self
+    }
+}
+
+impl SqliteFollower {
+    fn body(&self, id: i64) -> Result<Vec<u8>, StoreError> {
+        self.conn
+            .prepare_cached("SELECT body FROM log WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+            .during("read a batch in the log")
     }
 }
 
@@ -45,7 +62,7 @@ impl FollowLog for SqliteFollower {
             .conn
             .prepare_cached(
                 "SELECT id, kind, agent, site, lane, epoch, first_seq, last_seq, from_seq, received_ms, shift_ms,
-                     time_status, reason, body
+                     time_status, reason, length(body)
                  FROM log WHERE id > ?1 AND id <= ?2
                      AND (?3 IS NULL OR (lane = ?4 AND kind = 'batch') = ?3) ORDER BY id",
             )
@@ -54,8 +71,12 @@ impl FollowLog for SqliteFollower {
             statement.query(params![id, through, readings, Lane::Readings.number()]).during("follow the log")?;
         let (mut entries, mut size) = (Vec::new(), 0);
         while let Some(row) = rows.next().during("follow the log")? {
-            let entry = read_entry(row)?;
-            size += entry.body.len();
+            let mut entry = read_entry(row)?;
+            entry.opened = self.recent.as_ref().and_then(|recent| recent.take(entry.id));
+            if entry.opened.is_none() {
+                entry.body = self.body(entry.id)?;
+            }
+            size += entry.size;
             let through = entry.id;
             entries.push(entry);
             if size >= bytes || entries.len() >= ENTRIES {
@@ -63,6 +84,10 @@ impl FollowLog for SqliteFollower {
             }
         }
         Ok(Page { entries, through })
+    }
+
+    fn body_of(&mut self, entry: &Entry) -> Result<Vec<u8>, StoreError> {
+        if entry.opened.is_some() { self.body(entry.id) } else { Ok(entry.body.clone()) }
     }
 
     fn catalogue(&mut self, agent: &AgentId, hash: CatalogueHash) -> Result<Option<Vec<u8>>, StoreError> {
@@ -97,6 +122,8 @@ fn read_entry(row: &Row<'_>) -> Result<Entry, StoreError> {
             status: TimeStatus::from_name(&status),
         },
         reason: row.get(12).during("read the log")?,
-        body: row.get(13).during("read the log")?,
+        size: row.get::<_, i64>(13).during("read the log")?.unsigned_abs() as usize,
+        body: Vec::new(),
+        opened: None,
     })
 }

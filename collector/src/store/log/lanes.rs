@@ -9,8 +9,8 @@ use crate::store::{During as _, StoreError};
 
 /// How many digests of each lane are remembered at least.
 const DIGESTS: i64 = 2 * kouan_protocol::limits::HELLO_DIGESTS as i64;
-/// Old digests are forgotten each time that so many numbers have come.
-const FORGET_EVERY: u64 = 256;
+/// Old digests are forgotten with one batch in so many.
+const FORGET_ONE_IN: u64 = 32;
 
 /// The lanes of one agent inside a transaction.
 pub(super) struct Lanes<'t> {
@@ -57,12 +57,10 @@ impl Lanes<'_> {
         }
     }
 
-    pub(super) fn report(&self, batch: &CheckedBatch, appended: &mut Appended) -> Result<(), StoreError> {
-        let Some((stored_seq, _)) = self.find(batch.lane, batch.epoch)? else { return Ok(()) };
-        let place = LanePosition { lane: batch.lane, epoch: batch.epoch, stored_seq };
-        match appended.stored.iter_mut().find(|at| (at.lane, at.epoch) == (place.lane, place.epoch)) {
-            Some(at) => *at = place,
-            None => appended.stored.push(place),
+    /// Reports how far the lane of a batch that is left out is stored, if it is known.
+    pub(super) fn report_stored(&self, batch: &CheckedBatch, appended: &mut Appended) -> Result<(), StoreError> {
+        if let Some((stored_seq, _)) = self.find(batch.lane, batch.epoch)? {
+            report(batch, stored_seq, appended);
         }
         Ok(())
     }
@@ -210,8 +208,8 @@ impl Lanes<'_> {
             ],
             "remember a digest",
         )?;
-        // Now and then: finding the place takes a walk over all that is remembered.
-        if batch.last_seq / FORGET_EVERY == (batch.first_seq - 1) / FORGET_EVERY {
+        // Now and then: finding the place takes a walk over all that is remembered. Digests are as good as dice.
+        if !batch.digest.0.is_multiple_of(FORGET_ONE_IN) {
             return Ok(());
         }
         self.execute(
@@ -240,6 +238,15 @@ impl Lanes<'_> {
             Ok(BatchDigest { first_seq: first.unsigned_abs(), last_seq: last.unsigned_abs(), digest, gap: false })
         };
         rows.into_iter().map(digest).collect()
+    }
+}
+
+/// Reports how far the lane of a batch is stored now.
+pub(super) fn report(batch: &CheckedBatch, stored_seq: u64, appended: &mut Appended) {
+    let place = LanePosition { lane: batch.lane, epoch: batch.epoch, stored_seq };
+    match appended.stored.iter_mut().find(|at| (at.lane, at.epoch) == (place.lane, place.epoch)) {
+        Some(at) => *at = place,
+        None => appended.stored.push(place),
     }
 }
 

@@ -4,6 +4,7 @@ mod append;
 mod catalogues;
 mod follow;
 mod lanes;
+mod opened;
 mod reconcile;
 mod settle;
 mod sqlite;
@@ -12,13 +13,15 @@ mod uses;
 pub use append::{Placement, place};
 pub use catalogues::{Catalogues, Found, OpenCatalogue};
 pub use follow::SqliteFollower;
+pub use opened::{Opened, Recent};
 pub use reconcile::{Decision, Known, reconcile};
 pub use sqlite::SqliteLog;
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use kouan_protocol::session::{Hello, LanePosition, LaneVerdict};
-use kouan_protocol::{AgentId, Anchor, BootTime, CatalogueHash, Digest, Epoch, Incarnation, Timestamp};
+use kouan_protocol::{AgentId, Anchor, BootTime, CatalogueHash, DecodeError, Digest, Epoch, Incarnation, Timestamp};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -111,6 +114,8 @@ pub struct CheckedBatch {
     pub body: Vec<u8>,
     /// What was found in it, or why it goes into quarantine.
     pub content: Result<Content, String>,
+    /// The batch itself, for those who follow the log; `None` lets them open it.
+    pub opened: Option<Arc<Opened>>,
 }
 
 /// What must be known of a batch to store it.
@@ -274,11 +279,26 @@ pub struct Entry {
     pub correction: Correction,
     /// Why it is quarantined or lost.
     pub reason: String,
-    /// The encoded batch.
-    pub body: Vec<u8>,
+    /// Bytes of the encoded batch.
+    pub size: usize,
+    /// The encoded batch; empty if it is there in another form. See [`FollowLog::body_of`].
+    body: Vec<u8>,
+    /// The batch as it was opened when it arrived, if that is still in memory.
+    opened: Option<Arc<Opened>>,
 }
 
 impl Entry {
+    /// The batch.
+    ///
+    /// # Errors
+    /// When it does not open.
+    pub fn open(&self) -> Result<Arc<Opened>, DecodeError> {
+        match &self.opened {
+            Some(opened) => Ok(Arc::clone(opened)),
+            None => Opened::decode(&self.body).map(Arc::new),
+        }
+    }
+
     /// How many numbers the entry adds to its lane.
     #[must_use]
     pub fn numbers(&self) -> u64 {
@@ -313,6 +333,12 @@ pub trait FollowLog: Send {
     /// # Errors
     /// When they cannot be read.
     fn after(&mut self, id: i64, bytes: usize, wanted: Wanted) -> Result<Page, StoreError>;
+
+    /// The encoded batch of an entry.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn body_of(&mut self, entry: &Entry) -> Result<Vec<u8>, StoreError>;
 
     /// The encoded catalogue of that hash, if the agent sent it.
     ///

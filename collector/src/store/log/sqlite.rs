@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use kouan_protocol::session::Hello;
 use kouan_protocol::{AgentId, CatalogueHash, Incarnation, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::lanes::Lanes;
+use super::lanes::{self, Lanes};
 use super::uses::Uses;
-use super::{Appended, Arrival, IngestLog, Placement, Reconciled, place};
+use super::{Appended, Arrival, CheckedBatch, IngestLog, Placement, Recent, Reconciled, place};
 use crate::store::{During as _, StoreError};
 
 /// The log and its only writing connection.
@@ -17,6 +18,7 @@ use crate::store::{During as _, StoreError};
 pub struct SqliteLog {
     conn: Connection,
     uses: Uses,
+    recent: Option<Recent>,
 }
 
 impl SqliteLog {
@@ -30,7 +32,14 @@ impl SqliteLog {
             [Incarnation::random().to_string()],
         )
         .during("give the data folder its incarnation")?;
-        Ok(Self { conn, uses: Uses::default() })
+        Ok(Self { conn, uses: Uses::default(), recent: None })
+    }
+
+    /// Hands over what it appends, so that those who follow need not open it again.
+    #[must_use]
+    pub fn sharing(mut self, recent: &Recent) -> Self {
+        self.recent = Some(recent.clone());
+        self
     }
 
     /// Begins another life of the data folder and gives new entries ids beyond `id`, the last that a reader has seen:
@@ -61,11 +70,19 @@ impl SqliteLog {
     }
 
     fn append_all(&mut self, arrivals: &[Arrival]) -> Result<Vec<Appended>, StoreError> {
-        let Self { conn, uses } = self;
+        let Self { conn, uses, recent } = self;
         let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin an append")?;
-        let append = |arrival: &Arrival| append_one(&transaction, uses, arrival);
+        let mut stored = Vec::new();
+        let append = |arrival| append_one(&transaction, uses, arrival, &mut stored);
         let appended = arrivals.iter().map(append).collect::<Result<Vec<_>, _>>()?;
         transaction.commit().during("commit uploads")?;
+        if let Some(recent) = recent {
+            for (entry, batch) in stored {
+                if let Some(opened) = &batch.opened {
+                    recent.put(entry, Arc::clone(opened), batch.body.len());
+                }
+            }
+        }
         Ok(appended)
     }
 }
@@ -130,7 +147,13 @@ impl IngestLog for SqliteLog {
     }
 }
 
-fn append_one(transaction: &Transaction<'_>, uses: &mut Uses, arrival: &Arrival) -> Result<Appended, StoreError> {
+/// Appends an upload; `stored` gets the entries of its batches.
+fn append_one<'a>(
+    transaction: &Transaction<'_>,
+    uses: &mut Uses,
+    arrival: &'a Arrival,
+    stored: &mut Vec<(i64, &'a CheckedBatch)>,
+) -> Result<Appended, StoreError> {
     let lanes = Lanes { transaction, agent: arrival.agent.as_str(), site: &arrival.site };
     for (hash, body) in &arrival.catalogues {
         if let Some(entry) = lanes.keep_catalogue(*hash, body, arrival)? {
@@ -144,13 +167,14 @@ fn append_one(transaction: &Transaction<'_>, uses: &mut Uses, arrival: &Arrival)
             continue;
         }
         if let Some(hash) = batch.content.as_ref().ok().and_then(|content| content.catalogue)
+            && !uses.knows(&arrival.agent, hash)
             && !has_catalogue(transaction, &arrival.agent, hash)?
         {
             left_out.insert((batch.lane, batch.epoch));
             if !appended.wanted_catalogues.contains(&hash) {
                 appended.wanted_catalogues.push(hash);
             }
-            lanes.report(batch, &mut appended)?;
+            lanes.report_stored(batch, &mut appended)?;
             continue;
         }
         let Some(position) = lanes.position_for_append(batch, arrival.received)? else {
@@ -159,14 +183,19 @@ fn append_one(transaction: &Transaction<'_>, uses: &mut Uses, arrival: &Arrival)
             break;
         };
         match place(position, batch.first_seq, batch.last_seq) {
-            Placement::Duplicate => appended.duplicates += 1,
+            Placement::Duplicate => {
+                appended.duplicates += 1;
+                lanes::report(batch, position, &mut appended);
+            }
             Placement::Store { from } => {
                 let entry = lanes.store(batch, from, arrival)?;
+                stored.push((entry, batch));
                 if let Some(hash) = batch.content.as_ref().ok().and_then(|content| content.catalogue) {
                     uses.note(transaction, &arrival.agent, hash, entry)?;
                 }
                 appended.batches += 1;
                 appended.quarantined += u64::from(batch.content.is_err());
+                lanes::report(batch, batch.last_seq, &mut appended);
             }
             Placement::Hole => {
                 let (first, lane) = (batch.first_seq, batch.lane);
@@ -175,7 +204,6 @@ fn append_one(transaction: &Transaction<'_>, uses: &mut Uses, arrival: &Arrival)
                 break;
             }
         }
-        lanes.report(batch, &mut appended)?;
     }
     Ok(appended)
 }

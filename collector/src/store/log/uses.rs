@@ -43,6 +43,11 @@ impl Uses {
         Ok(())
     }
 
+    /// Whether the agent's catalogue is known to be stored: only such are noted, and whatever removes one forgets all.
+    pub(super) fn knows(&self, agent: &AgentId, hash: CatalogueHash) -> bool {
+        self.0.contains_key(&(agent.clone(), hash))
+    }
+
     /// What was noted last may not have come to disk.
     pub(super) fn forget(&mut self) {
         self.0.clear();

@@ -132,7 +132,31 @@ mod tests {
     use kouan_protocol::Timestamp;
 
     use super::*;
+    use crate::store::{File, open_writable};
     use crate::telemetry::day_of;
+
+    #[test]
+    fn a_file_without_sites_is_filled_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events-2026-11.db");
+        let open = || open_writable(&path, File::EventIndex).unwrap();
+        let rows = |file: &Connection| {
+            let sql = "SELECT (SELECT count(*) FROM lookup), (SELECT count(*) FROM days), (SELECT slices FROM settled)";
+            file.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+        };
+        let file = open();
+        file.execute_batch(
+            "INSERT INTO lookup VALUES (1, 2, 3, 4); INSERT INTO days VALUES (20000, 4); UPDATE settled SET slices = 7;",
+        )
+        .unwrap();
+        drop(file);
+        let file = open();
+        assert_eq!(rows(&file), (1, 1, 7), "it stays as it is");
+        // As a version left it that knew no sites.
+        file.execute("DELETE FROM refinery_schema_history WHERE version = 3", []).unwrap();
+        drop(file);
+        assert_eq!(rows(&open()), (0, 0, 0));
+    }
 
     #[test]
     fn days_of_a_part_lie_in_one_month() {

@@ -272,7 +272,7 @@ type Entry = (i64, i64, i64);
 fn new_events(partition: &Connection, after: i64) -> Result<(Vec<Entry>, Option<i64>), StoreError> {
     let mut statement = partition
         .prepare_cached(
-            "SELECT id, time_ms, agent, key, kind, details, opaque FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+            "SELECT id, time_ms, agent, key, kind, details, opaque, site FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
         )
         .during("read new events of a day")?;
     let mut rows = statement.query([after, COMMIT]).during("read new events of a day")?;
@@ -285,7 +285,9 @@ fn new_events(partition: &Connection, after: i64) -> Result<(Vec<Entry>, Option<
         }
         let (agent, key, kind): (String, String, String) = (column(row, 2)?, column(row, 3)?, column(row, 4)?);
         let details: Value = serde_json::from_str(&column::<String>(row, 5)?).unwrap_or_default();
-        entries.extend(keys::of_event(&agent, &key, &kind, &details).into_iter().map(|hash| (hash, time_ms, id)));
+        let site: String = column(row, 7)?;
+        let keys = keys::of_event(&site, (&agent, &key), &kind, &details);
+        entries.extend(keys.into_iter().map(|hash| (hash, time_ms, id)));
     }
     Ok((entries, last))
 }

@@ -23,6 +23,11 @@ pub(super) fn of_device(agent: &str, key: &str) -> i64 {
     hash(&["device", agent, key])
 }
 
+/// The key of a site.
+pub(super) fn of_site(site: &str) -> i64 {
+    hash(&["site", site])
+}
+
 /// The key of a kind of event.
 pub(super) fn of_kind(kind: &str) -> i64 {
     hash(&["kind", kind])
@@ -47,11 +52,11 @@ pub(in crate::telemetry) fn text_of(value: &Value) -> Option<String> {
 }
 
 /// Every key of an event.
-pub(super) fn of_event(agent: &str, key: &str, kind: &str, details: &Value) -> Vec<i64> {
+pub(super) fn of_event(site: &str, (agent, key): (&str, &str), kind: &str, details: &Value) -> Vec<i64> {
     let empty = Map::new();
     let fields = details["fields"].as_object().unwrap_or(&empty);
     let fields = fields.iter().filter_map(|(name, value)| Some(of_field(name, &text_of(value)?)));
-    [of_device(agent, key), of_kind(kind)].into_iter().chain(fields).collect()
+    [of_site(site), of_device(agent, key), of_kind(kind)].into_iter().chain(fields).collect()
 }
 
 #[cfg(test)]
@@ -70,8 +75,9 @@ mod tests {
 
     #[test]
     fn keys_are_short_and_stay_what_they_are() {
-        let keys = of_event("hall-1", "gate-1", "passage", &json!({ "fields": { "card": "1" } }));
-        assert_eq!(keys, [of_device("hall-1", "gate-1"), of_kind("passage"), of_field("card", "1")]);
+        let keys = of_event("hall", ("hall-1", "gate-1"), "passage", &json!({ "fields": { "card": "1" } }));
+        let wanted = [of_site("hall"), of_device("hall-1", "gate-1"), of_kind("passage"), of_field("card", "1")];
+        assert_eq!(keys, wanted);
         assert!(keys.iter().all(|key| (0..1 << BITS).contains(key)), "{keys:?}");
         assert_ne!(of_field("a", "bc"), of_field("ab", "c"));
         // Written into files of released versions.

@@ -8,12 +8,15 @@ use tracing::error;
 use super::files::{Lookup, Unit};
 use super::keys;
 use super::settle::Settled;
+use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::{EventFilter, EventPlace};
 
 /// Most names of devices that are looked for one by one; more of them are found by reading the days.
 const NAMES: usize = 512;
+/// Most sites that are looked for one by one.
+const SITES: usize = 64;
 /// Places of one key that are counted to find the rarest, and read at a time at first.
 const COUNTED: i64 = 4_096;
 /// So many places are read out of an index in the time of one event out of its day.
@@ -27,7 +30,7 @@ const TAIL: i64 = 20_000;
 pub(in crate::telemetry) struct Wanted(Vec<Vec<i64>>);
 
 impl Wanted {
-    pub(in crate::telemetry) fn of(filter: &EventFilter) -> Self {
+    pub(in crate::telemetry) fn of(scope: &Scope, filter: &EventFilter) -> Self {
         let mut wanted = Vec::new();
         for (name, text) in &filter.fields {
             wanted.push(vec![keys::of_field(name, text)]);
@@ -43,6 +46,14 @@ impl Wanted {
         }
         if let Some(kind) = &filter.kind {
             wanted.push(vec![keys::of_kind(kind)]);
+        }
+        // A value or a device is rarer than a site.
+        if let Scope::Sites(sites) = scope
+            && filter.fields.is_empty()
+            && !filter.only_spans
+            && sites.len() <= SITES
+        {
+            wanted.push(sites.iter().map(|site| keys::of_site(site)).collect());
         }
         Self(wanted)
     }

@@ -122,7 +122,7 @@ export function FilterBar({ site, params, onChange, searchRef }: FilterBarProps)
       {isPhone ? (
         <Select
           size="xs"
-          style={{ flex: 1 }}
+          style={{ flex: 1, minWidth: '6.5rem' }}
           aria-label={t('list')}
           data={options('view', VIEWS)}
           value={params.view}

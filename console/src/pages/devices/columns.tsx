@@ -43,7 +43,7 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
       {
         id: 'worst',
         header: t('health'),
-        width: '9rem',
+        width: '8.5rem',
         sortable: true,
         cell: ({ health }) => {
           const old = isDown || health.current === false;
@@ -60,7 +60,7 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
       {
         id: 'label',
         header: t('name'),
-        width: 'minmax(13rem, 2fr)',
+        width: 'minmax(11rem, 2fr)',
         sortable: true,
         cell: (device) => (
           <AppLink to={`/devices/${encodeURIComponent(device.id)}`} title={device.label}>
@@ -71,28 +71,28 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
       {
         id: 'class',
         header: t('class'),
-        width: '9rem',
+        width: 'minmax(7.5rem, 1.4fr)',
         sortable: true,
         cell: (device) => words.class(device.class),
       },
       withSite && {
         id: 'site',
         header: t('site'),
-        width: 'minmax(8rem, 1fr)',
+        width: 'minmax(7rem, 1.3fr)',
         sortable: true,
         cell: (device) => siteOf.get(device.site)?.name ?? device.site,
       },
       {
         id: 'area',
         header: t('area'),
-        width: 'minmax(8rem, 1fr)',
+        width: 'minmax(7rem, 1.3fr)',
         sortable: true,
         cell: (device) => device.area || NOTHING,
       },
       {
         id: 'alarms',
         header: t('alarms'),
-        width: '5.5rem',
+        width: '4.75rem',
         align: 'end',
         sortable: true,
         cell: (device) => (device.alarms > 0 ? <strong>{device.alarms}</strong> : NONE),
@@ -100,7 +100,7 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
       {
         id: 'since',
         header: t('since'),
-        width: '9rem',
+        width: '7.5rem',
         sortable: true,
         cell: (device) => (
           <RowAge
@@ -110,7 +110,7 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
           />
         ),
       },
-      { id: 'agent', header: t('agent'), width: 'minmax(7rem, 1fr)', cell: (device) => device.agent },
+      { id: 'agent', header: t('agent'), width: 'minmax(6.5rem, 1.2fr)', cell: (device) => device.agent },
     ];
     return columns.filter((column) => column !== false);
   }, [t, words, sites, isDown, withSite]);

@@ -5,14 +5,16 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { overviewQuery } from '../../api/lists';
-import type { HealthLevel } from '../../api/types';
 import { useSite } from '../../app/site';
 import { useWords } from '../../i18n/words';
 import { AreaSelect } from '../../ui/area-select';
-import { LEVELS, LevelShape } from '../../ui/badges';
+import { LevelShape } from '../../ui/badges';
 import { IconSearch } from '../../ui/icons';
 import classes from './devices.module.css';
-import type { DeviceParams, SetDeviceParams } from './params';
+import { type DeviceParams, type SetDeviceParams, STANDINGS, type Standing } from './params';
+
+/** Two beside each other on a phone. */
+const HALF = { base: 'calc(50% - 0.25rem)', xs: 190 };
 
 interface FilterBarProps {
   params: DeviceParams;
@@ -28,7 +30,7 @@ export function FilterBar({ params, set }: FilterBarProps) {
   const ids = params.class && !known.includes(params.class) ? [...known, params.class] : known;
   const options = ids.map((id) => ({ value: id, label: words.class(id) }));
   options.sort((a, b) => a.label.localeCompare(b.label, words.language));
-  const toggle = (level: HealthLevel) => {
+  const toggle = (level: Standing) => {
     const isOn = params.health.includes(level);
     set({ health: isOn ? params.health.filter((each) => each !== level) : [...params.health, level] });
   };
@@ -44,21 +46,21 @@ export function FilterBar({ params, set }: FilterBarProps) {
         onChange={(value) => set({ class: value ?? '' })}
         searchable
         clearable
-        w={190}
+        w={HALF}
         nothingFoundMessage={t('noClass')}
         clearButtonProps={{ 'aria-label': t('reset') }}
       />
       <AreaSelect
         aria-label={t('area')}
         placeholder={t('allAreas')}
-        w={190}
+        w={HALF}
         site={site}
         value={params.area}
         onChange={(area) => set({ area })}
       />
       <fieldset className={classes['levels']}>
         <legend className="k-hidden">{t('health')}</legend>
-        {LEVELS.map((level) => (
+        {STANDINGS.map((level) => (
           <button
             key={level}
             type="button"
@@ -66,7 +68,7 @@ export function FilterBar({ params, set }: FilterBarProps) {
             aria-pressed={params.health.includes(level)}
             onClick={() => toggle(level)}
           >
-            <LevelShape level={level} />
+            <LevelShape level={level === 'not_current' ? 'unknown' : level} />
             {words.health(level)}
             <span className={classes['levelCount']}>{data?.devices.by_level[level] ?? 0}</span>
           </button>

@@ -1,5 +1,10 @@
+import type { HealthLevel } from '../../api/types';
 import { type SetParams, text, type Values, word, words } from '../../app/params';
 import { LEVELS } from '../../ui/badges';
+
+/** How a device stands: a level, or that nobody knows it now because its agent is silent. */
+export type Standing = HealthLevel | 'not_current';
+export const STANDINGS: readonly Standing[] = [...LEVELS.slice(0, -1), 'not_current', ...LEVELS.slice(-1)];
 
 export const SORTS = ['worst', 'label', 'class', 'area', 'site', 'alarms', 'since'] as const;
 
@@ -8,7 +13,7 @@ export const PARAMS = {
   class: text(),
   area: text(),
   agent: text(),
-  health: words(LEVELS),
+  health: words(STANDINGS),
   sort: word(SORTS, 'worst'),
   order: word(['asc', 'desc'], 'asc'),
 };

@@ -29,6 +29,7 @@ export function SiteForm({ site, onClose }: { site: Site; onClose: () => void })
       lat,
       // Not in the form, and to stay as it is.
       position: site.position ?? null,
+      ...(site.revision === undefined ? {} : { revision: site.revision }),
     });
     await client.invalidateQueries({ queryKey: ['sites'] });
     void client.invalidateQueries({ queryKey: ['overview'] });

@@ -33,6 +33,14 @@ export function Headline({ overview }: { overview: Overview }) {
             <span className={classes['tileNumber']}>{numberText(levels[level] ?? 0)}</span>
           </AppLink>
         ))}
+        {notCurrent > 0 && (
+          <AppLink to="/devices" search={{ health: 'not_current' }} className={classes['tile']}>
+            <span className={classes['tileWord']}>
+              <LevelShape level="unknown" /> {words.health('not_current')}
+            </span>
+            <span className={classes['tileNumber']}>{numberText(notCurrent)}</span>
+          </AppLink>
+        )}
       </div>
       <HealthBar levels={levels} total={devices.total} />
       {notCurrent > 0 && <p className={classes['note']}>{t('notCurrent', { count: notCurrent })}</p>}

@@ -18,8 +18,8 @@ export interface Contact {
 export type User = Omit<components['schemas']['UserView'], 'grants'> & {
   grants: Grant[];
   contact?: Contact | null;
-  /** Counts changes, so that two people who change the user do not undo each other's. */
-  revision?: number;
+  /** What was read, so that two people who change the user do not undo each other's changes. */
+  revision?: string;
 };
 
 /** Grants with the same role put together: a role is given once, at some sites or at all. */

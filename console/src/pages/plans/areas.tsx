@@ -163,7 +163,9 @@ function AreaForm({ site, what, area, onClose, onDone }: FormProps) {
   const save = async () => {
     if (what === 'rename' && area) {
       const { parent, order } = area;
-      await api.put(`/areas/${encodeURIComponent(area.id)}`, { parent, name: name.trim(), order });
+      const revision = area.revision === undefined ? {} : { revision: area.revision };
+      const change = { parent, name: name.trim(), order, ...revision };
+      await api.put(`/areas/${encodeURIComponent(area.id)}`, change);
     } else await api.post('/areas', { site, parent: area?.id ?? null, name: name.trim(), order: 0 });
     await onDone();
   };

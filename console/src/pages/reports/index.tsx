@@ -1,5 +1,5 @@
 /** Figures of a day, a month or a year: how far devices could be used, and how fast people answered. */
-import { ActionIcon, Group, SegmentedControl, TextInput } from '@mantine/core';
+import { ActionIcon, Group, SegmentedControl } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { text, useParams, word } from '../../app/params';
 import { useSite } from '../../app/site';
@@ -11,6 +11,7 @@ import { useZone } from '../../ui/zone';
 import { AlarmReport } from './alarm-report';
 import { Availability } from './availability';
 import { bounds, isPeriod, moved, PERIODS, type Period, periodOf } from './period';
+import { PeriodField } from './period-field';
 
 const PARAMS = {
   tab: word(['availability', 'alarms'], 'availability'),
@@ -29,7 +30,6 @@ export default function ReportsPage() {
   const at = isPeriod(period, params.at) ? params.at : present;
   const [from, to] = bounds(period, at);
   const go = (next: string) => setParams({ at: next === present ? '' : next });
-  const type = { day: 'date', month: 'month', year: 'number' }[period];
   return (
     <PageBody>
       <PageHeader title={t('title')} description={t('subtitle')} />
@@ -55,18 +55,7 @@ export default function ReportsPage() {
           <ActionIcon variant="default" aria-label={t('previous')} onClick={() => go(moved(period, at, -1))}>
             <IconLeft size={15} />
           </ActionIcon>
-          <TextInput
-            size="xs"
-            w={period === 'year' ? 90 : 150}
-            type={type}
-            aria-label={t(`period.${period}`)}
-            max={present}
-            value={at}
-            onChange={(event) => {
-              const value = event.currentTarget.value;
-              if (isPeriod(period, value) && value <= present) go(value);
-            }}
-          />
+          <PeriodField period={period} at={at} present={present} onChange={go} />
           <ActionIcon
             variant="default"
             aria-label={t('next')}

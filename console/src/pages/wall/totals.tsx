@@ -28,7 +28,9 @@ export function TotalsView({ overview, name }: { overview: Overview; name: (site
     .sort(worstFirst)
     .filter((row) => row.worst_severity || troubled(row.by_level) > 0 || unobserved(row.by_level) > 0);
   const silentShown = silent.slice(0, SILENT_SHOWN);
-  const worstShown = worst.slice(0, WORST_SHOWN - silentShown.length);
+  const room = WORST_SHOWN - silentShown.length;
+  // The line that says how many more there are takes the place of one of them.
+  const worstShown = worst.slice(0, worst.length > room ? room - 1 : room);
   const left = worst.length - worstShown.length;
   return (
     <div className={classes['totals']}>
@@ -104,7 +106,7 @@ export function TotalsView({ overview, name }: { overview: Overview; name: (site
         ))}
         {left > 0 && (
           <li>
-            <span>{t('more', { count: left })}</span>
+            <span>{t('moreSites', { count: left })}</span>
           </li>
         )}
         {worst.length === 0 && silent.length === 0 && unknown === 0 && (

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::driver::{PermitRefused, RawValue, StartPermit};
+use crate::driver::{PermitRefused, Purpose, RawValue, StartPermit};
 use crate::link::WatchStep;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl FakeTalker {
 }
 
 fn silence() -> TalkError {
-    TalkError::device(HealthLevel::Unreachable, "timeout", "no answer")
+    TalkError::device(HealthLevel::Unreachable, "timeout", ("no answer", "没有应答"))
 }
 
 impl Talker for FakeTalker {
@@ -55,7 +55,7 @@ impl Talker for FakeTalker {
     async fn open(&mut self) -> Result<(), TalkError> {
         let mut world = self.world();
         if world.closed {
-            return Err(TalkError::broken("nobody there"));
+            return Err(TalkError::broken(("nobody there", "没有人")));
         }
         world.opened += 1;
         drop(world);
@@ -77,7 +77,7 @@ impl Talker for FakeTalker {
         tokio::time::sleep(if silent { SECOND } else { slow }).await;
         self.world().log.push(format!("poll {device}.{group}"));
         if self.breaks() {
-            return Polled::failed(TalkError::broken("gone"));
+            return Polled::failed(TalkError::broken(("gone", "断了")));
         }
         if silent {
             return Polled::failed(silence());
@@ -85,8 +85,8 @@ impl Talker for FakeTalker {
         Polled { cells: vec![(0, Ok(RawValue::Integer(7)))], ..Polled::default() }
     }
 
-    fn prepare(&mut self, _device: usize, action: &str, _arguments: &[Field]) -> Result<String, String> {
-        if action == "nonsense" { Err("there is no action \"nonsense\"".to_owned()) } else { Ok(action.to_owned()) }
+    fn prepare(&mut self, _device: usize, action: &str, _arguments: &[Field]) -> Result<String, Bilingual> {
+        if action == "nonsense" { Err(crate::link::no_action(action)) } else { Ok(action.to_owned()) }
     }
 
     async fn settle(&mut self, device: usize) -> Result<(), TalkError> {
@@ -97,15 +97,15 @@ impl Talker for FakeTalker {
     async fn act(&mut self, device: usize, act: String) -> Result<Acted, ActError> {
         self.world().log.push(format!("act {device} {act}"));
         if self.breaks() {
-            return Err(ActError::NotConfirmed(TalkError::broken("gone in the middle")));
+            return Err(ActError::NotConfirmed(TalkError::broken(("gone in the middle", "中途断了"))));
         }
         match act.as_str() {
-            "refused" => Err(ActError::Refused(TalkError::refused("not now"))),
+            "refused" => Err(ActError::Refused(TalkError::refused(("not now", "现在不行")))),
             "silent" => {
                 tokio::time::sleep(SECOND).await;
                 Err(ActError::NotConfirmed(silence()))
             }
-            "unsent" => Err(ActError::NotSent(TalkError::broken("nothing went out"))),
+            "unsent" => Err(ActError::NotSent(TalkError::broken(("nothing went out", "没有发出")))),
             "endless" => std::future::pending().await,
             // Polls read 7.
             "seen" | "unseen" => {
@@ -127,7 +127,7 @@ struct Permit {
 impl StartPermit for Permit {
     fn obtain(self: Box<Self>) -> Pin<Box<dyn Future<Output = Result<(), PermitRefused>> + Send>> {
         self.world.lock().unwrap().log.push("permit".to_owned());
-        let refused = Err(PermitRefused("it is too late".to_owned()));
+        let refused = Err(PermitRefused(("it is too late", "太晚了").into()));
         Box::pin(std::future::ready(if self.refuse { refused } else { Ok(()) }))
     }
 }
@@ -156,6 +156,7 @@ impl Bench {
             observations: sender,
             requests: asked,
             clock: Arc::new(ManualClock::at(0)),
+            purpose: Purpose::Serve,
             shutdown: shutdown.clone(),
         };
         let group = LinkGroup { every: SECOND, columns: 2 };
@@ -269,13 +270,13 @@ async fn what_an_action_did_is_watched_beside_polls_and_other_actions() {
     assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
     let unseen = unseen.await.unwrap();
     let why = "lock = open was not seen within 5s: it shows 7";
-    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.contains(why)), "{unseen:?}");
+    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.english.contains(why)), "{unseen:?}");
     assert!(begun.elapsed() < SECOND * 6, "{:?}", begun.elapsed());
 
     // A device that falls silent shows nothing, and a driver that stops says so.
     bench.world.lock().unwrap().silent = vec![0];
     let unseen = bench.act("seen", false).await;
-    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.contains("nothing was read")), "{unseen:?}");
+    assert!(matches!(&unseen, ActOutcome::Unknown(text) if text.english.contains("nothing was read")), "{unseen:?}");
     let stopped = bench.request_act("seen", false).await;
     tokio::time::sleep(SECOND * 2).await;
     bench.stop().await;
@@ -307,7 +308,7 @@ async fn without_a_permit_or_a_link_nothing_is_sent() {
 
     let bench = Bench::start(1, World { closed: true, ..World::default() });
     let outcome = bench.act("open", false).await;
-    assert_eq!(outcome, ActOutcome::Failed("link closed: nobody there".to_owned()));
+    assert_eq!(outcome, ActOutcome::Failed(("link closed: nobody there", "线路没有打开：没有人").into()));
     assert_eq!((bench.done("permit"), bench.done("act")), (0, 0));
     bench.stop().await;
 }
@@ -333,8 +334,8 @@ async fn a_read_on_demand_answers_with_the_rows_or_the_reason() {
     };
     let rows = read("d0").await.unwrap();
     assert_eq!(rows[0].cells, [(0, Ok(RawValue::Integer(7)))]);
-    assert_eq!(read("d1").await.unwrap_err(), "no answer");
-    assert_eq!(read("d2").await.unwrap_err(), "there is no device \"d2\" on this link");
+    assert_eq!(read("d1").await.unwrap_err().english, "no answer");
+    assert_eq!(read("d2").await.unwrap_err().english, "there is no device \"d2\" on this link");
     bench.stop().await;
 }
 
@@ -366,7 +367,7 @@ async fn it_stops_in_the_middle_of_anything() {
     assert!(matches!(endless.await.unwrap(), ActOutcome::Unknown(_)));
     let waiting = waiting.await.unwrap();
     assert!(
-        matches!(&waiting, ActOutcome::Failed(reason) if reason.contains("before the action began")),
+        matches!(&waiting, ActOutcome::Failed(reason) if reason.english.contains("before the action began")),
         "{waiting:?}"
     );
 }

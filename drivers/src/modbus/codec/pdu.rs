@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::{BufMut as _, BytesMut};
+use kouan_settings::{Bilingual, Translate};
 
 use super::error::FrameError;
 
@@ -155,6 +156,24 @@ impl fmt::Display for Exception {
             _ => "not in the standard",
         };
         write!(f, "exception {} ({words})", self.0)
+    }
+}
+
+impl Translate for Exception {
+    fn translate(&self) -> Bilingual {
+        let words = match self.0 {
+            1 => "不支持的功能",
+            2 => "没有这个地址",
+            3 => "不允许的值",
+            4 => "设备故障",
+            5 => "已接受，仍在处理",
+            6 => "设备正忙",
+            8 => "存储器奇偶校验错误",
+            0x0A => "网关没有可用路径",
+            0x0B => "网关没有收到设备的应答",
+            _ => "标准中没有",
+        };
+        Bilingual::new(self.to_string(), format!("异常 {}（{words}）", self.0))
     }
 }
 

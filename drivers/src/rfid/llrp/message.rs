@@ -1,6 +1,7 @@
 //! Messages: version and type, length, number, parameters.
 
 use bytes::{Buf as _, BytesMut};
+use kouan_settings::{Bilingual, Translate, both};
 
 /// Bytes before the body.
 pub const HEADER: usize = 10;
@@ -69,6 +70,17 @@ pub enum FrameError {
     /// The length is less than a header or more than any message.
     #[error("a message of {0} bytes is not possible")]
     Length(usize),
+}
+
+impl Translate for FrameError {
+    fn translate(&self) -> Bilingual {
+        match self {
+            Self::NotUnderstood => both!("the bytes are no LLRP 1.0.1", "这些字节不是 LLRP 1.0.1"),
+            Self::Length(length) => {
+                both!("a message of {length} bytes is not possible", "不可能有 {length} 个字节的报文")
+            }
+        }
+    }
 }
 
 impl Message {

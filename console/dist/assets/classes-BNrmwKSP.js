@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-F2Xeu08I.js";import{l as t}from"./lists-BrQg63FV.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};
