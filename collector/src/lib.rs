@@ -22,6 +22,7 @@
 //! | [`audit`] | what people and systems did |
 //! | [`backup`] | copies of the data folder while the collector runs, and putting one back |
 //! | `forget` | old words about devices go out of the state |
+//! | `revision` | which state of something was looked at |
 //! | [`restore`] | the life of a data folder that was put back from a backup |
 //! | [`verify`] | the proof that nothing was lost or doubled |
 
@@ -47,6 +48,7 @@ pub mod outages;
 pub mod parquet;
 pub mod reader;
 pub mod restore;
+mod revision;
 pub mod state;
 pub mod store;
 pub mod telemetry;

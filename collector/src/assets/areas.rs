@@ -8,6 +8,7 @@ use super::rows;
 use super::working::Working;
 use super::{AREA_JOINT, Area, AreaId, AssetProblem, Topology, Trouble};
 use crate::auth::Scope;
+use crate::revision::{is_current, revision_of};
 use crate::store::{During as _, StoreError};
 
 /// Longest name, in characters.
@@ -38,6 +39,8 @@ pub struct AreaRow {
     pub path: Vec<String>,
     /// How many assets are in it and its parts.
     pub assets: usize,
+    /// Differs after every change of the area itself.
+    pub revision: String,
 }
 
 /// What an area is to be.
@@ -49,6 +52,27 @@ pub struct AreaDraft {
     pub name: String,
     /// Its place among its neighbours.
     pub order: i64,
+}
+
+/// What changes about an area; what is `None` stays.
+#[derive(Debug, Clone)]
+pub struct AreaEdit {
+    /// The area that it is a part of; the inner `None` for none.
+    pub parent: Option<Option<AreaId>>,
+    /// Its name.
+    pub name: String,
+    /// Its place among its neighbours.
+    pub order: Option<i64>,
+    /// Only if it still has this revision.
+    pub revision: Option<String>,
+}
+
+impl Area {
+    /// Differs after every change.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        revision_of(&(&self.parent, &self.name, self.order))
+    }
 }
 
 /// Areas with plans.
@@ -118,7 +142,10 @@ impl Working<'_> {
             return Ok(Err(AssetProblem::Wrong(vec![trouble])));
         }
         if self.topology.areas().filter(|area| area.site == site).count() >= MOST {
-            return Ok(Err(AssetProblem::Conflict(format!("the site has {MOST} areas already"))));
+            return Ok(Err(AssetProblem::conflict(
+                format!("该站点已有 {MOST} 个区域"),
+                format!("the site has {MOST} areas already"),
+            )));
         }
         let AreaDraft { parent, name, order } = draft;
         let area = Area { id: AreaId::random(), site: site.to_owned(), parent, name, order };
@@ -132,12 +159,15 @@ impl Working<'_> {
     }
 
     /// Changes an area. Devices in it and its parts get their new area in the same transaction.
-    pub(crate) fn change_area(&mut self, scope: &Scope, id: &AreaId, draft: AreaDraft) -> Outcome<()> {
+    pub(crate) fn change_area(&mut self, scope: &Scope, id: &AreaId, edit: AreaEdit) -> Outcome<()> {
         let Some(before) = self.topology.area(id).filter(|area| scope.covers(&area.site)).cloned() else {
             return Ok(Err(AssetProblem::None));
         };
-        let AreaDraft { parent, name, order } = draft;
-        let area = Area { parent, name, order, ..before.clone() };
+        if !is_current(edit.revision.as_ref(), &before.revision()) {
+            return Ok(Err(AssetProblem::Outdated));
+        }
+        let parent = edit.parent.unwrap_or_else(|| before.parent.clone());
+        let area = Area { parent, name: edit.name, order: edit.order.unwrap_or(before.order), ..before.clone() };
         if area == before {
             return Ok(Ok(()));
         }
@@ -157,7 +187,8 @@ impl Working<'_> {
         let assets = self.topology.assets().filter(|(_, asset)| asset.area.as_ref() == Some(id)).count();
         if parts > 0 || assets > 0 {
             let detail = format!("the area has {assets} assets and {parts} parts; move them first");
-            return Ok(Err(AssetProblem::Conflict(detail)));
+            let zh = format!("该区域还有 {assets} 个资产和 {parts} 个下级区域，请先移走");
+            return Ok(Err(AssetProblem::conflict(zh, detail)));
         }
         self.drop_area(id).map(Ok)
     }
@@ -172,7 +203,10 @@ impl Working<'_> {
         }
         let missing = names.len() - known;
         if missing > 0 && self.topology.areas().filter(|area| area.site == site).count() + missing > MOST {
-            return Ok(Err(AssetProblem::Conflict(format!("the site would have more than {MOST} areas"))));
+            return Ok(Err(AssetProblem::conflict(
+                format!("该站点的区域将超过 {MOST} 个"),
+                format!("the site would have more than {MOST} areas"),
+            )));
         }
         let mut parent: Option<AreaId> = None;
         for name in names {

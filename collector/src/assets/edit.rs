@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::check;
 use super::rows;
 use super::working::{MOST_ASSETS, Working};
-use super::{Asset, AssetId, AssetRow, Trouble};
+use super::{Asset, AssetId, AssetRow, Trouble, Words};
 use crate::auth::Scope;
 use crate::state::DeviceId;
 use crate::store::StoreError;
@@ -19,13 +19,20 @@ pub enum AssetProblem {
     Changed(i64),
     /// It would not be right.
     Wrong(Vec<Trouble>),
+    /// Somebody else changed it meanwhile.
+    Outdated,
     /// It cannot be done as things are.
-    Conflict(String),
+    Conflict(Words),
 }
 
 impl AssetProblem {
     fn one(column: &'static str, zh: &str, en: String) -> Self {
         Self::Wrong(vec![Trouble::new(column, zh, en)])
+    }
+
+    /// It cannot be done as things are.
+    pub(super) fn conflict(zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self::Conflict(Words { zh: zh.into(), en: en.into() })
     }
 }
 
@@ -56,7 +63,10 @@ impl Working<'_> {
             return Ok(Err(AssetProblem::one("site", "没有这个站点", "there is no such site".to_owned())));
         }
         if self.topology.asset_count() >= MOST_ASSETS {
-            return Ok(Err(AssetProblem::Conflict(format!("there are {MOST_ASSETS} assets already"))));
+            return Ok(Err(AssetProblem::conflict(
+                format!("已有 {MOST_ASSETS} 个资产"),
+                format!("there are {MOST_ASSETS} assets already"),
+            )));
         }
         self.check(id, asset)
     }
@@ -144,7 +154,10 @@ impl Working<'_> {
         });
         let Some((mut asset, agent_area)) = found else { return Ok(Err(AssetProblem::None)) };
         if let Some(other) = self.topology.asset_of(device) {
-            return Ok(Err(AssetProblem::Conflict(format!("the device belongs to asset {other} already"))));
+            return Ok(Err(AssetProblem::conflict(
+                format!("该设备已属于资产 {other}"),
+                format!("the device belongs to asset {other} already"),
+            )));
         }
         if let Some(id) = into {
             let fields = Map::from_iter([("device".to_owned(), Value::String(device.to_string()))]);

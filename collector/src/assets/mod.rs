@@ -23,7 +23,7 @@ mod trouble;
 mod working;
 
 pub use agent_config::{AgentConfig, Missing, agent_config};
-pub use areas::{AreaDraft, AreaRow, asset_counts, with_plans};
+pub use areas::{AreaDraft, AreaEdit, AreaRow, asset_counts, with_plans};
 pub use class::{CLASSES, ClassName, named};
 pub use edit::AssetProblem;
 pub use export::{csv_text, xlsx_file};
@@ -35,9 +35,9 @@ pub use import::{
 pub use labels::{LabelSheet, label_sheet};
 pub use list::{AssetFilter, Sort, list};
 pub use model::{Asset, AssetRow, Document, FieldChange, Licence, Neighbour, day_of};
-pub use plans::{MOST_POSITIONS, PLAN_BYTES, Plan, Position, plan, positions};
+pub use plans::{MOST_POSITIONS, PLAN_BYTES, Plan, Position, plan, positions, positions_revision};
 pub use rows::{find, load};
-pub use sites::{MapPlace, SiteDraft, SiteRow, check_id as check_site_id, list as sites, put as put_site};
+pub use sites::{MapPlace, SiteEdit, SiteProblem, SiteRow, check_id as check_site_id, list as sites, put as put_site};
 pub use suggest::{Suggestion, suggestions};
 pub use topology::{AREA_JOINT, Area, SharedTopology, Topology, is_wanted, is_within};
 pub use trouble::{Trouble, Words};

@@ -9,6 +9,7 @@ use super::working::Working;
 use super::{AreaId, AssetId, AssetProblem, Trouble};
 use crate::audit::Deed;
 use crate::auth::Scope;
+use crate::revision::{is_current, revision_of};
 use crate::store::{During as _, StoreError};
 
 /// Largest picture, in bytes.
@@ -72,6 +73,12 @@ pub fn positions(conn: &Connection, area: &AreaId) -> Result<Vec<Position>, Stor
         .during("read positions on a plan")
 }
 
+/// Differs after every change of the positions on a plan.
+#[must_use]
+pub fn positions_revision(positions: &[Position]) -> String {
+    revision_of(&positions)
+}
+
 type Outcome<T> = Result<Result<T, AssetProblem>, StoreError>;
 
 impl Working<'_> {
@@ -89,7 +96,8 @@ impl Working<'_> {
         let others = others_bytes(self.transaction, area)?;
         if others + plan.picture.len() as i64 > ALL_PLANS_BYTES {
             let detail = format!("all plans together may have {} MiB", ALL_PLANS_BYTES >> 20);
-            return Ok(Err(AssetProblem::Conflict(detail)));
+            let zh = format!("全部平面图合计不超过 {} MiB", ALL_PLANS_BYTES >> 20);
+            return Ok(Err(AssetProblem::conflict(zh, detail)));
         }
         self.transaction
             .execute(
@@ -124,11 +132,19 @@ impl Working<'_> {
     }
 
     /// Says where assets stand on a plan; those that are not named stand there no more.
-    pub(crate) fn put_positions(&mut self, scope: &Scope, area: &AreaId, positions: &[Position]) -> Outcome<()> {
+    pub(crate) fn put_positions(
+        &mut self,
+        scope: &Scope,
+        area: &AreaId,
+        (positions, revision): (&[Position], Option<&String>),
+    ) -> Outcome<()> {
         let site = match self.site_of_area(scope, area) {
             Ok(site) => site,
             Err(problem) => return Ok(Err(problem)),
         };
+        if !is_current(revision, &positions_revision(&self::positions(self.transaction, area)?)) {
+            return Ok(Err(AssetProblem::Outdated));
+        }
         let inside = self.topology.subtree(area);
         let mut troubles = Vec::new();
         let mut seen = std::collections::BTreeSet::new();

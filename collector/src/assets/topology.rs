@@ -135,7 +135,19 @@ impl Topology {
         path
     }
 
-    /// The same as one text, which is a device's area.
+    /// The area and those that it is part of.
+    #[must_use]
+    pub fn areas_around(&self, id: &AreaId) -> Vec<&AreaId> {
+        let mut around = Vec::new();
+        let mut next = Some(id);
+        while let Some(area) = next.and_then(|id| self.areas.get(id)).filter(|_| around.len() < STEPS) {
+            around.push(&area.id);
+            next = area.parent.as_ref();
+        }
+        around
+    }
+
+    /// The path of an area as one text, which is a device's area.
     #[must_use]
     pub fn area_text(&self, id: &AreaId) -> String {
         self.area_path(id).join(AREA_JOINT)

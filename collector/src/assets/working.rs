@@ -78,13 +78,7 @@ impl<'t> Working<'t> {
         };
         self.record(&deed.at(&asset.site))?;
         if before.as_ref().is_some_and(|before| before.area != asset.area) {
-            // What is no longer in the area does not stand on its plan.
-            self.transaction
-                .prepare_cached("DELETE FROM plan_positions WHERE asset = ?1 AND area IS NOT ?2")
-                .and_then(|mut statement| {
-                    statement.execute(params![id.as_str(), asset.area.as_ref().map(AreaId::as_str)])
-                })
-                .during("take an asset off a plan")?;
+            self.take_off_plans(id, asset.area.as_ref())?;
         }
         let old = before.and_then(|before| before.device).filter(|old| Some(old) != asset.device.as_ref());
         // Within an import another asset may have it already.
@@ -98,6 +92,23 @@ impl<'t> Working<'t> {
         }
         self.topology.put_asset(id.clone(), asset);
         Ok(())
+    }
+
+    /// The transaction, to read in it.
+    pub(crate) fn transaction(&self) -> &Transaction<'t> {
+        self.transaction
+    }
+
+    /// An asset stands on the plan of the area that it is in, and of those that this is a part of, and on no other.
+    fn take_off_plans(&self, id: &AssetId, area: Option<&AreaId>) -> Result<(), StoreError> {
+        let around = area.map(|area| self.topology.areas_around(area)).unwrap_or_default();
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM plan_positions WHERE asset = ?1 AND area NOT IN (SELECT value FROM json_each(?2))",
+            )
+            .and_then(|mut statement| statement.execute(params![id.as_str(), json!(around).to_string()]))
+            .map(drop)
+            .during("take an asset off a plan")
     }
 
     /// Takes the devices from assets that will have others, so that assets can exchange them.
@@ -143,7 +154,9 @@ impl<'t> Working<'t> {
 
     /// Writes an area that was checked, new or changed.
     pub(super) fn put_area(&mut self, area: Area) -> Result<(), StoreError> {
-        let is_new = self.topology.area(&area.id).is_none();
+        let before = self.topology.area(&area.id).cloned();
+        let is_new = before.is_none();
+        let has_moved = before.is_some_and(|before| before.parent != area.parent);
         self.transaction
             .prepare_cached(
                 "INSERT INTO areas (id, site, parent, name, position) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -159,6 +172,16 @@ impl<'t> Working<'t> {
         self.record(&deed.at(&area.site).with(detail))?;
         let id = area.id.clone();
         self.topology.put_area(area);
+        if has_moved {
+            let inside = self.topology.subtree(&id);
+            let concerned = self
+                .topology
+                .assets()
+                .filter(|(_, asset)| asset.area.as_ref().is_some_and(|area| inside.contains(area)));
+            for (asset_id, asset) in concerned {
+                self.take_off_plans(asset_id, asset.area.as_ref())?;
+            }
+        }
         if !is_new {
             for device in rows::devices_in(&self.topology, &self.topology.subtree(&id)) {
                 let asset = self.topology.asset_of(&device).and_then(|asset| self.topology.asset(asset));

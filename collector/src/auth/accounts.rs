@@ -31,7 +31,9 @@ pub enum AccountProblem {
     #[error("a key's name has 1 to 64 characters and no control characters")]
     KeyName,
     /// No such scope.
-    #[error("\"{0}\" is not a scope: use metrics, read, operate, command, maintain, configure, admin and audit")]
+    #[error(
+        "\"{0}\" is not a scope: use metrics, read, operate, evidence, command, maintain, configure, admin and audit"
+    )]
     KeyScope(String),
     /// The user exists.
     #[error("there is a user \"{0}\" already; choose another name")]
@@ -45,6 +47,9 @@ pub enum AccountProblem {
     /// The user has no password here.
     #[error("this user signs in at an identity provider and has no password here")]
     External,
+    /// Somebody was faster.
+    #[error("somebody changed the user meanwhile; look again")]
+    Changed,
     /// Nobody would be left who may make users.
     #[error("this is the last administrator of all sites; make another one first")]
     LastAdministrator,

@@ -6,6 +6,7 @@ use kouan_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{AccountProblem, Role, Scope, check_site};
+use crate::revision::{is_current, revision_of};
 use crate::store::{During as _, StoreError};
 
 /// Longest name at the sign-in, and longest name in full, in characters.
@@ -35,6 +36,15 @@ pub struct User {
     pub disabled_ms: Option<i64>,
 }
 
+impl User {
+    /// Differs after every change of the user.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        let grants: Vec<_> = self.grants.iter().map(|(role, sites)| (role.as_str(), sites.to_sql())).collect();
+        revision_of(&(&self.display_name, grants, self.disabled_ms))
+    }
+}
+
 /// Somebody to make.
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -57,6 +67,8 @@ pub struct UserChange {
     pub grants: Option<Grants>,
     /// Whether the person may not sign in.
     pub disabled: Option<bool>,
+    /// Only if the user still has this revision.
+    pub revision: Option<String>,
 }
 
 fn check_name(name: &str) -> Result<(), AccountProblem> {
@@ -171,12 +183,16 @@ pub fn change_user(
     now: Timestamp,
 ) -> Result<Result<User, AccountProblem>, StoreError> {
     let Some(before) = user(transaction, id)? else { return Ok(Err(AccountProblem::NoUser)) };
+    if !is_current(change.revision.as_ref(), &before.revision()) {
+        return Ok(Err(AccountProblem::Changed));
+    }
     let checked = change.display_name.as_deref().map_or(Ok(()), check_display_name);
     let checked = checked.and_then(|()| change.grants.as_ref().map_or(Ok(()), check_grants));
     if let Err(problem) = checked {
         return Ok(Err(problem));
     }
     let was_chief = is_chief(&before);
+    let has_other_grants = change.grants.as_ref().is_some_and(|grants| *grants != before.grants);
     let since = before.disabled_ms.unwrap_or(now.0);
     let after = User {
         display_name: change.display_name.clone().unwrap_or(before.display_name),
@@ -197,7 +213,7 @@ pub fn change_user(
     if let Some(grants) = &change.grants {
         set_grants(transaction, id, grants)?;
     }
-    if after.disabled_ms.is_some() || change.grants.is_some() {
+    if after.disabled_ms.is_some() || has_other_grants {
         super::end_sign_ins(transaction, id, None)?;
     }
     Ok(Ok(after))

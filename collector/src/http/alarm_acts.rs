@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Input, Params};
 use super::{AppState, Problem};
-use crate::alarms::{self, By, Deed};
+use crate::alarms::{self, ActProblem, By, Deed};
 use crate::audit;
 use crate::auth::{self, Right, User};
 
@@ -67,6 +67,9 @@ pub(super) struct Done {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// The same in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem_zh: Option<&'static str>,
 }
 
 /// What became of each.
@@ -152,7 +155,9 @@ pub(super) async fn act(
                 && !may_operate_at(user).is_some_and(|sites| sites.covers(&alarm.site))
             {
                 let problem = Some("that user may not handle alarms at this site".to_owned());
-                done.push(Done { id, done: false, problem });
+                done.push(Done {
+                    id, done: false, problem, problem_zh: Some("该用户无权处理此站点的告警")
+                });
                 continue;
             }
             match alarms::act(transaction, &id, &deed, &by, now)? {
@@ -160,14 +165,28 @@ pub(super) async fn act(
                     let detail = json!({ "to": assignee.as_ref().map(|user| &user.name) });
                     let deed = audit::Deed::new(word, id.clone()).at(site).with(detail);
                     audit::record(transaction, &actor, &deed, now)?;
-                    done.push(Done { id, done: true, problem: None });
+                    done.push(Done { id, done: true, problem: None, problem_zh: None });
                 }
-                Err(problem) => done.push(Done { id, done: false, problem: Some(problem.to_string()) }),
+                Err(problem) => {
+                    let (problem, problem_zh) = (Some(problem.to_string()), Some(in_chinese(&problem)));
+                    done.push(Done { id, done: false, problem, problem_zh });
+                }
             }
         }
         Ok(done)
     });
     Ok(Json(Results { results: done.await? }))
+}
+
+/// Why it was not done.
+fn in_chinese(problem: &ActProblem) -> &'static str {
+    match problem {
+        ActProblem::None => "没有这条告警",
+        ActProblem::Closed => "告警已关闭",
+        ActProblem::StillRaised => "告警条件仍然成立；如不需要提醒，请搁置",
+        ActProblem::Acknowledged => "告警已被确认",
+        ActProblem::NotShelved => "告警未被搁置",
+    }
 }
 
 fn may_operate_at(user: &User) -> Option<auth::Scope> {

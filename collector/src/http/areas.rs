@@ -7,10 +7,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::assets::change;
-use super::extract::{Caller, Id, Input, Params};
+use super::extract::{Caller, Id, Input, Params, said};
 use super::page::{Page, Paging};
 use super::{AppState, Problem, Shared};
-use crate::assets::{self, Area, AreaDraft, AreaId, AreaRow};
+use crate::assets::{self, Area, AreaDraft, AreaEdit, AreaId, AreaRow};
 use crate::auth::Scope;
 
 /// Which areas.
@@ -39,6 +39,7 @@ async fn rows(shared: &Shared, scope: &Scope, wanted: impl Fn(&Area) -> bool) ->
         parent: area.parent.clone(),
         name: area.name.clone(),
         order: area.order,
+        revision: area.revision(),
     };
     Ok(found.map(row).collect())
 }
@@ -108,14 +109,16 @@ pub(super) async fn create(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangedArea {
-    /// The area that it is a part of; absent or `null` for none.
+    /// The area that it is a part of; `null` for none; as it is when absent.
+    #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>)]
-    parent: Option<AreaId>,
+    parent: Option<Option<AreaId>>,
     /// Its name.
     name: String,
-    /// Its place among its neighbours.
-    #[serde(default)]
-    order: i64,
+    /// Its place among its neighbours; as it is when absent.
+    order: Option<i64>,
+    /// The revision that was looked at; refused if there is another one by now.
+    revision: Option<String>,
 }
 
 /// Names, moves or orders an area. The devices in it get their new area at once.
@@ -128,9 +131,9 @@ pub(super) async fn put(
     Input(changed): Input<ChangedArea>,
 ) -> Result<Json<AreaRow>, Problem> {
     let id = AreaId::from(id);
-    let (draft, changed_id) =
-        (AreaDraft { parent: changed.parent, name: changed.name, order: changed.order }, id.clone());
-    change(&shared, &caller, move |working, scope| working.change_area(scope, &changed_id, draft)).await??;
+    let ChangedArea { parent, name, order, revision } = changed;
+    let (edit, changed_id) = (AreaEdit { parent, name, order, revision }, id.clone());
+    change(&shared, &caller, move |working, scope| working.change_area(scope, &changed_id, edit)).await??;
     Ok(Json(one(&shared, &caller.sites, &id).await?))
 }
 

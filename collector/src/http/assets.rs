@@ -16,6 +16,8 @@ use crate::auth::Scope;
 use crate::state::DeviceId;
 use crate::store::StoreError;
 
+/// What somebody is told who was too slow.
+pub(super) const OUTDATED: &str = "其他人已修改，请刷新后重试";
 /// Most assets that one request changes.
 const AT_ONCE: usize = 1000;
 
@@ -39,12 +41,18 @@ pub(super) fn view(topology: &Topology, row: AssetRow) -> AssetView {
 impl From<AssetProblem> for Problem {
     fn from(problem: AssetProblem) -> Self {
         match problem {
-            AssetProblem::None => Self::not_found("such asset, area or device"),
+            AssetProblem::None => Self::not_found("such asset, area or device").in_chinese("没有这个资产、区域或设备"),
             AssetProblem::Changed(revision) => {
                 Self::conflict(format!("somebody changed it meanwhile; its revision is {revision} now"))
+                    .in_chinese(OUTDATED)
             }
-            AssetProblem::Wrong(troubles) => Self::invalid(troubles.iter().map(assets::Trouble::english).collect()),
-            AssetProblem::Conflict(detail) => Self::conflict(detail),
+            AssetProblem::Outdated => Self::conflict("somebody changed it meanwhile; look again").in_chinese(OUTDATED),
+            AssetProblem::Wrong(troubles) => {
+                let chinese: Vec<&str> = troubles.iter().map(|trouble| trouble.text.zh.as_str()).collect();
+                let chinese = chinese.join("；");
+                Self::invalid(troubles.iter().map(assets::Trouble::english).collect()).in_chinese(chinese)
+            }
+            AssetProblem::Conflict(detail) => Self::conflict(detail.en).in_chinese(detail.zh),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request
 use axum::http::header;
 use axum::http::request::Parts;
 use kouan_protocol::AgentId;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
 use super::peer::Peer;
@@ -63,6 +64,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Input<T> {
         let bytes = read_body(request.into_body(), JSON_BYTES).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::malformed(format!("the body: {error}")))
     }
+}
+
+/// Tells a field that was left out (`None`) from one that is `null` (`Some(None)`); with `default` beside it.
+pub(super) fn said<'de, T: serde::Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Reads a body of at most `limit` bytes.

@@ -16,6 +16,7 @@ mod availability;
 mod availability_figures;
 mod commands;
 mod cookie;
+mod device_changes;
 mod device_order;
 mod devices;
 mod events;

@@ -24,7 +24,8 @@ fn provider(shared: &AppState) -> Result<&Provider, Problem> {
 impl From<OidcError> for Problem {
     fn from(error: OidcError) -> Self {
         match error {
-            OidcError::Unasked | OidcError::NoRole => {
+            OidcError::NoRole => Self::new(StatusCode::FORBIDDEN, "no-role", "Signing in failed", error.to_string()),
+            OidcError::Unasked => {
                 Self::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", error.to_string())
             }
             _ => {
@@ -37,14 +38,30 @@ impl From<OidcError> for Problem {
     }
 }
 
+/// A person who was refused goes back to the sign-in page, which says why; a program gets the problem itself.
+fn refuse(headers: &HeaderMap, problem: Problem) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accept.contains("text/html") {
+        return problem.into_response();
+    }
+    let Ok(place) = HeaderValue::from_str(&format!("/?sign-in={}", problem.word())) else {
+        return problem.into_response();
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
+}
+
 /// Sends the browser to the identity provider.
 #[utoipa::path(get, path = "/api/v1/session/oidc", tag = "session",
-    responses((status = 303, description = "To the identity provider"),
+    responses((status = 303, description = "To the identity provider; or for a browser that cannot go there to `/?sign-in=WORD`"),
         (status = 404, content_type = "application/problem+json", body = Problem, description = "There is none"),
         (status = "4XX", content_type = "application/problem+json", body = Problem),
         (status = 502, content_type = "application/problem+json", body = Problem)))]
-pub(super) async fn start(State(shared): State<AppState>) -> Result<Response, Problem> {
-    let start = provider(&shared)?.start(shared.clock.boot_time()).await?;
+pub(super) async fn start(State(shared): State<AppState>, headers: HeaderMap) -> Response {
+    go(&shared).await.unwrap_or_else(|problem| refuse(&headers, problem))
+}
+
+async fn go(shared: &AppState) -> Result<Response, Problem> {
+    let start = provider(shared)?.start(shared.clock.boot_time()).await?;
     let location = HeaderValue::from_str(&start.url).map_err(|_| Problem::internal())?;
     let cookie = cookie::set_state(&shared.config, &start.state)?;
     let headers = [(header::LOCATION, location), (header::SET_COOKIE, cookie)];
@@ -65,7 +82,7 @@ pub(super) struct Answer {
 
 /// Where the identity provider sends the browser back to; signs the person in and goes on to the page.
 #[utoipa::path(get, path = "/api/v1/session/oidc/callback", tag = "session", params(Answer),
-    responses((status = 303, description = "Signed in; to the page"),
+    responses((status = 303, description = "Signed in; to the page. A browser that was refused: to `/?sign-in=WORD`"),
         (status = 403, content_type = "application/problem+json", body = Problem),
         (status = 404, content_type = "application/problem+json", body = Problem, description = "There is none"),
         (status = "4XX", content_type = "application/problem+json", body = Problem),
@@ -75,8 +92,12 @@ pub(super) async fn callback(
     ConnectInfo(peer): ConnectInfo<Peer>,
     headers: HeaderMap,
     Params(answer): Params<Answer>,
-) -> Result<Response, Problem> {
-    let provider = provider(&shared)?;
+) -> Response {
+    come_back(&shared, peer, &headers, answer).await.unwrap_or_else(|problem| refuse(&headers, problem))
+}
+
+async fn come_back(shared: &AppState, peer: Peer, headers: &HeaderMap, answer: Answer) -> Result<Response, Problem> {
+    let provider = provider(shared)?;
     let (Some(state), Some(code)) = (answer.state, answer.code) else {
         let why: String =
             answer.error.unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(100).collect();
@@ -84,7 +105,7 @@ pub(super) async fn callback(
         return Err(Problem::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", detail));
     };
     // Whoever got the address from somebody else would be signed in as that person.
-    if cookie::state(&shared.config, &headers) != Some(state.as_str()) {
+    if cookie::state(&shared.config, headers) != Some(state.as_str()) {
         return Err(OidcError::Unasked.into());
     }
     let external = provider.finish(&state, code, shared.clock.boot_time()).await?;
@@ -118,7 +139,7 @@ pub(super) async fn callback(
         problem => problem.into(),
     })?;
     let refused = || Problem::new(StatusCode::FORBIDDEN, "sign-in-refused", "Signing in failed", "begin again");
-    let (_, cookie) = begin(&shared, &user, peer, Proved::Elsewhere).await?.ok_or_else(refused)?;
+    let (_, cookie) = begin(shared, &user, peer, Proved::Elsewhere).await?.ok_or_else(refused)?;
     let place = (header::LOCATION, HeaderValue::from_static("/"));
     let cookies = [place, (header::SET_COOKIE, cookie), (header::SET_COOKIE, cookie::set_state(&shared.config, "")?)];
     Ok((StatusCode::SEE_OTHER, AppendHeaders(cookies)).into_response())

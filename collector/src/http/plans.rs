@@ -92,6 +92,9 @@ pub(super) async fn remove_picture(
 pub(super) struct Positions {
     /// Each asset once.
     positions: Vec<Position>,
+    /// Differs after every change. Sent back, it refuses the change if there is another one by now.
+    #[serde(default)]
+    revision: Option<String>,
 }
 
 /// Where assets stand on the plan of an area.
@@ -105,7 +108,7 @@ pub(super) async fn positions(
     let id = AreaId::from(id);
     check_area(&shared, &caller.sites, &id)?;
     let positions = shared.state_readers.read(move |conn| assets::positions(conn, &id)).await?;
-    Ok(Json(Positions { positions }))
+    Ok(Json(Positions { revision: Some(assets::positions_revision(&positions)), positions }))
 }
 
 /// Says where assets of an area or its parts stand on its plan; those that are not named stand there no more.
@@ -119,14 +122,20 @@ pub(super) async fn put_positions(
     body: Body,
 ) -> Result<Json<Positions>, Problem> {
     let bytes = read_body(body, POSITIONS_BYTES).await?;
-    let Positions { positions } =
+    let Positions { positions, revision } =
         serde_json::from_slice(&bytes).map_err(|error| Problem::malformed(format!("the body: {error}")))?;
     if positions.len() > MOST_POSITIONS {
         return Err(Problem::invalid(vec![format!("at most {MOST_POSITIONS} positions")]));
     }
     let id = AreaId::from(id);
     let put = change(&shared, &caller, move |working, scope| {
-        Ok(working.put_positions(scope, &id, &positions)?.map(|()| positions))
+        let put = working.put_positions(scope, &id, (&positions, revision.as_ref()))?;
+        // As they are listed from now on.
+        Ok(match put {
+            Ok(()) => Ok(assets::positions(working.transaction(), &id)?),
+            Err(problem) => Err(problem),
+        })
     });
-    Ok(Json(Positions { positions: put.await?? }))
+    let positions = put.await??;
+    Ok(Json(Positions { revision: Some(assets::positions_revision(&positions)), positions }))
 }

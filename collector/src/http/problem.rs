@@ -25,6 +25,9 @@ pub struct Problem {
     status: u16,
     /// What exactly is wrong, and what would be right.
     detail: String,
+    /// The same in Chinese, where there are words for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail_zh: Option<String>,
     /// Each problem, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
@@ -41,9 +44,16 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
+            detail_zh: None,
             problems: Vec::new(),
             retry_after: None,
         }
+    }
+
+    /// The same with a detail in Chinese as well.
+    #[must_use]
+    pub fn in_chinese(self, detail: impl Into<String>) -> Self {
+        Self { detail_zh: Some(detail.into()), ..self }
     }
 
     /// 400: the request cannot be understood.
@@ -114,6 +124,12 @@ impl Problem {
     pub fn wrong_password() -> Self {
         let detail = "the name or the password is wrong, or the user may not sign in";
         Self::new(StatusCode::UNAUTHORIZED, "wrong-password", "Signing in failed", detail)
+    }
+
+    /// The word for programs, such as `not-found`.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
     }
 
     /// What exactly is wrong.
@@ -204,6 +220,7 @@ impl From<AccountProblem> for Problem {
             | AccountProblem::KeyExists(_)
             | AccountProblem::UserExists(_)
             | AccountProblem::External
+            | AccountProblem::Changed
             | AccountProblem::LastAdministrator => Self::conflict(problem.to_string()),
             _ => Self::invalid(vec![problem.to_string()]),
         }

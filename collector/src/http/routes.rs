@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::guard::{around, guard};
 use super::{
     AppState, Problem, agent, agents, alarm_acts, alarm_log, alarm_rules, alarm_trials, alarms, areas, assets,
-    assets_import, assets_list, audit, availability, availability_figures, commands, devices, events, evidence, export,
-    history, keys, latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc, overview, plans,
-    points, readings, series, service, session, sites, stream, users,
+    assets_import, assets_list, audit, availability, availability_figures, commands, device_changes, devices, events,
+    evidence, export, history, keys, latest, losses, maintenance, notif_channels, notif_records, notif_routes, oidc,
+    overview, plans, points, readings, series, service, session, sites, stream, users,
 };
 use crate::auth::{Permission, Right};
 use crate::web;
@@ -58,6 +58,7 @@ pub fn table() -> Vec<Route> {
         read => devices::detail,
         configure => devices::rename,
         configure => devices::bind,
+        read => device_changes::list,
         read => devices::latest,
         read => latest::columns,
         read => readings::list,

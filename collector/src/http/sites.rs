@@ -7,11 +7,11 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Caller, Id, Input, Params};
+use super::extract::{Caller, Id, Input, Params, said};
 use super::page::Page;
 use super::{AppState, Problem, Shared};
 use crate::alarms;
-use crate::assets::{self, Graph, MapPlace, SiteDraft, SiteRow, Words};
+use crate::assets::{self, Graph, MapPlace, SiteEdit, SiteProblem, SiteRow, Words};
 use crate::auth::Scope;
 use crate::state::Device;
 
@@ -79,16 +79,24 @@ pub(super) async fn list(State(shared): State<AppState>, caller: Caller) -> Resu
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SiteInput {
-    /// Its names for people; an empty one is the id.
-    name: Names,
-    /// Its time zone, such as `Asia/Shanghai`, which it is when absent.
+    /// Its names for people; an empty one is the id; as they are when absent.
+    name: Option<Names>,
+    /// Its time zone; as it is when absent, which is `Asia/Shanghai` for a new site.
     zone: Option<String>,
-    /// Degrees east of Greenwich; with `lat` or not at all.
-    lon: Option<f64>,
+    /// Degrees east of Greenwich; with `lat` or not at all; `null` for nowhere.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<f64>)]
+    lon: Option<Option<f64>>,
     /// Degrees north of the equator.
-    lat: Option<f64>,
-    /// Its place on a map that is no geographic one.
-    position: Option<MapPlace>,
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<f64>)]
+    lat: Option<Option<f64>>,
+    /// Its place on a map that is no geographic one; `null` for none; as it is when absent.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<MapPlace>)]
+    position: Option<Option<MapPlace>>,
+    /// The revision that was looked at; refused if there is another one by now.
+    revision: Option<String>,
 }
 
 /// Names for people.
@@ -116,22 +124,25 @@ pub(super) async fn put(
         return Err(Problem::not_found("such site"));
     }
     assets::check_site_id(&id).map_err(|problem| Problem::invalid(vec![problem]))?;
-    if input.lon.is_some() != input.lat.is_some() {
-        return Err(Problem::invalid(vec!["lon and lat go together".to_owned()]));
-    }
-    let draft = SiteDraft {
-        name: Words { zh: input.name.zh.trim().to_owned(), en: input.name.en.trim().to_owned() },
-        zone: input.zone.unwrap_or_else(|| "Asia/Shanghai".to_owned()),
-        geographic: input.lon.zip(input.lat),
-        position: input.position,
+    let geographic = match (input.lon, input.lat) {
+        (None, None) => None,
+        (Some(None), Some(None)) => Some(None),
+        (Some(Some(lon)), Some(Some(lat))) => Some(Some((lon, lat))),
+        _ => {
+            let problem = Problem::invalid(vec!["lon and lat go together".to_owned()]);
+            return Err(problem.in_chinese("经度和纬度须同时给出"));
+        }
     };
-    let troubles = draft.troubles();
+    let words = |name: Names| Words { zh: name.zh.trim().to_owned(), en: name.en.trim().to_owned() };
+    let (name, zone, position) = (input.name.map(words), input.zone, input.position);
+    let edit = SiteEdit { name, zone, geographic, position, revision: input.revision };
+    let troubles = edit.troubles();
     if !troubles.is_empty() {
-        return Err(Problem::invalid(troubles.iter().map(assets::Trouble::english).collect()));
+        return Err(assets::AssetProblem::Wrong(troubles).into());
     }
     let (actor, now, site) = (caller.actor(), shared.clock.wall(), id.clone());
-    let put = shared.state.transact(move |transaction| assets::put_site(transaction, &site, &draft, (&actor, now)));
-    put.await?;
+    let put = shared.state.transact(move |transaction| assets::put_site(transaction, &site, &edit, (&actor, now)));
+    put.await?.map_err(|SiteProblem::Outdated| Problem::from(assets::AssetProblem::Outdated))?;
     let only = Scope::Sites([id].into());
     let rows = shared.state_readers.read(move |conn| assets::sites(conn, &only)).await?;
     let row = rows.into_iter().next().ok_or_else(Problem::internal)?;

@@ -47,6 +47,8 @@ pub(super) struct UserView {
     created_ms: i64,
     /// Since when the user may not sign in; `null` for one who may.
     disabled_ms: Option<i64>,
+    /// Differs after every change.
+    revision: String,
 }
 
 /// A user to make.
@@ -80,6 +82,8 @@ pub(super) struct UserEdit {
     grants: Option<Vec<GrantView>>,
     /// Whether the user may not sign in.
     disabled: Option<bool>,
+    /// The revision that was looked at; refused if there is another one by now.
+    revision: Option<String>,
 }
 
 /// What somebody is, for an answer.
@@ -110,6 +114,7 @@ fn grants_of(views: Vec<GrantView>) -> Result<Grants, Problem> {
 
 fn view(user: User) -> UserView {
     UserView {
+        revision: user.revision(),
         grants: grant_views(&user.grants),
         id: user.id,
         name: user.name,
@@ -200,11 +205,11 @@ pub(super) async fn detail(
     find(&shared, &caller, id).await.map(view).map(Json)
 }
 
-/// Changes a user. Somebody who gets other roles or is disabled is signed out.
+/// Changes a user. Somebody who gets other roles than before or is disabled is signed out.
 #[utoipa::path(patch, path = "/api/v1/users/{id}", tag = "users", params(("id" = String, Path)),
     request_body = UserEdit, responses((status = 200, body = UserView),
         (status = 409, content_type = "application/problem+json", body = Problem,
-            description = "No administrator of all sites would be left"),
+            description = "No administrator of all sites would be left, or somebody was faster"),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn change(
     State(shared): State<AppState>,
@@ -217,7 +222,8 @@ pub(super) async fn change(
     if grants.as_ref().is_some_and(|grants| !is_within(&caller, grants)) {
         return Err(too_much());
     }
-    let change = UserChange { display_name: edit.display_name, grants, disabled: edit.disabled };
+    let change =
+        UserChange { display_name: edit.display_name, grants, disabled: edit.disabled, revision: edit.revision };
     let (actor, now) = (caller.actor(), shared.clock.wall());
     let changed = shared.state.transact(move |transaction| {
         if !is_still_within(transaction, &caller, &id)? {

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod people;
 pub mod plan;
 mod quiet;
+mod reason;
 mod render;
 mod retain;
 mod route;

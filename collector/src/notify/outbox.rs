@@ -11,8 +11,8 @@ use super::bundle::Reason;
 use super::channel::{Channel, ChannelKind};
 use super::language::Language;
 use super::plan::Parcel;
-use super::render;
 use super::world::{Destination, World};
+use super::{reason, render};
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
 
@@ -95,6 +95,8 @@ pub struct NotificationRow {
     pub settled_ms: Option<i64>,
     /// What went wrong last.
     pub problem: Option<String>,
+    /// The same in Chinese, where there are words for it.
+    pub problem_zh: Option<String>,
 }
 
 /// An id that was never given out.
@@ -180,9 +182,9 @@ fn write_row(
     let Addressed { channel, recipient, language, is_reached } = *to;
     let id = new_id();
     let problem = if !is_reached {
-        Some("this user has no address for this channel")
+        Some(reason::NO_ADDRESS)
     } else if !channel.wanted.enabled {
-        Some("the channel is switched off")
+        Some(reason::OFF)
     } else {
         None
     };
@@ -406,6 +408,7 @@ pub struct NotificationFilter {
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<NotificationRow> {
     let (user, alarms): (String, String) = (row.get(4)?, row.get(18)?);
+    let problem: Option<String> = row.get(15)?;
     Ok(NotificationRow {
         number: row.get(0)?,
         id: row.get(1)?,
@@ -425,7 +428,8 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<NotificationRow> {
         state: row.get(12)?,
         attempts: row.get(13)?,
         next_ms: row.get(14)?,
-        problem: row.get(15)?,
+        problem_zh: problem.as_deref().and_then(reason::in_chinese),
+        problem,
         settled_ms: row.get(19)?,
     })
 }

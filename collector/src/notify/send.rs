@@ -18,7 +18,7 @@ use super::channel::{Channel, ChannelKind};
 use super::deliver::{Couriers, DeliverError};
 use super::outbox::{self, Outcome, Outgoing};
 use super::world::Destination;
-use super::{follow, people, render, source, store};
+use super::{follow, people, reason, render, source, store};
 use crate::counters::Counters;
 use crate::store::{During as _, Readers, StoreError, Writer};
 
@@ -121,11 +121,11 @@ impl Sender {
             let number = message.number;
             let known = known.filter(|channel| channel.wanted.enabled);
             let outcome = match known {
-                None => Outcome::Suppressed("the channel was removed or switched off".to_owned()),
+                None => Outcome::Suppressed(reason::GONE.to_owned()),
                 // Also what was written before: whoever is let go must hear nothing more.
                 Some(_) if moot.is_some() => Outcome::Suppressed(moot.unwrap_or_default().to_owned()),
                 // As after a restore, or when the collector was off: nobody wants yesterday's alarms as news.
-                Some(_) if now - message.time_ms > LIFE_MS => Outcome::Failed("given up after a day".to_owned()),
+                Some(_) if now - message.time_ms > LIFE_MS => Outcome::Failed(reason::OLD.to_owned()),
                 Some(known) => {
                     let again = now + pause_ms(message.attempts);
                     // On disk before the first byte leaves: whoever is killed in between tries again.
@@ -154,7 +154,7 @@ impl Sender {
                 let wanted = after.and_then(|after| i64::try_from(after.as_millis()).ok()).unwrap_or(0);
                 let again = now + pause_ms(message.attempts).max(wanted);
                 if again - message.time_ms > LIFE_MS {
-                    return Outcome::Failed(format!("given up after a day: {problem}"));
+                    return Outcome::Failed(format!("{}: {problem}", reason::OLD));
                 }
                 Outcome::Again(again, problem)
             }
@@ -205,11 +205,9 @@ impl Sender {
 fn moot_for(conn: &Connection, message: &Outgoing) -> Result<Option<&'static str>, StoreError> {
     let Some(id) = &message.to.user else { return Ok(None) };
     Ok(match people::person(conn, id)? {
-        None => Some("the user was removed"),
-        Some(person) if person.user.disabled_ms.is_some() => Some("the user was disabled"),
-        Some(person) if !message.sites.iter().all(|site| person.sees(site)) => {
-            Some("the user may not see the site any more")
-        }
+        None => Some(reason::NO_USER),
+        Some(person) if person.user.disabled_ms.is_some() => Some(reason::DISABLED),
+        Some(person) if !message.sites.iter().all(|site| person.sees(site)) => Some(reason::NO_SITE),
         Some(_) => None,
     })
 }

@@ -32,6 +32,7 @@ async fn become_all(agent: &mut ScriptedAgent, keys: &[&str], level: HealthLevel
             level,
             reason: String::new(),
             text: String::new(),
+            text_zh: String::new(),
         })
     };
     let batch = agent.batch(Lane::Urgent, keys.iter().map(health).collect());

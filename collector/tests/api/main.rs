@@ -29,6 +29,7 @@ mod people;
 mod points;
 mod remote_write;
 mod retention;
+mod revisions;
 mod running;
 mod screens;
 mod scripted_agent;
