@@ -63,6 +63,7 @@ pub(super) fn check(place: &Place, json: bool) -> Result<ExitCode> {
             writeln!(out, "Readings of class {class}: {bytes} bytes.")?;
         }
         writeln!(out, "Pictures: {} of {} bytes.", evidence.pictures, evidence.bytes)?;
+        print_set_aside(&report.set_aside, &mut out)?;
         for problem in report.problems.iter().chain(&evidence.problems) {
             writeln!(out, "PROBLEM: {problem}")?;
         }
@@ -96,6 +97,13 @@ pub(super) fn sizes(place: &Place, json: bool) -> Result<ExitCode> {
     }
     writeln!(out, "{table}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_set_aside(files: &[String], out: &mut impl std::io::Write) -> Result<()> {
+    for file in files {
+        writeln!(out, "SET ASIDE: history/{file} was damaged.")?;
+    }
+    Ok(())
 }
 
 fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
@@ -140,6 +148,7 @@ fn print(report: &verify::Report, out: &mut impl std::io::Write) -> Result<()> {
     )?;
     let (taken, dropped) = (report.quarantined_records, report.quarantine_dropped);
     writeln!(out, "Records that went into quarantine: {taken}, of which {dropped} were dropped since.")?;
+    print_set_aside(&report.set_aside, out)?;
     for problem in &report.problems {
         writeln!(out, "PROBLEM: {problem}")?;
     }

@@ -23,6 +23,11 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
     text.head("kouan_ingest_commit_seconds_total", "Time spent in those commits.", "counter");
     text.line("kouan_ingest_commit_seconds_total", &[], counters.commit_micros.get() as f64 / 1e6);
     text.counter("kouan_store_failures_total", "Failures of the store.", counters.store_failures.get());
+    text.counter(
+        "kouan_history_files_set_aside_total",
+        "Damaged files of the history that were set aside.",
+        shared.history.files_set_aside(),
+    );
     let left_out = counters.points_left_out.get();
     text.counter("kouan_points_left_out_total", "Series of device points that scrapes lacked.", left_out);
     text.head("kouan_http_answers_total", "Answers by class of status code.", "counter");

@@ -26,8 +26,15 @@ const READINGS: usize = 100_000;
 const WINDOWS: i64 = 20_000;
 /// About how many windows an answer has if the caller does not say.
 const COMFORTABLE: i64 = 1_000;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 /// The longest range of raw readings, in milliseconds: 400 days.
-const RAW_RANGE_MS: i64 = 400 * 24 * 3600 * 1000;
+const RAW_RANGE_MS: i64 = 400 * DAY_MS;
+/// Most days of all points together that may have to be read one by one: 400 days of ten points, or 40 of a hundred.
+const POINT_DAYS: i64 = 4_000;
+/// Longer ranges are told in hours when the time in states is asked for.
+const MINUTES_RANGE_MS: i64 = 14 * DAY_MS;
+/// The longest range of time in states: as many hours are looked at as of windows that are told.
+const STATES_RANGE_MS: i64 = 3_660 * DAY_MS;
 /// Lengths of windows to choose from, in seconds.
 const LENGTHS_S: [i64; 8] = [60, 300, 900, 3_600, 6 * 3_600, 24 * 3_600, 7 * 24 * 3_600, 28 * 24 * 3_600];
 /// What a state is called while there is no usable reading.
@@ -36,6 +43,7 @@ const NO_WORD: &str = "(bad)";
 /// Which readings.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Range {
     /// The points, separated by commas.
     points: String,
@@ -44,8 +52,11 @@ pub(super) struct Range {
     /// Before this time; now by default.
     to: Option<String>,
     /// `raw`, or the length of a window such as `5m` or `1h`. Without it, raw up to six hours, and longer ranges in
-    /// about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC.
+    /// about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC. Only windows of whole
+    /// hours can be had of more than 4,000 days, counted for all points together.
     resolution: Option<String>,
+    /// The `next` of the answer before, with everything else the same: only for the raw readings of one point.
+    cursor: Option<String>,
 }
 
 /// Points of a device over time.
@@ -188,6 +199,19 @@ fn resolution(text: Option<&str>, range_ms: i64) -> Result<Option<Resolution>, P
     Ok(Some(Resolution(ms)))
 }
 
+/// Refuses what would have to be made of too many days of readings.
+fn is_affordable(resolution: Option<Resolution>, range_ms: i64, points: usize) -> Result<(), Problem> {
+    let of_hours = resolution.is_some_and(|Resolution(ms)| ms % 3_600_000 == 0);
+    let days = (range_ms / DAY_MS + 1).saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
+    if of_hours || days <= POINT_DAYS {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "that is {days} days of readings, counted for all points together, and at most {POINT_DAYS} are read at once: ask \
+         for fewer points, a shorter time, or a resolution of whole hours"
+    )))
+}
+
 /// A number and a unit: `90s`, `5m`, `1h`, `1d`.
 fn parse_length(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit())?);
@@ -245,6 +269,14 @@ pub(super) async fn columns(
     if resolution.is_none() && range_ms > RAW_RANGE_MS {
         return Err(invalid("raw readings are told for at most 400 days at once"));
     }
+    is_affordable(resolution, range_ms, points.len())?;
+    let after = wanted.cursor.as_ref().map(|text| text.parse()).transpose();
+    let after = after.map_err(|()| invalid("cursor is not one that an answer gave as next"))?;
+    if after.is_some() && (resolution.is_some() || points.len() > 1) {
+        return Err(invalid(
+            "a cursor goes on with the raw readings of one point: ask for it alone, with resolution=raw",
+        ));
+    }
     let units: Vec<String> = points
         .iter()
         .map(|point| {
@@ -261,7 +293,7 @@ pub(super) async fn columns(
             let spans = spans.clone();
             let (levels, content) = match resolution {
                 None => {
-                    let query = SeriesQuery { spans, point, from, to, after: None, limit: READINGS };
+                    let query = SeriesQuery { spans, point, from, to, after, limit: READINGS };
                     (vec!["raw"], Content::Readings(history.columns(&query)?))
                 }
                 Some(resolution) => {
@@ -314,6 +346,7 @@ fn by_column(windows: Vec<(i64, Aggregate)>) -> Content {
 /// Which state.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StateRange {
     /// The point.
     point: String,
@@ -338,8 +371,8 @@ pub(super) struct TimeInState {
     changes: u64,
 }
 
-/// The time that a point spent in each of its states. The range is widened to whole minutes; a state lasts until the
-/// next reading.
+/// The time that a point spent in each of its states. The range is widened to whole minutes, one of more than 14 days
+/// to whole hours, and may be 3,660 days long; a state lasts until the next reading.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/time-in-state", tag = "devices",
     params(("id" = String, Path), StateRange), responses((status = 200, body = TimeInState),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
@@ -352,6 +385,9 @@ pub(super) async fn time_in_state(
     devices::find(&shared, &caller.sites, &id)?;
     let point: PointName = wanted.point.parse().map_err(|error| invalid(format!("point: {error}")))?;
     let (from, to) = range(&shared, wanted.from.as_ref(), wanted.to.as_ref())?;
+    if to.0 - from.0 > STATES_RANGE_MS {
+        return Err(invalid("the time in states is told for at most 3660 days at once"));
+    }
     let step = window_ms(from, to);
     let (from_ms, to_ms) = (from.0.div_euclid(step) * step, (to.0 + step - 1).div_euclid(step) * step);
     let (spans, now) = (spans(&shared, &id).await?, shared.clock.wall());
@@ -365,10 +401,11 @@ pub(super) async fn time_in_state(
 }
 
 /// The windows by which the time in states of a range is asked: hours where both ends are whole hours, because their
-/// sums are made, else minutes.
+/// sums are made, and for long ranges, else minutes.
 pub(super) fn window_ms(from: Timestamp, to: Timestamp) -> i64 {
     let (minute, hour) = (60_000, 3_600_000);
-    if from.0 % hour == 0 && to.0 % hour == 0 { hour } else { minute }
+    let is_long = to.0 - from.0 > MINUTES_RANGE_MS;
+    if is_long || (from.0 % hour == 0 && to.0 % hour == 0) { hour } else { minute }
 }
 
 /// How long a point had each word in windows of `step` milliseconds, the last of which ends by `end_ms`, and how often
@@ -410,5 +447,24 @@ mod tests {
         assert_eq!((chosen(3_600_000), chosen(day), chosen(30 * day)), (None, Some(300_000), Some(3_600_000)));
         assert_eq!(chosen(3_650 * day), Some(7 * day));
         assert!(resolution(Some("1s"), 30 * day).is_err());
+    }
+
+    #[test]
+    fn what_would_read_too_many_days_is_refused() {
+        let day = 24 * 3_600_000;
+        let refused =
+            |ms: Option<i64>, days: i64, points| is_affordable(ms.map(Resolution), days * day, points).is_err();
+        assert!(!refused(None, 399, 10) && refused(None, 399, 11));
+        assert!(!refused(Some(61_000), 39, 100) && refused(Some(61_000), 40, 100));
+        assert!(refused(Some(86_401_000), 19_000, 1), "no sums are of that length");
+        assert!(!refused(Some(86_400_000), 19_000, 100), "sums of hours are made");
+    }
+
+    #[test]
+    fn long_ranges_of_states_are_told_in_hours() {
+        let day = 24 * 3_600_000;
+        assert_eq!(window_ms(Timestamp(1), Timestamp(14 * day)), 60_000);
+        assert_eq!(window_ms(Timestamp(1), Timestamp(14 * day + 2)), 3_600_000);
+        assert_eq!(window_ms(Timestamp(0), Timestamp(day)), 3_600_000);
     }
 }

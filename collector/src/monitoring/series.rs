@@ -13,6 +13,8 @@ pub(super) const WORKING: &str = "kouan_device_working";
 
 /// Most states of a point that get a series each.
 const STATES: usize = 32;
+/// The state that stands for every word that has no series of its own.
+pub(super) const OTHER: &str = "other";
 
 /// What names a point. All series of it have these labels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +56,13 @@ pub struct Sample<'s> {
     pub value: f64,
 }
 
-/// The samples of a reading: one of a number; one for each state of a state; none of a text, which has no bounds.
+/// The words of a state that get a series each.
+pub(super) fn own_words(states: &[String]) -> impl Iterator<Item = &str> {
+    states.iter().take(STATES).map(String::as_str)
+}
+
+/// The samples of a reading: one of a number; one for each state of a state, and `other` while a word holds that is none
+/// of them; none of a text, which has no bounds.
 pub fn samples_of<'s>(kind: PointKind, states: &'s [String], value: &'s Value) -> Vec<Sample<'s>> {
     let number = |name| {
         let value = match value {
@@ -68,15 +76,18 @@ pub fn samples_of<'s>(kind: PointKind, states: &'s [String], value: &'s Value) -
         (PointKind::Measurement, _) => number(MEASUREMENT),
         (PointKind::Counter, _) => number(COUNTER),
         (PointKind::State, Value::Text(word)) => {
-            let of = |state: &'s str| Sample {
+            let sample = |state: &'s str, holds: bool| Sample {
                 name: STATE,
                 state: Some(state),
-                value: f64::from(u8::from(state == &**word)),
+                value: f64::from(u8::from(holds)),
             };
-            let known = states.iter().take(STATES).map(String::as_str);
-            // A device may show a word that its profile does not list.
-            let other = (!states.iter().take(STATES).any(|state| **state == **word)).then_some(&**word);
-            known.chain(other).map(of).collect()
+            let mut samples: Vec<_> = own_words(states).map(|state| sample(state, *state == **word)).collect();
+            // A device may show words that its profile does not list, and any number of them.
+            if !samples.iter().any(|sample| sample.value > 0.0) {
+                samples.retain(|sample| sample.state != Some(OTHER));
+                samples.push(sample(OTHER, true));
+            }
+            samples
         }
         (PointKind::State | PointKind::Text, _) => Vec::new(),
     }
@@ -95,7 +106,7 @@ mod tests {
             samples.iter().map(|sample| (sample.state.unwrap().to_owned(), sample.value)).collect::<Vec<_>>()
         };
         assert_eq!(of("battery"), [("mains".to_owned(), 0.0), ("battery".to_owned(), 1.0)]);
-        assert_eq!(of("bypass").last(), Some(&("bypass".to_owned(), 1.0)));
+        assert_eq!(of("bypass").last(), Some(&("other".to_owned(), 1.0)));
         assert_eq!(of("bypass").len(), 3);
         assert!(samples_of(PointKind::Text, &[], &Value::text("v1.2")).is_empty());
         let counter = samples_of(PointKind::Counter, &[], &Value::Integer(7));

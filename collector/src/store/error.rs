@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::ffi;
+
 /// A failure of the store. Each names the operation and keeps the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -65,6 +67,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the file itself does not read: SQLite finds it damaged, or the disk does not give back a page.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = match self {
+            Self::Sqlite { source, .. } => Some(source),
+            Self::Migrate { source, .. } => Some(source.as_ref()),
+            _ => None,
+        };
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+                return is_broken(error);
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Wraps an I/O error about `path`.
     pub fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
@@ -74,6 +93,17 @@ impl StoreError {
     /// A stored value that does not parse.
     pub fn damaged<E: ToString>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |problem| Self::Damaged { what, problem: problem.to_string() }
+    }
+}
+
+/// Result codes of SQLite (sqlite.org/rescode.html): damage, no database at all, and pages that the disk does not give.
+fn is_broken(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure};
+    let unread = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS];
+    match error.sqlite_error() {
+        Some(ffi::Error { code: DatabaseCorrupt | NotADatabase, .. }) => true,
+        Some(ffi::Error { code: SystemIoFailure, extended_code }) => unread.contains(extended_code),
+        _ => false,
     }
 }
 

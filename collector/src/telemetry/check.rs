@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::chunk::Chunk;
 use super::integers::Malformed;
+use super::mend::set_aside;
 use super::rows::Column;
 use super::{partition_days, partition_path, rollup, samples};
 use crate::store::{During as _, StoreError, open_read_only};
@@ -25,6 +26,8 @@ pub struct HistoryReport {
     pub sums: u64,
     /// Bytes of chunks by class of device.
     pub bytes_by_class: std::collections::BTreeMap<String, u64>,
+    /// Files that were damaged and set aside: nobody reads them.
+    pub set_aside: Vec<String>,
     /// What is broken, in words.
     pub problems: Vec<String>,
 }
@@ -34,7 +37,7 @@ pub struct HistoryReport {
 /// # Errors
 /// When the folder cannot be listed. A file that cannot be read is a problem of the report.
 pub fn check(folder: &Path) -> Result<HistoryReport, StoreError> {
-    let mut report = HistoryReport::default();
+    let mut report = HistoryReport { set_aside: set_aside(folder)?, ..HistoryReport::default() };
     for day in partition_days(folder)? {
         let path = partition_path(folder, day);
         if let Err(error) = check_day(&path, &mut report) {

@@ -51,4 +51,8 @@ impl History for HistoryFiles {
     fn event(&self, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError> {
         events::find(&self.partitions, scope, id)
     }
+
+    fn files_set_aside(&self) -> u64 {
+        self.partitions.set_aside()
+    }
 }

@@ -16,6 +16,7 @@ mod files;
 mod head;
 mod integers;
 mod lookup;
+mod mend;
 mod partition;
 mod partitions;
 mod reader;
@@ -34,6 +35,7 @@ pub use check::{HistoryReport, check};
 pub use columns::{SeriesColumns, SeriesFlaw, SeriesValues};
 pub use events::{EventFilter, EventId, EventPlace, EventRow, EventSlice};
 pub use files::HistoryFiles;
+pub use mend::set_aside;
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
@@ -87,4 +89,9 @@ pub trait History: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     fn event(&self, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError>;
+
+    /// How many damaged files were set aside since the start.
+    fn files_set_aside(&self) -> u64 {
+        0
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use tracing::error;
 
+use super::mend::is_empty;
 use super::{partition_days, partition_path};
 use crate::store::{During as _, StoreError, open_read_only, open_resting};
 
@@ -32,6 +35,10 @@ pub(super) struct Partitions {
     /// writer begins only when nobody takes the file for one at rest any more.
     written: RwLock<HashMap<i64, usize>>,
     resting: Mutex<HashMap<i64, Vec<Connection>>>,
+    /// Days whose file somebody found damaged: their writer looks at them.
+    doubts: Mutex<BTreeSet<i64>>,
+    /// Files of the history that were set aside since the start.
+    set_aside: AtomicU64,
 }
 
 /// The day may be written as long as this lives.
@@ -65,6 +72,8 @@ impl Partitions {
             idle: Mutex::default(),
             written: RwLock::default(),
             resting: Mutex::default(),
+            doubts: Mutex::default(),
+            set_aside: AtomicU64::new(0),
         })
     }
 
@@ -143,8 +152,55 @@ impl Partitions {
         }
     }
 
-    /// Reads one instant of a day's file; `None` if there is no such file.
+    fn is_damage(&self, day: i64, error: &StoreError) -> bool {
+        error.is_damage() || is_empty(&self.path(day))
+    }
+
+    /// Notes that the day's file must be looked at, if that error is one of damage.
+    pub(super) fn doubt(&self, day: i64, error: &StoreError) {
+        if self.is_damage(day, error) {
+            self.doubt_anyway(day);
+        }
+    }
+
+    /// Notes that the day's file must be looked at.
+    pub(super) fn doubt_anyway(&self, day: i64) {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(day);
+    }
+
+    /// The days that must be looked at.
+    pub(super) fn take_doubts(&self) -> BTreeSet<i64> {
+        std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A file of the history was set aside.
+    pub(super) fn count_set_aside(&self) {
+        self.set_aside.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were.
+    pub(super) fn set_aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// Reads one instant of a day's file; `None` if there is no such file, or if it is damaged: what other days hold is
+    /// worth more than an error.
     pub(super) fn read<T>(
+        &self,
+        day: i64,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self.read_sound(day, read) {
+            Err(error) if self.has(day) && self.is_damage(day, &error) => {
+                self.doubt_anyway(day);
+                error!(%error, day, "A day of the history is damaged and is left out.");
+                Ok(None)
+            }
+            result => result,
+        }
+    }
+
+    fn read_sound<T>(
         &self,
         day: i64,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -157,7 +213,7 @@ impl Partitions {
             && let Some(conn) = self.resting(day)?
         {
             let result = read(&conn);
-            if self.has(day) {
+            if self.has(day) && result.is_ok() {
                 self.rest_again(day, conn);
             }
             return result.map(Some);
@@ -171,7 +227,7 @@ impl Partitions {
         let transaction = conn.unchecked_transaction().during("read a partition at one instant")?;
         let result = read(&transaction);
         drop(transaction);
-        if self.has(day) {
+        if self.has(day) && result.is_ok() {
             self.put_back(day, conn);
         }
         result.map(Some)

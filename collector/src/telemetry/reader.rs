@@ -1,5 +1,7 @@
 //! The reader of the log that keeps the history.
 
+mod mending;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use super::event_rows::{self, EventItem};
 use super::head::Head;
 use super::lookup::{Keeper, Lookup};
+use super::mend::{self, Mender};
 use super::partition::open_file;
 use super::partitions::{Partitions, WriteMark};
 use super::retention::{self, Files, Pass, Retention};
@@ -76,6 +79,7 @@ struct Inner {
     /// keys.
     events_taken: i64,
     pass: Pass,
+    mender: Mender,
     /// When the head began to fill.
     filling_since: Option<BootTime>,
 }
@@ -98,15 +102,19 @@ impl HistoryReader {
             .during("read the history's cursor")?;
         retention::finish(&mut index, folder)?;
         let pass = Pass::open(&index, clock.boot_time())?;
+        let mender = Mender::open(&index, folder)?;
+        let frozen = mend::frozen(&index)?;
         let files = Arc::new(Partitions::open(folder)?);
-        let levels = Arc::new(Levels::open(folder, &index)?);
+        let days = files.within(i64::MIN, i64::MAX).into_iter().collect();
+        let levels = Arc::new(Levels::open(folder, &index, &days)?);
         let lookup = Arc::new(Lookup::new(folder, files.within(i64::MIN, i64::MAX)));
         Ok(Self(Some(Box::new(Inner {
             log: SqliteFollower::open(ingest)?,
             taker: Taker::default(),
             head: Arc::default(),
             writing: Writing { files: Arc::clone(&files), folder: folder.to_owned(), open: HashMap::new() },
-            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files), settings.retention.clone(), clock.wall().0),
+            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files), settings.retention.clone(), clock.wall().0)
+                .freezing(frozen),
             keeper: Keeper::new(Arc::clone(&lookup), Arc::clone(&files)),
             lookup,
             files,
@@ -119,6 +127,7 @@ impl HistoryReader {
             taken: cursor.unwrap_or(0),
             events_taken: cursor.unwrap_or(0),
             pass,
+            mender,
             filling_since: None,
         }))))
     }
@@ -214,6 +223,7 @@ impl Reader for HistoryReader {
 
 impl Inner {
     fn step(&mut self) -> Result<bool, StoreError> {
+        self.mend()?;
         let now = self.clock.boot_time();
         let is_old = self.filling_since.is_some_and(|since| now.since_ms(since) >= self.settings.seal_every_ms);
         if is_old || self.head.bytes() >= self.settings.memory_bytes {
@@ -273,12 +283,16 @@ impl Inner {
             event_rows::open(entry, &self.settings.keep_personal_values_at, &mut events);
         }
         for (day, items) in &events {
-            self.keeper.grows(*day, items.len());
-            self.pass.touched(&self.files.path(*day));
-            self.writing.events(*day, items)?;
+            self.write_events(*day, items)?;
         }
         self.events_taken = through;
         Ok(!entries.is_empty())
+    }
+
+    fn write_events(&mut self, day: i64, items: &[EventItem]) -> Result<(), StoreError> {
+        self.keeper.grows(day, items.len());
+        self.pass.touched(&self.files.path(day));
+        self.writing.events(day, items).inspect_err(|error| self.files.doubt(day, error))
     }
 
     /// Deletes what is kept no longer, once in a while. Returns whether there is more to do at once.
@@ -319,7 +333,8 @@ impl Inner {
             self.maker.before_seal(&mut self.index, &generation)?;
             for (day, rows) in &generation.days {
                 self.pass.touched(&self.files.path(*day));
-                seal_day(self.writing.partition(*day)?, rows, generation.through)?;
+                let sealed = seal_day(self.writing.partition(*day)?, rows, generation.through);
+                sealed.inspect_err(|error| self.files.doubt(*day, error))?;
             }
             self.set_cursor(HISTORY_CURSOR, generation.through)?;
             self.cursor = generation.through;
@@ -358,13 +373,22 @@ impl Writing {
             if self.open.len() >= OPEN_PARTITIONS {
                 self.close();
             }
-            let mark = WriteMark::new(&self.files, day);
-            let conn = open_file(&super::partition_path(&self.folder, day), File::Partition)?;
-            self.files.add(day);
-            let through = sealed_through(&conn)?;
-            self.open.insert(day, OpenDay { conn, through, _mark: mark });
+            let opened = self.open_now(day).inspect_err(|error| self.files.doubt(day, error))?;
+            self.open.insert(day, opened);
         }
         self.open.get_mut(&day).ok_or(StoreError::Closed)
+    }
+
+    fn open_now(&self, day: i64) -> Result<OpenDay, StoreError> {
+        let path = super::partition_path(&self.folder, day);
+        if mend::is_empty(&path) {
+            return Err(StoreError::Damaged { what: "a day of the history", problem: "its file is empty".to_owned() });
+        }
+        let mark = WriteMark::new(&self.files, day);
+        let conn = open_file(&path, File::Partition)?;
+        self.files.add(day);
+        let through = sealed_through(&conn)?;
+        Ok(OpenDay { conn, through, _mark: mark })
     }
 
     fn partition(&mut self, day: i64) -> Result<&mut Connection, StoreError> {

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::mend::set_aside;
 use super::{partition_days, partition_path};
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError, open_read_only};
@@ -18,6 +19,8 @@ pub struct HistorySizes {
     pub files: Vec<LevelSizes>,
     /// What readings and sums of each class of devices take, without the rest of their files.
     pub classes: Vec<ClassSizes>,
+    /// Files that were damaged and set aside, by name; empty for whoever may not see all sites.
+    pub set_aside: Vec<String>,
 }
 
 /// The files of a level.
@@ -95,8 +98,11 @@ pub fn sizes(folder: &Path, scope: &Scope) -> Result<HistorySizes, StoreError> {
             }
         }
     }
-    let files = if *scope == Scope::All { levels.into_values().collect() } else { Vec::new() };
-    Ok(HistorySizes { files, classes: classes.into_values().collect() })
+    let classes = classes.into_values().collect();
+    if *scope != Scope::All {
+        return Ok(HistorySizes { classes, ..HistorySizes::default() });
+    }
+    Ok(HistorySizes { files: levels.into_values().collect(), classes, set_aside: set_aside(folder)? })
 }
 
 fn of_groups(
@@ -120,11 +126,12 @@ fn of_groups(
     Ok(())
 }
 
-/// A file may be deleted while the list is read.
+/// A file may be deleted while the list is read. One that is damaged is not told: its writer finds it and sets it aside.
 fn still_there(read: Result<(), StoreError>) -> Result<bool, StoreError> {
     match read {
         Ok(()) => Ok(true),
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.is_damage() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,13 +1,14 @@
 //! What each file says.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use kouan_protocol::Lane;
 use rusqlite::{Connection, Row, params};
 
 use crate::state::{READINGS_CURSOR, STATE_CURSOR};
 use crate::store::{DataFolder, During as _, StoreError, open_read_only};
-use crate::telemetry::{HISTORY_CURSOR, partition_days, partition_path};
+use crate::telemetry::{HISTORY_CURSOR, partition_days, partition_path, set_aside};
 
 /// Names a lane of an agent: agent, lane, epoch.
 pub(super) type LaneKey = (String, u32, String);
@@ -67,6 +68,10 @@ pub(super) struct State {
 pub(super) struct History {
     pub(super) cursor: i64,
     pub(super) rows: HashMap<LaneKey, u64>,
+    /// Days that cannot be read, in words.
+    pub(super) problems: Vec<String>,
+    /// Files that were damaged and set aside.
+    pub(super) set_aside: Vec<String>,
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
@@ -180,23 +185,40 @@ impl History {
             .and_then(|mut statement| statement.query_map(params![HISTORY_CURSOR], |row| row.get(0))?.collect())
             .during("read the history's cursor")
             .map(|mut found: Vec<i64>| found.pop().unwrap_or(0))?;
-        let mut history = Self { cursor, rows: gone.rows.iter().cloned().collect() };
+        let mut history = Self {
+            cursor,
+            rows: gone.rows.iter().cloned().collect(),
+            problems: Vec::new(),
+            set_aside: set_aside(&folder.history())?,
+        };
         for day in partition_days(&folder.history())?.into_iter().filter(|day| !gone.days.contains(day)) {
-            let partition = open_read_only(&partition_path(&folder.history(), day))?;
-            let readings = "SELECT agent, epoch, rows FROM counts";
-            let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch
-                          UNION ALL SELECT agent, epoch, rows FROM removed_events";
-            for (sql, lane) in [(readings, Lane::Readings), (events, Lane::Events)] {
-                let counted = collect(&partition, sql, "count the history", |row| {
-                    Ok(((row.get(0)?, lane.number(), row.get(1)?), unsigned(row, 2)?))
-                })?;
-                for (key, rows) in counted {
-                    *history.rows.entry(key).or_default() += rows;
+            let path = partition_path(&folder.history(), day);
+            match rows_of(&path) {
+                Ok(counted) => {
+                    for (key, rows) in counted {
+                        *history.rows.entry(key).or_default() += rows;
+                    }
                 }
+                Err(error) => history.problems.push(format!("{}: {error}", path.display())),
             }
         }
         Ok(history)
     }
+}
+
+/// The numbers that the file of a day accounts for.
+fn rows_of(path: &Path) -> Result<Vec<(LaneKey, u64)>, StoreError> {
+    let partition = open_read_only(path)?;
+    let readings = "SELECT agent, epoch, rows FROM counts";
+    let events = "SELECT agent, epoch, count(*) FROM events GROUP BY agent, epoch
+                  UNION ALL SELECT agent, epoch, rows FROM removed_events";
+    let mut counted = Vec::new();
+    for (sql, lane) in [(readings, Lane::Readings), (events, Lane::Events)] {
+        counted.extend(collect(&partition, sql, "count the history", |row| {
+            Ok(((row.get(0)?, lane.number(), row.get(1)?), unsigned(row, 2)?))
+        })?);
+    }
+    Ok(counted)
 }
 
 /// What days that are gone, or about to go, account for.

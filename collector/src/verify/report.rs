@@ -21,6 +21,9 @@ pub struct Report {
     pub quarantined_records: u64,
     /// How many of them were dropped since, because the quarantine is bounded.
     pub quarantine_dropped: u64,
+    /// Files of the history that were damaged and set aside. What the log no longer had of them is missing in the
+    /// lanes; what it still had was read again.
+    pub set_aside: Vec<String>,
     /// What is wrong, in words.
     pub problems: Vec<String>,
 }
@@ -78,7 +81,7 @@ pub struct LogReport {
 }
 
 pub(super) fn compare(ingest: &Ingest, state: &State, history: &History) -> Report {
-    let mut problems = Vec::new();
+    let mut problems = history.problems.clone();
     check_log_ids(ingest, state, history, &mut problems);
     let keys: BTreeSet<&LaneKey> = ingest
         .positions
@@ -101,6 +104,7 @@ pub(super) fn compare(ingest: &Ingest, state: &State, history: &History) -> Repo
         log,
         quarantined_records: state.quarantined_records,
         quarantine_dropped: state.quarantine_dropped,
+        set_aside: history.set_aside.clone(),
         problems,
     }
 }

@@ -1,6 +1,6 @@
 //! Readings that are written to a receiver: one of ours that can misbehave, and Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -54,8 +54,8 @@ struct Taken {
     requests: usize,
     /// The answers to the next requests, instead of taking them.
     answers: Vec<StatusCode>,
-    /// A sample of this time is refused, and its request with it.
-    hated: Option<i64>,
+    /// A sample of these times is refused, and its request with it.
+    hated: BTreeSet<i64>,
 }
 
 type Shared = Arc<Mutex<Taken>>;
@@ -75,7 +75,7 @@ async fn take(State(taken): State<Shared>, headers: HeaderMap, body: Bytes) -> S
         let names: Vec<&str> = series.labels.iter().map(|label| label.name.as_str()).collect();
         assert!(names.is_sorted(), "{names:?}");
         assert!(series.samples.is_sorted_by(|a, b| a.timestamp < b.timestamp));
-        if series.samples.iter().any(|sample| Some(sample.timestamp) == taken.hated) {
+        if series.samples.iter().any(|sample| taken.hated.contains(&sample.timestamp)) {
             return StatusCode::BAD_REQUEST;
         }
     }
@@ -136,15 +136,23 @@ async fn nothing_is_missing_at_a_receiver_whatever_fails() {
     // One sample is refused; all others of its request arrive. Rows end one second before now, after the clock has gone
     // on by as many seconds as there are rows.
     let hated = agent.now().wall.0 + 60_000;
-    taken.lock().unwrap().hated = Some(hated);
+    taken.lock().unwrap().hated = [hated].into();
     expected.extend(upload(&mut agent, &collector, 100..200).await);
     assert!(expected.remove(&hated).is_some());
     arrived(&expected).await;
     eventually("the refused sample is counted", async || {
-        // The voltage's sample, and both words of the mode at that time.
-        (figure(&collector, "kouan_remote_write_samples_dropped_total ").await? == 3).then_some(())
+        // The voltage's sample, and both words of the mode and their `other` at that time.
+        (figure(&collector, "kouan_remote_write_samples_dropped_total ").await? == 4).then_some(())
     })
     .await;
+
+    // A hundred samples of a request are refused, one between two others each; the others arrive.
+    let start = agent.now().wall.0;
+    let hated: Vec<i64> = (0..100).map(|at| start + at * 2_000).collect();
+    taken.lock().unwrap().hated = hated.iter().copied().collect();
+    expected.extend(upload(&mut agent, &collector, 200..400).await);
+    hated.iter().for_each(|hated| assert!(expected.remove(hated).is_some()));
+    arrived(&expected).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use kouan_protocol::{CellSink, GroupRows, GroupSpec, PointKind, Quality, Quality
 use super::message::{Series, SeriesName, stale};
 use super::names::Names;
 use crate::monitoring::Labels;
-use crate::monitoring::series::{COUNTER, MEASUREMENT, STATE, samples_of};
+use crate::monitoring::series::{COUNTER, MEASUREMENT, OTHER, STATE, own_words, samples_of};
 use crate::state::SharedFleet;
 use crate::store::StoreError;
 use crate::store::log::{Catalogues, Entry, FollowLog, Found};
@@ -69,7 +69,12 @@ impl Gathered {
             };
             match &value {
                 Some(value) => {
-                    for sample in samples_of(spec.kind, &spec.states, value) {
+                    let samples = samples_of(spec.kind, &spec.states, value);
+                    // Nothing ends a series here but a sample that says so.
+                    if spec.kind == PointKind::State && !samples.iter().any(|sample| sample.state == Some(OTHER)) {
+                        put(STATE, Some(OTHER), 0.0);
+                    }
+                    for sample in samples {
                         put(sample.name, sample.state, sample.value);
                     }
                 }
@@ -77,7 +82,12 @@ impl Gathered {
                 None => match spec.kind {
                     PointKind::Measurement => put(MEASUREMENT, None, stale()),
                     PointKind::Counter => put(COUNTER, None, stale()),
-                    PointKind::State => spec.states.iter().for_each(|state| put(STATE, Some(state), stale())),
+                    PointKind::State => {
+                        put(STATE, Some(OTHER), stale());
+                        own_words(&spec.states)
+                            .filter(|state| *state != OTHER)
+                            .for_each(|state| put(STATE, Some(state), stale()));
+                    }
                     PointKind::Text => {}
                 },
             }

@@ -27,8 +27,6 @@ const CURSOR: &str = "remote-write";
 const STEP_BYTES: usize = 128 << 10;
 /// Samples in a request, as the reference sender of Prometheus has them.
 const SAMPLES: usize = 2_000;
-/// Requests by which refused samples are told apart from those that are not, for each request that was refused.
-const SPLITS: usize = 64;
 /// The cursor is written at most this often; what was sent since is sent again after a crash.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Pauses after a failure, doubling.
@@ -177,21 +175,20 @@ impl RemoteWriter {
         Ok(true)
     }
 
-    /// A receiver refuses a request as a whole for one sample that it does not want. The others must not be lost with it.
-    /// Returns `false` when something else went wrong: what is left waits.
+    /// A receiver refuses a request as a whole for one sample that it does not want. The others must not be lost with it,
+    /// so the request is halved until each refused sample is alone: at worst two requests for each sample. Returns `false` when something else went wrong: what is left waits.
     async fn send_in_parts(&mut self, request: Vec<Series>, error: &RemoteWriteError) -> bool {
         let (first, second) = halves(request);
-        let (mut parts, mut left, mut dropped) = (vec![second, first], SPLITS, 0);
+        let (mut parts, mut dropped) = (vec![second, first], 0);
         while let Some(part) = parts.pop() {
             let shutdown = self.sources.shutdown.clone();
             match shutdown.run_until_cancelled(self.receiver.send(&part)).await {
                 Some(Ok(())) => self.sources.counters.remote_samples.add(samples_in(&part)),
                 Some(Err(RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_))) => {
-                    if samples_in(&part) <= 1 || left == 0 {
+                    if samples_in(&part) <= 1 {
                         dropped += samples_in(&part);
                         continue;
                     }
-                    left -= 1;
                     let (first, second) = halves(part);
                     parts.extend([second, first]);
                 }

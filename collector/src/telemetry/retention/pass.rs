@@ -130,7 +130,7 @@ impl Pass {
             let Some((gone, has_free_pages)) = files.partitions.read(day, look)? else { continue };
             if gone != Gone::default() || has_free_pages {
                 let _mark = WriteMark::new(files.partitions, day);
-                shrink::day(&path, &gone)?;
+                shrink::day(&path, &gone).inspect_err(|error| files.partitions.doubt(day, error))?;
                 if gone.events {
                     // Their index says what stood in them.
                     closing(day);
@@ -148,7 +148,8 @@ impl Pass {
     }
 
     fn delete_day(&mut self, files: &mut Files<'_>, day: i64, closing: &mut impl FnMut(i64)) -> Result<(), StoreError> {
-        let counts = files.partitions.read(day, days::counts)?.unwrap_or_default();
+        // One that is damaged is set aside, not deleted.
+        let Some(counts) = files.partitions.read(day, days::counts)? else { return Ok(()) };
         days::note(files.index, day, &counts)?;
         closing(day);
         files.partitions.remove(day);
@@ -194,7 +195,7 @@ impl Pass {
             let look = |conn: &Connection| Ok((classes(conn, &expired)?, shrink::has_free_pages(conn)?));
             let Some((gone, has_free_pages)) = files.levels.read(&path, look)? else { continue };
             if !gone.is_empty() || has_free_pages {
-                shrink::sums(&path, &gone)?;
+                shrink::sums(&path, &gone).inspect_err(|error| files.levels.doubt(&path, error))?;
                 info!(file = %path.display(), classes = gone.join(","), "Sums of the history are shorter.");
                 *left -= 1;
             }

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use tracing::error;
 
 use crate::store::{During as _, StoreError, open_read_only};
 use crate::telemetry::day_ms;
+use crate::telemetry::mend::is_empty;
 
+/// How sums are made. Days that were summed up in another way are summed up again while their readings are there.
+pub(super) const VERSION: i64 = 1;
 /// Idle read connections that are kept for each file.
 const IDLE: usize = 4;
 
@@ -63,22 +67,39 @@ pub(in crate::telemetry) struct Levels {
     folder: PathBuf,
     made: RwLock<Made>,
     idle: Mutex<HashMap<PathBuf, Vec<Connection>>>,
+    /// Days whose sums stand, made in whatever way.
+    rolled: RwLock<BTreeSet<i64>>,
+    /// Files that somebody found damaged: their writer looks at them.
+    doubts: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Levels {
-    /// What `index` says is made.
-    pub(in crate::telemetry) fn open(folder: &Path, index: &Connection) -> Result<Self, StoreError> {
-        let days = index
-            .prepare("SELECT day FROM rolled")
-            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+    /// What `index` says is made; `partitions` are the days whose readings are there.
+    pub(in crate::telemetry) fn open(
+        folder: &Path,
+        index: &Connection,
+        partitions: &BTreeSet<i64>,
+    ) -> Result<Self, StoreError> {
+        let rolled: Vec<(i64, i64)> = index
+            .prepare("SELECT day, version FROM rolled")
+            .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .during("read which days are summed up")?;
+        let is_made = |(day, version): &(i64, i64)| *version == VERSION || !partitions.contains(day);
+        let all = rolled.iter().map(|(day, _)| *day).collect();
+        let days = rolled.into_iter().filter(is_made).map(|(day, _)| day).collect();
         let dirty = index
             .prepare("SELECT day, agent, key FROM dirty")
             .and_then(|mut statement| {
                 statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
             })
             .during("read what must be summed up again")?;
-        Ok(Self { folder: folder.to_owned(), made: RwLock::new(Made { days, dirty }), idle: Mutex::default() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            made: RwLock::new(Made { days, dirty }),
+            idle: Mutex::default(),
+            rolled: RwLock::new(all),
+            doubts: Mutex::default(),
+        })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -151,8 +172,58 @@ impl Levels {
         })
     }
 
-    /// Reads one instant of a file; `None` if there is no such file.
+    /// Whether the day was ever summed up.
+    pub(in crate::telemetry) fn was_made(&self, day: i64) -> bool {
+        self.rolled.read().unwrap_or_else(PoisonError::into_inner).contains(&day) || self.is_made(day)
+    }
+
+    /// The days of a file that are summed up.
+    pub(in crate::telemetry) fn days_of(&self, path: &Path) -> Vec<i64> {
+        let is_there = |day: &i64| {
+            [LevelFile::Minutes, LevelFile::Hours].iter().any(|level| level.path(&self.folder, *day) == path)
+        };
+        self.made_within(i64::MIN, i64::MAX).into_iter().filter(is_there).collect()
+    }
+
+    /// Nothing of the day is to be summed up again.
+    pub(super) fn remove_dirty_day(&self, day: i64) {
+        self.change(|made| made.dirty.retain(|(dirty, ..)| *dirty != day));
+    }
+
+    /// Notes that a file must be looked at, if that error is one of damage.
+    pub(in crate::telemetry) fn doubt(&self, path: &Path, error: &StoreError) {
+        if error.is_damage() || is_empty(path) {
+            self.doubt_anyway(path);
+        }
+    }
+
+    /// Notes that a file must be looked at.
+    pub(in crate::telemetry) fn doubt_anyway(&self, path: &Path) {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    }
+
+    /// The files that must be looked at.
+    pub(in crate::telemetry) fn take_doubts(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads one instant of a file; `None` if there is no such file, or if it is damaged: the readings may be there.
     pub(in crate::telemetry) fn read<T>(
+        &self,
+        path: &Path,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        match self.read_sound(path, read) {
+            Err(error) if error.is_damage() || is_empty(path) => {
+                self.doubt_anyway(path);
+                error!(%error, file = %path.display(), "Sums of the history are damaged and are left out.");
+                Ok(None)
+            }
+            result => result,
+        }
+    }
+
+    fn read_sound<T>(
         &self,
         path: &Path,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -168,7 +239,7 @@ impl Levels {
         drop(transaction);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let of_file = idle.entry(path.to_owned()).or_default();
-        if of_file.len() < IDLE {
+        if of_file.len() < IDLE && result.is_ok() {
             of_file.push(conn);
         }
         result.map(Some)

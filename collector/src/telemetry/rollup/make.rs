@@ -1,32 +1,29 @@
 //! Making the sums, in small steps, so that the log never waits long.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tracing::error;
 
 use super::codec;
-use super::levels::{LevelFile, Levels};
-use super::window::Windows;
+use super::device::{self, GroupRows, GroupSums};
+use super::levels::{LevelFile, Levels, VERSION};
 use crate::store::{During as _, File, StoreError};
 use crate::telemetry::chunk::Chunk;
 use crate::telemetry::head::{Generation, Group, HeadDay};
+use crate::telemetry::mend::is_empty;
 use crate::telemetry::partition::open_file;
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::retention::{Level, Retention};
-use crate::telemetry::rows::{Column, Rows};
+use crate::telemetry::rows::Rows;
 use crate::telemetry::{day_ms, day_of, samples, seal};
 
 /// Devices of one step: some tens of milliseconds of work.
 const DEVICES: usize = 16;
 /// A day is summed up when it has been over for so long; what is late by less makes nothing twice.
 const GRACE_MS: i64 = 3_600_000;
-/// Minutes are kept where they are at most a tenth as many as the rows. Elsewhere they would take as much room as the
-/// rows and answer no sooner.
-const ROWS_PER_MINUTE: i64 = 10;
-
 /// A day that is being summed up.
 struct Job {
     day: i64,
@@ -48,11 +45,14 @@ pub(in crate::telemetry) struct Maker {
 struct Kept {
     retention: Retention,
     today: i64,
+    /// Days whose readings were in a file that was damaged.
+    frozen: HashSet<i64>,
 }
 
 impl Kept {
     fn has(&self, day: i64, class: &str) -> bool {
-        self.retention.of_class(Level::Readings, class).is_none_or(|kept| self.today - day <= kept)
+        !self.frozen.contains(&day)
+            && self.retention.of_class(Level::Readings, class).is_none_or(|kept| self.today - day <= kept)
     }
 }
 
@@ -63,8 +63,31 @@ impl Maker {
         retention: Retention,
         now_ms: i64,
     ) -> Self {
-        let kept = Kept { retention, today: day_of(kouan_protocol::Timestamp(now_ms)) };
+        let today = day_of(kouan_protocol::Timestamp(now_ms));
+        let kept = Kept { retention, today, frozen: HashSet::new() };
         Self { levels, partitions, open: HashMap::new(), job: None, kept }
+    }
+
+    /// Leaves the sums of those days as they are.
+    pub(in crate::telemetry) fn freezing(mut self, days: Vec<i64>) -> Self {
+        self.kept.frozen.extend(days);
+        self
+    }
+
+    /// Ends what it is doing; it begins again.
+    pub(in crate::telemetry) fn stop(&mut self) {
+        self.job = None;
+        self.open.clear();
+    }
+
+    /// Says that the readings of a day are lost. If it was summed up, its sums know more than what is left.
+    pub(in crate::telemetry) fn lost(&mut self, index: &Connection, day: i64, summed: bool) -> Result<(), StoreError> {
+        if summed {
+            self.kept.frozen.insert(day);
+        }
+        index.execute("DELETE FROM dirty WHERE day = ?1", [day]).during("forget marks of late readings")?;
+        self.levels.remove_dirty_day(day);
+        Ok(())
     }
 
     /// Says that the rows of a generation are about to be sealed. It is on disk before they are: a crash in between
@@ -106,7 +129,7 @@ impl Maker {
 
     /// Says that the day's sums may lack something: they are made again.
     pub(in crate::telemetry) fn doubt(&self, index: &Connection, day: i64) -> Result<(), StoreError> {
-        if self.levels.is_made(day) {
+        if self.levels.is_made(day) && !self.kept.frozen.contains(&day) {
             index.execute("DELETE FROM rolled WHERE day = ?1", [day]).during("note that a day is not summed up")?;
             self.levels.remove_day(day);
         }
@@ -123,11 +146,13 @@ impl Maker {
         let devices: Vec<_> = job.devices.drain(..DEVICES.min(job.devices.len())).collect();
         let (day, whole, is_last) = (job.day, job.whole, job.devices.is_empty());
         let made = self.make(day, &devices);
-        if made.is_err() {
+        if !matches!(made, Ok(true)) {
             self.job = None;
             self.open.clear();
         }
-        made?;
+        if !made? {
+            return Ok(false);
+        }
         if !whole {
             for (agent, key) in &devices {
                 index
@@ -140,7 +165,7 @@ impl Maker {
         if is_last {
             if whole {
                 index
-                    .execute("INSERT OR IGNORE INTO rolled (day) VALUES (?1)", [day])
+                    .execute("INSERT OR REPLACE INTO rolled (day, version) VALUES (?1, ?2)", [day, VERSION])
                     .during("note that a day is summed up")?;
                 self.levels.add_day(day);
             }
@@ -150,72 +175,124 @@ impl Maker {
         Ok(true)
     }
 
+    fn is_due(&self, day: i64, now_ms: i64) -> bool {
+        let is_over = day_ms(day + 1) + GRACE_MS <= now_ms;
+        // What stands of a frozen day is better than what is left.
+        is_over && !self.levels.is_made(day) && !(self.kept.frozen.contains(&day) && self.levels.was_made(day))
+    }
+
     fn next_job(&self, now_ms: i64) -> Result<Option<Job>, StoreError> {
-        let over = |day: &i64| day_ms(day + 1) + GRACE_MS <= now_ms;
         let days = self.partitions.within(i64::MIN, i64::MAX);
-        if let Some(day) = days.into_iter().find(|day| over(day) && !self.levels.is_made(*day)) {
+        if let Some(day) = days.into_iter().find(|day| self.is_due(*day, now_ms)) {
             let devices = self.partitions.read(day, |conn| {
                 conn.prepare_cached("SELECT DISTINCT agent, key FROM groups")
                     .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
                     .during("list the devices of a day")
             })?;
-            return Ok(Some(Job { day, devices: devices.unwrap_or_default(), whole: true }));
+            // A day that cannot be read is told elsewhere.
+            return Ok(devices.map(|devices| Job { day, devices, whole: true }));
         }
         Ok(self.levels.first_dirty().map(|(day, devices)| Job { day, devices: devices.into(), whole: false }))
     }
 
-    fn make(&mut self, day: i64, devices: &[(String, String)]) -> Result<(), StoreError> {
-        let mut groups = Vec::new();
-        for (agent, key) in devices {
-            groups.extend(self.partitions.read(day, |conn| rows_of(conn, agent, key))?.unwrap_or_default());
-        }
+    /// Makes the sums of some devices. Returns false if the day's file cannot be read as it is.
+    fn make(&mut self, day: i64, devices: &[(String, String)]) -> Result<bool, StoreError> {
         let (mut minutes, mut hours) = (Vec::new(), Vec::new());
-        for group in groups {
-            let (of_minutes, of_hours) = sum_up(&group.group.layout, &group.rows);
-            let (Some(first), Some(last)) = (group.rows.times.first(), group.rows.times.last()) else { continue };
-            if group.rows.len() as i64 * LevelFile::Minutes.step_ms() >= ROWS_PER_MINUTE * (last - first).max(1) {
-                minutes.push((group.group.clone(), codec::encode(&of_minutes)));
+        for (agent, key) in devices {
+            let Some(groups) = self.partitions.read(day, |conn| rows_of(conn, agent, key))? else {
+                // A day that was deleted meanwhile leaves its sums as they are.
+                return Ok(!self.partitions.has(day));
+            };
+            for GroupSums { group, minutes: own, hours: own_hours } in device::sum_up(groups) {
+                if let Some(own) = own {
+                    minutes.push((group.clone(), codec::encode(&own)));
+                }
+                hours.push((group, codec::encode(&own_hours)));
             }
-            hours.push((group.group, codec::encode(&of_hours)));
         }
         for (level, groups) in [(LevelFile::Minutes, minutes), (LevelFile::Hours, hours)] {
-            if !groups.is_empty() {
-                self.write(level, day, &groups)?;
-            }
+            let path = level.path(self.levels.folder(), day);
+            let written = self.write(&path, day, devices, &groups);
+            written.inspect_err(|error| self.levels.doubt(&path, error))?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn write(&mut self, level: LevelFile, day: i64, groups: &[(Group, Vec<u8>)]) -> Result<(), StoreError> {
-        let path = level.path(self.levels.folder(), day);
-        if !self.open.contains_key(&path) {
-            self.open.insert(path.clone(), open_file(&path, File::Rollup)?);
+    /// Writes the sums of those devices in place of what stood there.
+    fn write(
+        &mut self,
+        path: &Path,
+        day: i64,
+        devices: &[(String, String)],
+        groups: &[(Group, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        if !self.open.contains_key(path) {
+            if groups.is_empty() && !path.exists() {
+                return Ok(());
+            }
+            if is_empty(path) {
+                let problem = format!("{} is empty", path.display());
+                return Err(StoreError::Damaged { what: "a file of sums", problem });
+            }
+            self.open.insert(path.to_owned(), open_file(path, File::Rollup)?);
         }
-        let conn = self.open.get_mut(&path).ok_or(StoreError::Closed)?;
+        let conn = self.open.get_mut(path).ok_or(StoreError::Closed)?;
         let transaction =
             conn.transaction_with_behavior(TransactionBehavior::Immediate).during("begin writing sums")?;
         let mut layouts = HashMap::new();
+        let mut written = BTreeSet::new();
         for (group, body) in groups {
             let group_id = seal::group_id(&transaction, group)?;
             let layout_id = seal::layout_id(&transaction, &mut layouts, &group.layout)?;
+            // Sums of readings that are kept no longer are all that is left of them.
+            let otherwise = match self.kept.has(day, &group.class) {
+                true => "DO UPDATE SET checksum = excluded.checksum, body = excluded.body",
+                false => "DO NOTHING",
+            };
+            let sql = format!(
+                "INSERT INTO windows (group_id, layout_id, day, checksum, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT {otherwise}"
+            );
             transaction
-                .prepare_cached(
-                    "INSERT INTO windows (group_id, layout_id, day, checksum, body) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT DO UPDATE SET checksum = excluded.checksum, body = excluded.body",
-                )
+                .prepare_cached(&sql)
                 .and_then(|mut statement| {
                     statement.execute(params![group_id, layout_id, day, crc32fast::hash(body), body])
                 })
                 .during("write sums")?;
+            written.insert((group_id, layout_id));
+        }
+        for (agent, key) in devices {
+            for (group_id, layout_id, class) in rows_that_stand(&transaction, day, agent, key)? {
+                if !written.contains(&(group_id, layout_id)) && self.kept.has(day, &class) {
+                    transaction
+                        .prepare_cached("DELETE FROM windows WHERE group_id = ?1 AND layout_id = ?2 AND day = ?3")
+                        .and_then(|mut statement| statement.execute([group_id, layout_id, day]))
+                        .during("remove sums that hold no longer")?;
+                }
+            }
         }
         transaction.commit().during("commit sums")
     }
 }
 
-/// All rows of a group and day, by time.
-struct GroupRows {
-    group: Group,
-    rows: Rows,
+/// The sums of a device and day as they stand: group, layout and class.
+fn rows_that_stand(
+    transaction: &Transaction<'_>,
+    day: i64,
+    agent: &str,
+    key: &str,
+) -> Result<Vec<(i64, i64, String)>, StoreError> {
+    transaction
+        .prepare_cached(
+            "SELECT w.group_id, w.layout_id, g.class FROM groups g JOIN windows w ON w.group_id = g.id
+             WHERE g.agent = ?1 AND g.key = ?2 AND w.day = ?3",
+        )
+        .and_then(|mut statement| {
+            let found =
+                statement.query_map(params![agent, key, day], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            found.collect()
+        })
+        .during("look for sums that stand")
 }
 
 fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, StoreError> {
@@ -228,6 +305,7 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
         )
         .during("read a device's day")?;
     let mut rows = statement.query([agent, key]).during("read a device's day")?;
+    let mut chunk = 0;
     while let Some(row) = rows.next().during("read a device's day")? {
         let (id, layout_id, checksum): (i64, i64, u32) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(5)?)))().during("read a device's day")?;
@@ -238,10 +316,11 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
                 let rows = Rows::new(&layout);
                 let (name, site, class) = (|| Ok((row.get(2)?, row.get(3)?, row.get(4)?)))().during("read a group")?;
                 let group = Group { agent: agent.to_owned(), key: key.to_owned(), name, site, class, layout };
-                found.push((id, layout_id, GroupRows { group, rows }));
+                found.push((id, layout_id, GroupRows { group, rows, chunks: Vec::new() }));
                 found.len() - 1
             }
         };
+        chunk += 1;
         let group = &mut found[at].2;
         let body = row.get_ref(6).and_then(|body| Ok(body.as_blob()?)).during("read a device's day")?;
         let opened = (crc32fast::hash(body) == checksum)
@@ -250,30 +329,11 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
         match opened {
             Some(rows) => {
                 let all: Vec<u32> = (0..rows.len() as u32).collect();
+                group.chunks.push((chunk, group.rows.len()));
                 group.rows.append(&rows, &all);
             }
             None => error!(agent, key, "A chunk of the history is broken and is missing in the sums."),
         }
     }
-    Ok(found
-        .into_iter()
-        .map(|(_, _, GroupRows { group, rows })| GroupRows { rows: rows.into_sorted(&group.layout), group })
-        .collect())
-}
-
-/// Minutes and hours of each column.
-fn sum_up(layout: &[Column], rows: &Rows) -> (Vec<codec::ColumnWindows>, Vec<codec::ColumnWindows>) {
-    let column = |(column, cells): (&Column, &crate::telemetry::cells::Cells)| {
-        let mut minutes = Windows::new(LevelFile::Minutes.step_ms());
-        for (row, _, place) in cells.iter() {
-            let value = place.and_then(|place| cells.values.get(place));
-            minutes.take(rows.times[row], value.as_ref(), column.is_words());
-        }
-        let mut hours = Windows::new(LevelFile::Hours.step_ms());
-        for (at, summary) in minutes.list() {
-            hours.join(*at, summary.clone());
-        }
-        (minutes.into_list(), hours.into_list())
-    };
-    layout.iter().zip(&rows.columns).map(column).unzip()
+    Ok(found.into_iter().map(|(_, _, group)| group).collect())
 }

@@ -1,9 +1,12 @@
 //! Sums over hours and minutes: made once a day is over, made again when something late arrives.
 
 mod codec;
+mod device;
 mod levels;
 mod make;
 mod query;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(in crate::telemetry) use codec::check;

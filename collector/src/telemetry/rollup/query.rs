@@ -113,9 +113,9 @@ fn days(
     (from_ms, to_ms): (i64, i64),
 ) -> Result<BTreeMap<i64, DayWindows>, StoreError> {
     let (first, last) = (day_of(Timestamp(from_ms)), day_of(Timestamp(to_ms - 1)));
-    let mut days = match query.resolution.level() {
+    let Summed { mut days, mut partly } = match query.resolution.level() {
         Some(level) => summed_days(history, query, level, (first, last))?,
-        None => BTreeMap::new(),
+        None => Summed::default(),
     };
     let small = query.resolution.level().map_or(query.resolution.0, LevelFile::step_ms);
     for day in history.days(first, last) {
@@ -125,27 +125,38 @@ fn days(
         let range = (from_ms.max(day_ms(day)), to_ms.min(day_ms(day + 1)));
         // Only as coarse as sums are: a longer window may reach into the next day.
         let mut windows = Windows::new(small);
-        let mut is_words = false;
-        for sample in series::of_day(history, day, &query.spans, query.point.as_str(), range)? {
-            is_words |= matches!(sample.value, Some(kouan_protocol::Value::Text(_)));
+        let samples = series::of_day(history, day, &query.spans, query.point.as_str(), range)?;
+        let is_words = samples.iter().any(|sample| matches!(sample.value, Some(kouan_protocol::Value::Text(_))));
+        for sample in &samples {
             windows.take(sample.time_ms, sample.value.as_ref(), is_words);
         }
         if !windows.list().is_empty() {
             days.insert(day, ("raw", windows.into_list()));
         }
     }
+    // Where the readings are gone, sums that may lack something are all there is.
+    for (day, windows) in std::mem::take(&mut partly) {
+        days.entry(day).or_insert_with(|| (query.resolution.level().map_or("raw", LevelFile::name), merged(windows)));
+    }
     Ok(days)
 }
 
-/// The days whose sums hold everything that is known of the device.
+/// What the sums say.
+#[derive(Default)]
+struct Summed {
+    /// Days whose sums hold everything that is known of the device.
+    days: BTreeMap<i64, DayWindows>,
+    /// Days whose sums are in parts, or of which the device had one of its names for a part only.
+    partly: BTreeMap<i64, ColumnWindows>,
+}
+
 fn summed_days(
     history: &HistoryFiles,
     query: &WindowsQuery,
     level: LevelFile,
     (first, last): (i64, i64),
-) -> Result<BTreeMap<i64, DayWindows>, StoreError> {
-    let mut days: BTreeMap<i64, DayWindows> = BTreeMap::new();
-    let mut doubled = Vec::new();
+) -> Result<Summed, StoreError> {
+    let mut summed = Summed::default();
     let newest = history.head.days();
     for span in &query.spans {
         let (agent, key) = (span.agent.as_str(), span.key.as_str());
@@ -166,18 +177,51 @@ fn summed_days(
             let read = |conn: &Connection| of_file(conn, (agent, key), query.point.as_str(), (day, end));
             for (day, windows) in history.levels.read(&path, read)?.unwrap_or_default() {
                 let is_whole = span.from_ms <= day_ms(day) && span.to_ms >= day_ms(day + 1);
-                if !is_whole || !good.contains(&day) || days.insert(day, (level.name(), windows)).is_some() {
-                    doubled.push(day);
-                }
+                summed.add(day, (level.name(), windows), is_whole && good.contains(&day), span);
             }
             day = end + 1;
         }
     }
-    // Of two groups or two names on one day, and where something is missing, the readings themselves are asked.
-    for day in doubled {
-        days.remove(&day);
+    Ok(summed)
+}
+
+impl Summed {
+    /// Takes sums of a group. Of two groups that both say something on one day, and where something is missing, the
+    /// readings themselves are asked; of several that hold the point, one says what all of them brought.
+    fn add(&mut self, day: i64, (level, windows): DayWindows, is_all: bool, span: &Span) {
+        if let Some(partly) = self.partly.get_mut(&day) {
+            partly.extend(windows.into_iter().filter(|(at, _)| span.covers(*at)));
+            return;
+        }
+        match self.days.get_mut(&day) {
+            Some((_, known)) if is_all && known.is_empty() => *known = windows,
+            Some(_) if is_all && windows.is_empty() => {}
+            None if is_all => {
+                self.days.insert(day, (level, windows));
+            }
+            _ => {
+                let mut partly = self.days.remove(&day).map(|(_, known)| known).unwrap_or_default();
+                partly.extend(windows.into_iter().filter(|(at, _)| span.covers(*at)));
+                self.partly.insert(day, partly);
+            }
+        }
     }
-    Ok(days)
+}
+
+/// Windows of several groups, or names, as one list.
+fn merged(mut windows: ColumnWindows) -> ColumnWindows {
+    windows.sort_by_key(|(at, summary)| match summary {
+        Summary::Words(words) => (*at, words.first_after_ms),
+        Summary::Numbers(_) => (*at, 0),
+    });
+    let mut merged = ColumnWindows::new();
+    for (at, summary) in windows {
+        match merged.last_mut() {
+            Some((same, known)) if *same == at => known.join(0, &summary),
+            _ => merged.push((at, summary)),
+        }
+    }
+    merged
 }
 
 fn of_file(
