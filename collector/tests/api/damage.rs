@@ -17,6 +17,7 @@ use crate::verify::another_key;
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
+const PASSAGES: usize = 8;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +33,10 @@ enum Damage {
 fn damage(path: &Path, damage: Damage) {
     let conn = Connection::open(path).unwrap();
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let size: u64 = conn.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0).map(i64::unsigned_abs);
+    let size = conn.pragma_query_value(None, "page_size", number).unwrap();
     let page = |table: &str| -> u64 {
-        conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0)).unwrap()
+        conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], number).unwrap()
     };
     let (at, length) = match damage {
         Damage::Root(table) => ((page(table) - 1) * size, size),
@@ -82,18 +84,18 @@ async fn hours(collector: &Running, device: &str, ago: i64) -> (u64, Value) {
     (count, series["levels"].clone())
 }
 
-/// A collector with these readings and a passage of each time, all in files.
+/// A collector with these readings and passages of the first times, all in files.
 async fn filled(rows: &[(u64, f64)]) -> (Running, ScriptedAgent, String) {
     let collector = Running::start_sealing_at_once().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
     agent.hello().await;
     collector.clock.change(|anchor| anchor.boot_time.0 += 30 * DAY);
-    let passages = rows.iter().map(|(age, _)| (*age, passage("in"))).collect();
+    let passages = rows.iter().take(PASSAGES).map(|(age, _)| (*age, passage("in"))).collect();
     let batches = vec![agent.rows(rows), agent.aged(Lane::Events, passages)];
     agent.upload(batches).await;
     let device = collector.device("ups-1").await;
     they_stand(&collector, &device, rows).await;
-    collector.items_when("/api/v1/events", rows.len()).await;
+    collector.items_when("/api/v1/events", rows.len().min(PASSAGES)).await;
     (collector, agent, device)
 }
 
@@ -131,7 +133,7 @@ async fn todays_file_is_set_aside_and_filled_again_from_the_log() {
 
 #[tokio::test]
 async fn an_old_day_that_is_lost_stops_neither_retention_nor_sums_and_its_own_sums_stay() {
-    for what in [Damage::Root("chunks"), Damage::Header, Damage::Root("groups")] {
+    for what in [Damage::Root("chunks"), Damage::Header, Damage::Empty] {
         let rows = [(4 * DAY, 0.5), (DAY + 20, 1.0), (DAY + 10, 1.5), (20, 3.0)];
         let (collector, mut agent, device) = filled(&rows).await;
         eventually("yesterday is summed up", async || {

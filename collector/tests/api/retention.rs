@@ -67,7 +67,7 @@ async fn a_class_and_events_go_when_their_own_time_is_over_and_stay_accounted_fo
     let sizes = eventually("four rows in four files", told).await;
     let limited = collector.key("far", &["read"], Some(&["far"])).await;
     let (_, nothing) = collector.request(reqwest::Method::GET, "/api/v1/history/sizes", Some(&limited), None).await;
-    assert_eq!(nothing, serde_json::json!({ "files": [], "classes": [] }));
+    assert_eq!(nothing, serde_json::json!({ "files": [], "classes": [], "set_aside": [] }));
     let ups = |days| [("ups".to_owned(), KeepClass { days: Some(days), ..KeepClass::default() })].into();
     // Others are kept for ever, and so are events.
     let keep = Retention { classes: ups(5), ..Retention::default() };

@@ -10,7 +10,7 @@ use crate::store::{File, open_writable};
 use crate::telemetry::head::{Group, Head};
 use crate::telemetry::lookup::Lookup;
 use crate::telemetry::partition::open_file;
-use crate::telemetry::partitions::Partitions;
+use crate::telemetry::partitions::{Partitions, WriteMark};
 use crate::telemetry::retention::Retention;
 use crate::telemetry::rows::{Column, Origin};
 use crate::telemetry::seal::seal_day;
@@ -97,6 +97,7 @@ impl Engine {
         head.account(Default::default(), 1, self.entry);
         let generation = head.begin_seal();
         self.maker.before_seal(&mut self.index, &generation).unwrap();
+        let _mark = WriteMark::new(&self.files.partitions, DAY);
         let mut conn = open_file(&partition_path(self.folder.path(), DAY), File::Partition).unwrap();
         self.files.partitions.add(DAY);
         seal_day(&mut conn, &generation.days[&DAY], generation.through).unwrap();
