@@ -24,7 +24,10 @@ pub(super) async fn examine(config: &Config, service: Option<&Service>, words: W
     };
     findings.push(of_greeting(collector, greeted, words));
     if let Some(uplink) = service.map(|service| &service.status.uplink) {
-        let (agent, problem) = (uplink.agent.as_deref().unwrap_or("?"), uplink.problem.as_deref().unwrap_or("–"));
+        let agent = uplink.agent.as_deref().unwrap_or("?");
+        let [problem, problem_zh] =
+            [&uplink.problem, &uplink.problem_zh].map(|text| text.as_deref().unwrap_or_default());
+        let problem = if problem.is_empty() { "–" } else { words.either(problem, problem_zh) };
         findings.push(match uplink.state {
             UplinkState::Connected => Finding::fine("collector", words.session_connected(agent)),
             UplinkState::Connecting | UplinkState::Off => {
