@@ -4,6 +4,7 @@
  * The pages are those of `src/app/pages.ts`; one that nobody gave an address here makes this fail.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { isLive, openBrowser, openWindow, signIn } from './browser.mjs';
 import { Stage } from './stage.mjs';
 
@@ -19,6 +20,20 @@ const SITE = 'hengqin-bridge';
 const PLAN = `<svg xmlns="http://www.w3.org/2000/svg" width="1400" height="800"><rect width="1400" height="800" fill="#fff"/>
 <g fill="none" stroke="#44606e" stroke-width="7"><path d="M40 40h1320v720H40z"/><path d="M40 560h900m120 0h300M420 560v200m420-200v200"/></g>
 <g fill="#eef3f5">${Array.from({ length: 14 }, (_, at) => `<rect x="${110 + at * 88}" y="180" width="26" height="220"/>`).join('')}</g></svg>`;
+
+/** What somebody saw at a gate, drawn for the pictures. */
+const SEEN = `<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="800"><rect width="1200" height="800" fill="#c9d3d8"/>
+<path d="M0 560h1200v240H0z" fill="#8d9aa1"/><g fill="#3e4f59"><rect x="180" y="250" width="150" height="360" rx="18"/><rect x="870" y="250" width="150" height="360" rx="18"/></g>
+<path d="M330 330h190v200H330z" fill="#7fb3c4" opacity=".7"/><path d="M870 330 700 400l30 190 140-60z" fill="#7fb3c4" opacity=".7"/>
+<circle cx="255" cy="300" r="16" fill="#d64545"/><circle cx="945" cy="300" r="16" fill="#d64545"/></svg>`;
+
+/** Pages that show something else by their address, beside those that are registered. */
+const MORE = {
+  'device-pictures': (of) => `/devices/${of('gate-1')}?tab=pictures`,
+  'device-commands': (of) => `/devices/${of('relay-1')}?tab=commands`,
+  'notification-routes': () => '/notifications?tab=routes',
+  'reports-alarms': () => '/reports?tab=alarms',
+};
 
 async function addresses(stage) {
   // A page about one thing is left out, and named, where there is no such thing.
@@ -51,6 +66,7 @@ async function addresses(stage) {
     '/assets/import': '/assets/import',
     '/assets/$id': `/assets/${asset}`,
     '/wall': '/wall?every=3600',
+    ...Object.fromEntries(Object.entries(MORE).map(([name, address]) => [name, address(of)])),
   };
 }
 
@@ -90,11 +106,8 @@ async function asWebp(painter, png) {
   return Buffer.from(data, 'base64');
 }
 
-/** The hall of a site gets a plan with its gates on it. */
-async function arrange(stage, painter) {
-  const areas = (await stage.api(`/areas?site=${SITE}&limit=500`)).items;
-  const hall = areas.find((area) => area.name === '旅检大厅');
-  if (!hall) throw new Error('the hall of the fleet has no area');
+/** Gives the collector a drawing as a picture. */
+async function give(stage, painter, method, path, drawing) {
   const png = await painter.evaluate(async (svg) => {
     const image = new Image();
     image.src = `data:image/svg+xml;utf8,${encodeURIComponent(svg)}`;
@@ -103,13 +116,57 @@ async function arrange(stage, painter) {
     canvas.getContext('2d').drawImage(image, 0, 0);
     const blob = await canvas.convertToBlob({ type: 'image/png' });
     return [...new Uint8Array(await blob.arrayBuffer())];
-  }, PLAN);
-  const answer = await fetch(`${stage.url}/api/v1/areas/${hall.id}/plan`, {
-    method: 'PUT',
+  }, drawing);
+  const answer = await fetch(`${stage.url}/api/v1${path}`, {
+    method,
     headers: { authorization: `Bearer ${stage.key}`, 'content-type': 'image/png' },
     body: Buffer.from(png),
   });
-  if (!answer.ok) throw new Error(`the plan was refused: ${answer.status} ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`${path} was refused: ${answer.status} ${await answer.text()}`);
+}
+
+/** What people would have entered: who is told, a window, a picture, commands. */
+async function work(stage, painter, receiver) {
+  const { items } = await stage.api('/devices?site=demo-checkpoint&limit=50');
+  const of = (key) => items.find((device) => device.key === key).id;
+  const note = encodeURIComponent('闸门未完全关闭，已通知维保');
+  await give(stage, painter, 'POST', `/devices/${of('gate-1')}/evidence?note=${note}`, SEEN);
+  const settings = { url: `http://127.0.0.1:${receiver.address().port}/alarms`, headers: {} };
+  const channel = {
+    name: '值班平台',
+    kind: 'webhook',
+    enabled: true,
+    language: 'zh',
+    rate_per_hour: 60,
+    settings,
+  };
+  const { id } = await stage.api('/notification-channels', 'POST', channel);
+  const match = { sites: [], areas: [], classes: [], min_severity: 'major', conditions: [] };
+  const steps = [0, 10].map((after_minutes) => ({
+    after_minutes,
+    channels: [id],
+    roles: [],
+    users: [],
+  }));
+  const quiet = { from: '22:00', to: '07:00', below_severity: 'critical', days: [1, 2, 3, 4, 5, 6, 7] };
+  const route = { name: '重要告警', enabled: true, match, steps, quiet, repeat_minutes: 60 };
+  await stage.api('/notification-routes', 'POST', route);
+  const [from, to] = [Date.now(), Date.now() + 90 * 86_400_000].map(String);
+  const repeat = { kind: 'weekly', days: [2], from: '02:00', to: '04:00' };
+  const window = { site: SITE, from, to, repeat, reason: '每周系统维护' };
+  await stage.api('/maintenance', 'POST', window);
+  for (const channel of [1, 2]) {
+    const command = { action: 'relay.set', arguments: { channel, on: true }, why: '夜间照明' };
+    await stage.api(`/devices/${of('relay-1')}/commands`, 'POST', command);
+  }
+}
+
+/** The hall of a site gets a plan with its gates on it. */
+async function arrange(stage, painter) {
+  const areas = (await stage.api(`/areas?site=${SITE}&limit=500`)).items;
+  const hall = areas.find((area) => area.name === '旅检大厅');
+  if (!hall) throw new Error('the hall of the fleet has no area');
+  await give(stage, painter, 'PUT', `/areas/${hall.id}/plan`, PLAN);
   const assets = (await stage.api(`/assets?area=${hall.id}&limit=500`)).items;
   const positions = assets.slice(0, 28).map((asset, at) => ({
     asset: asset.id,
@@ -119,12 +176,16 @@ async function arrange(stage, painter) {
   await stage.api(`/areas/${hall.id}/positions`, 'PUT', { positions });
 }
 
+/** Takes whatever it is told. */
+const receiver = createServer((request, response) => request.resume().on('end', () => response.end()));
+await new Promise((resolve) => receiver.listen(0, '127.0.0.1', resolve));
 const [stage, browser] = await Promise.all([Stage.start(['--fleet', '--past', PAST_S]), openBrowser()]);
 try {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   const painter = await browser.newPage();
   await arrange(stage, painter);
+  await work(stage, painter, receiver);
   await stage.say('gate set fault 1');
   await stage.say('ups set 1 holding 1 4');
   const known = await addresses(stage);
@@ -140,7 +201,7 @@ try {
       if (kind === 'desk') bytes += await shoot(page, painter, `sign-in-${language}`);
       await signIn(page, stage);
       await isLive(page);
-      for (const path of registered()) {
+      for (const path of [...registered(), ...Object.keys(MORE)]) {
         const address = known[path] ?? (path.includes('$') ? null : path);
         if (address === null || address.includes('undefined')) {
           process.stderr.write(`${path} has no address to show\n`);
@@ -164,6 +225,7 @@ try {
 } finally {
   await browser.close();
   await stage.stop();
+  receiver.close();
 }
 
 async function shoot(page, painter, name) {

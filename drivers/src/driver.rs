@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kouan_protocol::{BootTime, Clock, DeviceKey, Field, HealthLevel, QualityReason};
 use kouan_settings::{Bilingual, Translate, both};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::link::trace::Trace;
+use crate::search::identity::Identity;
 
 /// A running driver: one link with its devices.
 pub trait Driver: Send {
@@ -164,6 +166,30 @@ pub enum Request {
         /// Gets the rows, or why there are none.
         reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
     },
+    /// Ask whether somebody answers at an address of the line. One turn on it, and nothing is written.
+    Search {
+        /// The address.
+        unit: u8,
+        /// How long it may think.
+        wait: Duration,
+        /// Gets who answers, `None` for silence.
+        reply: oneshot::Sender<Result<Option<Heard>, Bilingual>>,
+    },
+}
+
+/// Somebody is at an address of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A device of the configuration; it was not asked.
+    Configured,
+    /// Somebody else, with what it says of itself.
+    Stranger(Option<Identity>),
+}
+
+/// Only some lines can be searched while they are in use.
+#[must_use]
+pub fn not_searched() -> Bilingual {
+    both!("a line of this kind cannot be searched while it is in use", "这种线路在使用中不能搜索")
 }
 
 /// A command on its way to a device.

@@ -64,6 +64,7 @@ struct Frame {
 #[serde(deny_unknown_fields)]
 struct Read {
     /// `published`, `request` where only that was and the answer follows the table, or `table` where both do.
+    #[allow(dead_code)]
     origin: Origin,
     source: String,
     request: String,
@@ -318,8 +319,63 @@ fn every_file_of_vectors_has_its_profile() {
         }
         let expects = !vectors.expect.is_empty() || vectors.read.is_empty() && !vectors.act.is_empty();
         assert!(expects, "{name}: nothing is expected");
-        let published = vectors.read.iter().any(|read| read.origin != Origin::Table)
-            || vectors.act.iter().any(|act| act.origin == Origin::Published);
-        assert!(published || !vectors.image.is_empty() || !vectors.read.is_empty(), "{name}: there are no bytes");
+        let bytes = vectors.read.iter().any(|read| !hex(&read.answer).is_empty())
+            || vectors.act.iter().any(|act| !hex(&act.request).is_empty())
+            || vectors.image.iter().any(|image| !image.values.is_empty());
+        assert!(bytes, "{name}: there are no bytes");
+    }
+}
+
+/// What `docs/devices.md` tells the reader of a profile's bytes.
+fn claimed(name: &str) -> String {
+    let list = std::fs::read_to_string(folder().join("../../../docs/devices.md")).unwrap();
+    let link = format!("[`{name}`](#{name})");
+    let row = list.lines().find(|line| line.starts_with('|') && line.contains(&link));
+    row.unwrap_or_else(|| panic!("{name} is not in the list")).split('|').nth(5).unwrap().trim().to_owned()
+}
+
+/// Every `origin` of entries that have bytes, wherever in the file they stand.
+fn origins(value: &toml::Value, found: &mut Vec<String>) {
+    match value {
+        toml::Value::Array(items) => items.iter().for_each(|item| origins(item, found)),
+        toml::Value::Table(table) => {
+            let has = |key: &str| table.get(key).and_then(toml::Value::as_str).is_some_and(|text| !text.is_empty());
+            if let Some(origin) = table.get("origin").and_then(toml::Value::as_str) {
+                assert!(has("source"), "a source is missing: {table}");
+                let answer = has("answer") || has("bytes") || has("heard");
+                // What a board answers to a command is often the command itself.
+                assert!(answer || has("request"), "there are no bytes: {table}");
+                found.push(origin.to_owned());
+            }
+            table.values().for_each(|item| origins(item, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_list_of_devices_claims_what_the_files_hold() {
+    let store = ProfileStore::built_in();
+    for name in store.names() {
+        let heard = folder().with_file_name("heard").join(format!("{name}.toml"));
+        let file = [folder().join(format!("{name}.toml")), heard].into_iter().find(|path| path.exists());
+        let Some(file) = file else {
+            // The topics of a kiosk are this project's own: nobody else can have published them.
+            assert_eq!((kind_of(name).as_str(), claimed(name).as_str()), ("mqtt", "own tests"), "{name}");
+            assert!(include_str!("mqtt.rs").contains(&format!("profile = \\\"{name}\\\"")), "{name} is not tested");
+            continue;
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut found = Vec::new();
+        origins(&toml::Value::Table(text.parse().unwrap()), &mut found);
+        let has = |origin: &str| found.iter().any(|found| found == origin);
+        let holds = if has("published") {
+            "answers"
+        } else if has("request") {
+            "requests"
+        } else {
+            "table"
+        };
+        assert_eq!(claimed(name), holds, "{}", file.display());
     }
 }

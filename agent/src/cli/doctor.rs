@@ -164,7 +164,8 @@ fn of_service(config: &Config, service: &Service, words: Words) -> Vec<Finding> 
             working += 1;
             continue;
         }
-        let says = words.device_not_working(&device.device, words.term(&device.health), &device.text);
+        let text = words.either(&device.text, &device.text_zh);
+        let says = words.device_not_working(&device.device, words.term(&device.health), text);
         findings.push(Finding::wrong("device", says, words.device_fix(&device.device)));
     }
     if working == service.devices.len() {

@@ -151,7 +151,7 @@ async fn dispatch(cli: Cli, words: Words) -> anyhow::Result<u8> {
         }
         CliCommand::Status => ask::status(&load()?, json, words).await.map(|()| DONE),
         CliCommand::Bundle { output } => bundle::run(&path, output, json, words).await.map(|()| DONE),
-        CliCommand::Profile { command } => profile::run(command, json, words).map(|()| DONE),
+        CliCommand::Profile { command } => profile::run(&path, command, json, words).map(|()| DONE),
         CliCommand::PrintConfig { template } => {
             let text = if template { config::TEMPLATE.to_owned() } else { config::effective(&path)? };
             if json {

@@ -18,6 +18,7 @@ mod probe;
 mod profile;
 mod redact;
 mod scan;
+mod scan_in_use;
 mod show;
 mod standalone;
 mod start;

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use clap::Subcommand;
 use kouan_drivers::profile::{Description, ProfileSource, ProfileStore, check};
+use kouan_protocol::Severity;
 use kouan_settings::both;
 use serde_json::{Value, json};
 
+use super::add::store_of;
 use super::entry::WrongUsage;
 use super::show;
 use super::words::Words;
@@ -29,17 +31,34 @@ pub(super) enum ProfileCommand {
     },
     /// Print a small profile to begin a new one with.
     New {
-        /// The protocol: modbus, serial-line, ydt1363 or mqtt.
+        /// The protocol: modbus, serial-line, listener, ydt1363, osdp, uhppote, zkteco-c3, rfid, led-card or mqtt.
         kind: String,
     },
 }
 
-pub(super) fn run(command: ProfileCommand, json: bool, words: Words) -> anyhow::Result<()> {
+/// A profile of each kind, to begin another with.
+const BEGINNINGS: [(&str, &str); 10] = [
+    ("modbus", "xy-md02"),
+    ("serial-line", "ds205a-gate"),
+    ("listener", "scale-and-text"),
+    ("ydt1363", "ydt-air-conditioner"),
+    ("osdp", "osdp-reader"),
+    ("uhppote", "uhppote-4door"),
+    ("zkteco-c3", "zkteco-c3"),
+    ("rfid", "m100-reader"),
+    ("led-card", "cpower-led"),
+    ("mqtt", "kiosk-mqtt"),
+];
+
+/// `config` is the agent's configuration, whose site may have profiles of its own.
+pub(super) fn run(config: &Path, command: ProfileCommand, json: bool, words: Words) -> anyhow::Result<()> {
+    // Models can be looked at without a configuration.
+    let store = || store_of(&std::fs::read_to_string(config).unwrap_or_default());
     match command {
         ProfileCommand::Check { files } => check_files(&files, json, words),
-        ProfileCommand::Show { profile: None, .. } => list(json, words),
+        ProfileCommand::Show { profile: None, .. } => list(&store(), json, words),
         ProfileCommand::Show { profile: Some(profile), text } => {
-            let (name, source) = find(&profile, words)?;
+            let (name, source) = find(&store(), &profile, words)?;
             if text {
                 show::text(&source.text);
                 return Ok(());
@@ -80,9 +99,8 @@ fn read(file: &Path, words: Words) -> Result<(String, ProfileSource), WrongUsage
     Ok((name, ProfileSource { file: place.to_string(), text }))
 }
 
-/// A built-in profile, or the file of that name.
-fn find(profile: &str, words: Words) -> Result<(String, ProfileSource), WrongUsage> {
-    let store = ProfileStore::built_in();
+/// A profile that the agent would take, the site's own before a built-in one; or the file of that name.
+fn find(store: &ProfileStore, profile: &str, words: Words) -> Result<(String, ProfileSource), WrongUsage> {
     match store.get(profile) {
         Some(source) => Ok((profile.to_owned(), source.clone())),
         None if Path::new(profile).exists() => read(Path::new(profile), words),
@@ -93,11 +111,10 @@ fn find(profile: &str, words: Words) -> Result<(String, ProfileSource), WrongUsa
     }
 }
 
-fn list(json: bool, words: Words) -> anyhow::Result<()> {
-    let store = ProfileStore::built_in();
+fn list(store: &ProfileStore, json: bool, words: Words) -> anyhow::Result<()> {
     let mut profiles = Vec::new();
     for name in store.names() {
-        // Every built-in profile is right; a test sees to it.
+        // Every built-in profile is right; a test sees to it. What is wrong with the site's own, `check` says.
         profiles.extend(store.get(name).and_then(|source| check(name, source).ok()));
     }
     if json {
@@ -136,7 +153,50 @@ fn as_json(profile: &Description) -> Value {
     value["points"] = points.collect();
     value["actions"] = json!(profile.actions);
     value["events"] = json!(profile.events);
+    value["alarms"] = alarms(profile).iter().map(ShownAlarm::as_json).collect();
     value
+}
+
+/// An alarm that a profile brings, for people.
+struct ShownAlarm<'p> {
+    condition: &'p str,
+    /// The point that is judged; empty where the device's health is.
+    point: &'p str,
+    severity: Severity,
+    text: &'p str,
+    text_zh: &'p str,
+}
+
+impl ShownAlarm<'_> {
+    fn as_json(&self) -> Value {
+        let Self { condition, point, severity, text, text_zh } = self;
+        json!({ "condition": condition, "point": point, "severity": severity, "text": text, "text_zh": text_zh })
+    }
+}
+
+/// Alarms of states and limits; one for all points of a family that share its condition.
+fn alarms(profile: &Description) -> Vec<ShownAlarm<'_>> {
+    let mut alarms: Vec<ShownAlarm<'_>> = Vec::new();
+    for point in &profile.points {
+        let Some(alarm) = point.common.tells.as_ref().and_then(|tells| tells.alarm.as_ref()) else { continue };
+        if alarms.iter().all(|known| known.condition != alarm.condition) {
+            alarms.push(ShownAlarm {
+                condition: &alarm.condition,
+                point: point.common.spec.name.as_str(),
+                severity: alarm.severity,
+                text: &alarm.text,
+                text_zh: &alarm.text_zh,
+            });
+        }
+    }
+    alarms.extend(profile.limits.iter().map(|limit| ShownAlarm {
+        condition: &limit.condition,
+        point: &limit.point,
+        severity: limit.severity,
+        text: &limit.text,
+        text_zh: &limit.text_zh,
+    }));
+    alarms
 }
 
 fn show_one(profile: &Description, words: Words) -> anyhow::Result<()> {
@@ -166,24 +226,29 @@ fn show_one(profile: &Description, words: Words) -> anyhow::Result<()> {
             false => words.profile_action(&action.name, arguments),
         });
     }
+    for ShownAlarm { condition, point, severity, text, text_zh } in alarms(profile) {
+        let severity = format!("{severity:?}").to_lowercase();
+        show::text(&words.profile_alarm(condition, words.term(&severity), point, words.either(text, text_zh)));
+    }
     Ok(())
 }
 
+/// The text that a new profile of a kind begins with; none for a kind that has no profiles.
+fn beginning(kind: &str) -> Option<String> {
+    let (_, name) = BEGINNINGS.iter().find(|(known, _)| *known == kind)?;
+    ProfileStore::built_in().get(name).map(|source| source.text.clone())
+}
+
 fn new(kind: &str, words: Words) -> anyhow::Result<()> {
-    let text = match kind {
-        "modbus" => include_str!("../../../configs/profiles/xy-md02.toml"),
-        "serial-line" => include_str!("../../../configs/profiles/ds205a-gate.toml"),
-        "ydt1363" => include_str!("../../../configs/profiles/ydt-air-conditioner.toml"),
-        "mqtt" => include_str!("../../../configs/profiles/kiosk-mqtt.toml"),
-        other => {
-            return Err(WrongUsage(words.profile_no_kind(other, "modbus, serial-line, ydt1363, mqtt")).into());
-        }
+    let Some(text) = beginning(kind) else {
+        let known: Vec<_> = BEGINNINGS.iter().map(|(kind, _)| *kind).collect();
+        return Err(WrongUsage(words.profile_no_kind(kind, known.join(", "))).into());
     };
     show::text(
         "# Begun from the profile of another model: change every line, then run: kouan-agent profile check FILE\n",
     );
     show::text("# Every key is explained in docs/profiles.md.\n");
-    show::text(text);
+    show::text(&text);
     Ok(())
 }
 
@@ -207,7 +272,7 @@ mod tests {
             let text = format!("kind = \"{}\"\n{rest}", kind.name());
             let source = ProfileSource { file: "p.toml".to_owned(), text };
             let problems = check("p", &source).unwrap_err();
-            assert!(problems.list().len() > 3, "{problems}");
+            assert!(!problems.list().is_empty(), "{problems}");
             for problem in problems.list() {
                 let chinese = problem.message_zh.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
                 assert!(chinese, "{}: {problem:?}", kind.name());
@@ -224,16 +289,48 @@ mod tests {
         for expected in ["class: this is missing", "evidence: this is missing", "at least one [[group]]"] {
             assert!(said.contains(expected), "{expected}\n{said}");
         }
-        let said = find("no-such-thing", english()).unwrap_err().to_string();
+        let store = ProfileStore::built_in();
+        let said = find(&store, "no-such-thing", english()).unwrap_err().to_string();
         assert!(said.contains("sdm630"), "{said}");
-        assert_eq!(find(file.to_str().unwrap(), english()).unwrap().0, "meter");
-        assert_eq!(find("sdm630", english()).unwrap().0, "sdm630");
+        assert_eq!(find(&store, file.to_str().unwrap(), english()).unwrap().0, "meter");
+        assert_eq!(find(&store, "sdm630", english()).unwrap().0, "sdm630");
     }
 
     #[test]
-    fn every_template_is_a_right_profile() {
-        for kind in ["modbus", "serial-line", "ydt1363", "mqtt"] {
-            new(kind, english()).unwrap();
+    fn the_sites_own_profile_is_shown_before_the_built_in_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = ProfileStore::built_in().get("xy-md02").unwrap().text.replace("above = 35", "above = 28");
+        assert!(own.contains("above = 28"));
+        std::fs::write(folder.path().join("xy-md02.toml"), &own).unwrap();
+        let store = store_of(&format!("profiles = \"{}\"\n", folder.path().display()));
+        assert_eq!(find(&store, "xy-md02", english()).unwrap().1.text, own);
+    }
+
+    #[test]
+    fn alarms_of_states_and_of_limits_are_shown() {
+        let shown = |name: &str| {
+            let described = check(name, ProfileStore::built_in().get(name).unwrap()).unwrap();
+            let value = as_json(&described);
+            let alarms = value["alarms"].as_array().unwrap().clone();
+            alarms.into_iter().map(|alarm| format!("{} {}", alarm["condition"], alarm["severity"])).collect::<Vec<_>>()
+        };
+        assert!(shown("xy-md02").contains(&"\"temperature-high\" \"major\"".to_owned()), "{:?}", shown("xy-md02"));
+        assert_eq!(shown("osdp-reader")[0], "\"tamper\" \"major\"");
+    }
+
+    #[test]
+    fn every_kind_that_has_profiles_has_a_right_one_to_begin_with() {
+        for kind in kouan_drivers::registry::KINDS {
+            // This machine itself needs none.
+            if kind.name() == "host" {
+                assert!(new("host", english()).is_err());
+                continue;
+            }
+            let text = beginning(kind.name()).unwrap_or_else(|| panic!("{} has no beginning", kind.name()));
+            let source = ProfileSource { file: "new.toml".to_owned(), text };
+            let described = check("new", &source).unwrap_or_else(|problems| panic!("{}: {problems}", kind.name()));
+            assert_eq!(described.about.kind, kind.name());
+            new(kind.name(), english()).unwrap();
         }
         assert!(new("telepathy", english()).is_err());
     }

@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use super::add::store_of;
 use super::arguments::{ParityWord, ScanArguments};
 use super::entry::{DONE, FOUND_WRONG, InUse, WrongUsage, folder_error};
-use super::show;
 use super::words::Words;
+use super::{scan_in_use, show};
 use crate::config::Config;
 use crate::config_facts::LinkPlace;
 use crate::data_folder::DataFolder;
@@ -58,6 +58,11 @@ pub(super) async fn run(path: &Path, arguments: ScanArguments, json: bool, words
             (None, Some(address)) => link.uses_address(address),
             (None, None) => false,
         };
+        if in_use && let (Some(config), "modbus", "modbus") = (&config, arguments.protocol.as_str(), link.kind.as_str())
+        {
+            let units = units_of(arguments.units.as_deref(), words)?.unwrap_or(1..=247);
+            return scan_in_use::through_agent(config, link, &place, &arguments, units, json, words).await;
+        }
         if in_use {
             return Err(InUse(words.scan_in_use(&place, &link.link, link.devices.join(", "))).into());
         }
@@ -164,19 +169,19 @@ pub(super) fn may_open(path: &Path) -> bool {
 }
 
 /// What goes to the terminal while a search runs: progress on standard error, findings on standard output.
-struct Said {
+pub(super) struct Said {
     json: bool,
     live: bool,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Said {
-    fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool) -> Self {
         Self { json, live: std::io::stderr().is_terminal(), notes: Vec::new() }
     }
 
     /// A line that the next one replaces.
-    fn progress(&self, text: &str) {
+    pub(super) fn progress(&self, text: &str) {
         if self.live {
             // Nobody has to see it.
             let _ = write!(std::io::stderr(), "\r\x1b[K{text}").and_then(|()| std::io::stderr().flush());
@@ -184,13 +189,13 @@ impl Said {
     }
 
     /// A line that stays, beside the findings.
-    fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         self.end();
         eprintln!("{text}");
     }
 
     /// Part of the result.
-    fn finding(&mut self, text: &str) {
+    pub(super) fn finding(&mut self, text: &str) {
         self.end();
         if self.json {
             self.notes.push(text.to_owned());
@@ -199,7 +204,7 @@ impl Said {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.progress("");
     }
 }

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::entry::{Entry, arguments_wrong};
 use super::journal::{Journal, JournalError};
-use super::stock::Watching;
+use super::stock::{Awaited, Watching};
 use crate::buffer::{Buffer, NewRecord};
 use crate::pipeline::Current;
 
@@ -68,6 +68,8 @@ struct Shared {
     buffer: Arc<Buffer>,
     current: Arc<Current>,
     changed: watch::Sender<u64>,
+    /// What commands wait to see at readers of tags.
+    awaited: Arc<Awaited>,
     /// The journal of which the collector has said that it is not an older copy.
     confirmed: watch::Sender<Option<Incarnation>>,
 }
@@ -97,7 +99,8 @@ impl Executor {
     ) -> (Self, Reporter) {
         let (tasks, changed) = (TaskTracker::new(), watch::Sender::new(0));
         let (sender, reports) = mpsc::channel(REPORT_QUEUE);
-        let shared = Shared { journal, clock, buffer, current, changed, confirmed: watch::Sender::new(None) };
+        let (awaited, confirmed) = (Arc::default(), watch::Sender::new(None));
+        let shared = Shared { journal, clock, buffer, current, changed, awaited, confirmed };
         let shared = Arc::new(shared);
         let reporter = Reporter { shared: Arc::clone(&shared), reports };
         (Self { shared, links: Arc::new(links), tasks, reports: sender }, reporter)
@@ -280,7 +283,12 @@ impl Executor {
             return Ok(());
         }
         // From before the slot opens: what comes or goes may be seen while it still stands open.
-        let watching = Watching::begin(&entry, &self.shared.current);
+        let watching = match Watching::begin(&entry, &self.shared.current, &self.shared.awaited) {
+            Ok(watching) => watching,
+            Err(reason) => {
+                return self.settle(&id, CommandState::Delivered, CommandState::Rejected, &reason, Vec::new()).await;
+            }
+        };
         let (reply, outcome) = oneshot::channel();
         let (deadline, moves) = (entry.deadline, self.moves(&entry));
         let permit = Box::new(Permit { executor: self.clone(), id: id.clone(), deadline, moves });

@@ -1,11 +1,12 @@
 //! Whether what a command laid into a cabinet came, or what it took out went, as the cabinet's reader of tags sees it.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kouan_drivers::configure::StockReader;
 use kouan_drivers::driver::ActOutcome;
-use kouan_protocol::{Event, Field, FieldValue, Privacy};
-use kouan_settings::both;
+use kouan_protocol::{DeviceKey, Event, Field, FieldValue, Privacy};
+use kouan_settings::{Bilingual, both};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 
@@ -15,9 +16,48 @@ use crate::pipeline::Current;
 /// How often it is looked whether the agent stops.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// What commands wait to see at which readers. What one of them laid in must not confirm another.
+#[derive(Debug, Default)]
+pub(super) struct Awaited(Mutex<Vec<Awaits>>);
+
+/// A reader, the event that is awaited there, and the antenna that must have seen it, where it is known.
+type Awaits = (DeviceKey, &'static str, Option<i64>);
+
+/// Given back when the command has ended.
+#[derive(Debug)]
+struct Claim {
+    awaited: Arc<Awaited>,
+    awaits: Awaits,
+}
+
+impl Awaited {
+    /// `None` if what another command waits for could not be told from this.
+    fn claim(self: &Arc<Self>, awaits: Awaits) -> Option<Claim> {
+        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same_antenna = |one: Option<i64>, other: Option<i64>| one.is_none() || other.is_none() || one == other;
+        let alike = |other: &Awaits| other.0 == awaits.0 && other.1 == awaits.1 && same_antenna(other.2, awaits.2);
+        if claimed.iter().any(alike) {
+            return None;
+        }
+        claimed.push(awaits.clone());
+        Some(Claim { awaited: Arc::clone(self), awaits })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claimed = self.awaited.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = claimed.iter().position(|awaits| *awaits == self.awaits) {
+            claimed.swap_remove(at);
+        }
+    }
+}
+
 /// The passes of a cabinet's reader, from before the slot was opened on.
+#[derive(Debug)]
 pub(super) struct Watching {
     reader: StockReader,
+    _claim: Claim,
     changes: Receiver<Event>,
     /// The event that shows it, and how the outcome names it.
     kind: &'static str,
@@ -28,12 +68,15 @@ pub(super) struct Watching {
 
 impl Watching {
     /// `None`: the command lays nothing in and takes nothing out, or nobody sees what it does.
-    pub(super) fn begin(entry: &Entry, current: &Current) -> Option<Self> {
-        let reader = current.reader_of(&entry.device)?.clone();
+    ///
+    /// # Errors
+    /// When another command waits for the same at the reader: the slot must then not be opened.
+    pub(super) fn begin(entry: &Entry, current: &Current, awaited: &Arc<Awaited>) -> Result<Option<Self>, Bilingual> {
+        let Some(reader) = current.reader_of(&entry.device).cloned() else { return Ok(None) };
         let (kind, part) = match entry.action.as_str() {
             "slot.deposit" => ("tag-seen", "tag-came"),
             "slot.withdraw" => ("tag-missing", "tag-went"),
-            _ => return None,
+            _ => return Ok(None),
         };
         let slot = entry.arguments.iter().find(|field| field.name == "slot");
         let slot = match slot.map(|field| &field.value) {
@@ -41,7 +84,15 @@ impl Watching {
             _ => None,
         };
         let antenna = slot.and_then(|slot| reader.antennas.get(slot)).map(|antenna| i64::from(*antenna));
-        Some(Self { reader, changes: current.stock_changes(), kind, part, antenna })
+        let Some(claim) = awaited.claim((reader.device.clone(), kind, antenna)) else {
+            let name = &reader.device;
+            return Err(both!(
+                "another command of this kind is being confirmed by {name}, which cannot tell the two apart; ask again \
+                 when it has ended",
+                "{name} 正在确认另一条同类命令，无法区分两者；请等它结束后再发"
+            ));
+        };
+        Ok(Some(Self { reader, _claim: claim, changes: current.stock_changes(), kind, part, antenna }))
     }
 
     /// Adds what the reader saw to an outcome. Nothing is sent to anybody: it is only waited.
@@ -112,8 +163,6 @@ impl Watching {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use kouan_drivers::configure::{ConfiguredDevice, ConfiguredLink, DeviceIdentity};
     use kouan_protocol::{BootId, BootTime, Catalogue, CommandState};
 
@@ -138,11 +187,20 @@ mod tests {
     }
 
     fn watching(current: &Current, action: &str) -> Option<Watching> {
+        begin(current, action, 2, &Arc::default()).unwrap()
+    }
+
+    fn begin(
+        current: &Current,
+        action: &str,
+        slot: i64,
+        awaited: &Arc<Awaited>,
+    ) -> Result<Option<Watching>, Bilingual> {
         let entry = Entry {
             id: "c-1".parse().unwrap(),
             device: "cabinet".parse().unwrap(),
             action: action.to_owned(),
-            arguments: vec![Field::new("slot", FieldValue::Integer(2))],
+            arguments: vec![Field::new("slot", FieldValue::Integer(slot))],
             by: None,
             boot: BootId(1),
             deadline: BootTime(0),
@@ -152,7 +210,7 @@ mod tests {
             results: Vec::new(),
             reported: false,
         };
-        Watching::begin(&entry, current)
+        Watching::begin(&entry, current, awaited)
     }
 
     fn tag(kind: &str, antenna: i64) -> Event {
@@ -179,6 +237,26 @@ mod tests {
         let ActOutcome::Succeeded(seen) = watching.complete(outcome, || false).await else { panic!("it was seen") };
         assert_eq!(seen[..3], [flag("opened"), flag("closed"), flag("tag-came")]);
         assert_eq!((seen[3].name.as_str(), seen[3].privacy), ("epc", Privacy::Personal));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_command_laid_in_never_confirms_another() {
+        let (current, awaited) = (current(), Arc::default());
+        // Slots 1 and 2 have antennas of their own; of slot 3 nobody knows which one sees it.
+        let first = begin(&current, "slot.deposit", 1, &awaited).unwrap().unwrap();
+        let second = begin(&current, "slot.deposit", 2, &awaited).unwrap().unwrap();
+        for slot in [1, 2, 3] {
+            let refused = begin(&current, "slot.deposit", slot, &awaited).unwrap_err();
+            assert!(refused.english.contains("shelf") && refused.chinese.contains("shelf"), "{refused:?}");
+        }
+        let withdrawal = begin(&current, "slot.withdraw", 3, &awaited).unwrap();
+        assert!(withdrawal.is_some(), "what goes is told from what comes");
+        current.tell_stock(&tag("tag-seen", 7));
+        let outcome = first.complete(ActOutcome::Succeeded(Vec::new()), || false).await;
+        assert!(matches!(outcome, ActOutcome::Succeeded(_)), "{outcome:?}");
+        let outcome = second.complete(ActOutcome::Succeeded(Vec::new()), || false).await;
+        assert!(matches!(outcome, ActOutcome::Partly { .. }), "its own antenna saw nothing: {outcome:?}");
+        assert!(begin(&current, "slot.deposit", 3, &awaited).unwrap().is_some(), "both have ended");
     }
 
     #[tokio::test(start_paused = true)]

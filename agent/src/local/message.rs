@@ -1,6 +1,7 @@
 //! What is asked and answered over the local socket.
 
 use kouan_drivers::link::trace::Piece;
+use kouan_drivers::search::identity::Identity;
 use kouan_protocol::{Field, Quality, QualityReason, Severity, Timestamp, Value};
 use kouan_settings::Bilingual;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,15 @@ pub enum Question {
         /// Which device.
         device: String,
     },
+    /// Ask whether somebody answers at an address of a line that the agent uses, in its turn on it.
+    Search {
+        /// The link.
+        link: String,
+        /// The address.
+        unit: u8,
+        /// How long it may think, in milliseconds.
+        wait_ms: u64,
+    },
     /// Do something with a device and wait for the outcome.
     Command {
         /// Which device.
@@ -61,6 +71,15 @@ pub enum Answer {
     },
     /// A conversation with a device.
     Probe(ProbeReport),
+    /// Who is at an address.
+    Searched {
+        /// Whether somebody answers, or is in the configuration.
+        heard: bool,
+        /// Whether it is in the configuration; it was then not asked.
+        configured: bool,
+        /// What it says of itself.
+        identity: Option<Identity>,
+    },
     /// What became of a command.
     Command {
         /// Its id.

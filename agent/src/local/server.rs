@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kouan_drivers::driver::Request;
+use kouan_drivers::driver::{Heard, Request};
 use kouan_drivers::link::trace::Trace;
 use kouan_protocol::{BootTime, Clock, CommandId, DeviceKey, DeviceSpec, Field, Incarnation, NameError};
 use kouan_settings::{Bilingual, Translate as _, both};
@@ -32,6 +32,8 @@ const QUESTION_BYTES: u64 = 64 * 1024;
 const CONVERSATIONS: usize = 32;
 /// How long a device may take to be read.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that somebody at an address may think while it is searched for.
+const LONGEST_WAIT_MS: u64 = 300;
 /// Longest life of a local command.
 const LONGEST_LIFE_MS: u64 = 300_000;
 
@@ -135,6 +137,7 @@ impl LocalFace {
                 read.await.map(|devices| Answer::Devices { devices })
             }
             Question::Probe { device } => self.probe(&device).await,
+            Question::Search { link, unit, wait_ms } => self.search(&link, unit, wait_ms).await,
             Question::Command { device, action, arguments, by, life_ms } => {
                 let by: String = by.chars().filter(char::is_ascii_graphic).take(32).collect();
                 self.command(&device, action, arguments, format!("{by} (uid {uid})"), life_ms).await
@@ -204,6 +207,29 @@ impl LocalFace {
         let device = device.ok_or(("the agent knows nothing of the device", "代理不了解这个设备"))?;
         let (problem, problem_zh) = problem.map(|why| (why.english, why.chinese)).unzip();
         Ok(Answer::Probe(ProbeReport { device, pieces: trace.pieces(), problem, problem_zh }))
+    }
+
+    /// One address of a line, asked by the line's own driver between its polls.
+    async fn search(&self, link: &str, unit: u8, wait_ms: u64) -> Result<Answer, Bilingual> {
+        let place = self.config.places.iter().find(|place| place.link == link);
+        let key = place.and_then(|place| place.devices.first()).and_then(|device| device.parse::<DeviceKey>().ok());
+        let line = key.and_then(|key| self.links.get(&key));
+        let line = line.ok_or_else(|| both!("there is no link \"{link}\" with devices", "没有带设备的线路“{link}”"))?;
+        let wait = Duration::from_millis(wait_ms.clamp(20, LONGEST_WAIT_MS));
+        let (reply, searched) = oneshot::channel();
+        let asked = async {
+            line.send(Request::Search { unit, wait, reply }).await.map_err(|_| stopped())?;
+            searched.await.map_err(|_| stopped())?
+        };
+        let heard = tokio::time::timeout(READ_TIMEOUT, asked).await.map_err(|_| {
+            let seconds = READ_TIMEOUT.as_secs();
+            both!("the line had no turn for it within {seconds} s", "{seconds} 秒内没有轮到这次搜索")
+        })??;
+        Ok(match heard {
+            None => Answer::Searched { heard: false, configured: false, identity: None },
+            Some(Heard::Configured) => Answer::Searched { heard: true, configured: true, identity: None },
+            Some(Heard::Stranger(identity)) => Answer::Searched { heard: true, configured: false, identity },
+        })
     }
 
     async fn read(&self, key: &DeviceKey, trace: Option<Trace>) -> Result<Vec<DeviceReport>, Bilingual> {

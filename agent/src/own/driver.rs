@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kouan_drivers::driver::{
-    ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawHealth, RawRow, Request,
+    ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawHealth, RawRow, Request, not_searched,
 };
 use kouan_protocol::HealthLevel;
 use kouan_settings::{Bilingual, both};
@@ -38,6 +38,10 @@ impl OwnDriver {
                 },
             };
             let reply = match asked {
+                Some(Request::Search { reply, .. }) => {
+                    drop(reply.send(Err(not_searched())));
+                    continue;
+                }
                 Some(Request::Act(act)) => {
                     // Nobody waits any more when whoever asked has stopped.
                     let _ = act

@@ -174,6 +174,7 @@ mod tests {
             line: 1,
             condition: "c".to_owned(),
             point: "p".to_owned(),
+            except: Vec::new(),
             test,
             raise_after: Duration::from_secs(10),
             clear_after: Duration::from_secs(5),

@@ -60,7 +60,7 @@ impl Bench {
     async fn act(&mut self) -> ActRequest {
         match self.driver.recv().await.unwrap() {
             Request::Act(request) => request,
-            Request::Read { .. } => panic!("nobody asked for a read"),
+            Request::Read { .. } | Request::Search { .. } => panic!("nobody asked for a read"),
         }
     }
 

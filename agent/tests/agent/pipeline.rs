@@ -302,6 +302,7 @@ async fn an_alarm_of_a_profile_is_told_when_its_delay_is_over_and_when_it_ends()
         line: 1,
         condition: "door-open-long".to_owned(),
         point: "lock.*".to_owned(),
+        except: Vec::new(),
         test: LimitTest::Equals(vec!["unlocked".to_owned()]),
         raise_after: Duration::from_secs(10),
         clear_after: Duration::from_secs(5),

@@ -70,13 +70,16 @@ pub(super) async fn images(
     Ok(Images { cameras: count, online_rate, judged, intact_rate })
 }
 
+/// The parts of a time that count, by camera.
+type Counting = Vec<(String, Vec<(Timestamp, Timestamp)>)>;
+
 /// When nobody worked on each of them.
 fn counting(
     conn: &Connection,
     cameras: Vec<DeviceKey>,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<(String, Vec<(Timestamp, Timestamp)>)>, StoreError> {
+) -> Result<Counting, StoreError> {
     let windows = Windows::within(conn, from.0, to.0)?;
     let of = |(id, site, class): DeviceKey| {
         let counts = windows.outside(&id, &site, &class, (from.0, to.0));

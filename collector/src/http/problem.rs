@@ -20,14 +20,16 @@ pub struct Problem {
     #[serde(rename = "type")]
     kind: String,
     /// The same for people.
-    title: String,
+    #[schema(value_type = String)]
+    title: Box<str>,
     /// The HTTP status code.
     status: u16,
     /// What exactly is wrong, and what would be right.
     detail: String,
     /// The same in Chinese, where there are words for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail_zh: Option<String>,
+    #[schema(value_type = Option<String>)]
+    detail_zh: Option<Box<str>>,
     /// Each problem, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
@@ -41,7 +43,7 @@ impl Problem {
     pub fn new(status: StatusCode, word: &str, title: &str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("urn:kouan:problem:{word}"),
-            title: title.to_owned(),
+            title: title.into(),
             status: status.as_u16(),
             detail: detail.into(),
             detail_zh: None,
@@ -52,7 +54,7 @@ impl Problem {
 
     /// The same with a detail in Chinese as well.
     #[must_use]
-    pub fn in_chinese(self, detail: impl Into<String>) -> Self {
+    pub fn in_chinese(self, detail: impl Into<Box<str>>) -> Self {
         Self { detail_zh: Some(detail.into()), ..self }
     }
 

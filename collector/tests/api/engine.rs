@@ -67,7 +67,12 @@ async fn late_doubled_and_unordered_readings_end_in_their_place_once() {
     let collector = collector.restart().await;
     they_stand(&collector, &device, &wanted).await;
     // Parts of days too, some of which lie in one chunk in order.
-    for (from, to) in [(NOW - 2 * DAY as i64, NOW), (NOW - DAY as i64, NOW - 1), (NOW - 29_000, NOW - 7_000), (NOW - 5_000, NOW - 5_000)] {
+    for (from, to) in [
+        (NOW - 2 * DAY as i64, NOW),
+        (NOW - DAY as i64, NOW - 1),
+        (NOW - 29_000, NOW - 7_000),
+        (NOW - 5_000, NOW - 5_000),
+    ] {
         let part: Vec<_> = wanted.iter().copied().filter(|(time, _)| (from..to).contains(time)).collect();
         let path = format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={from}&to={to}");
         assert_eq!(series(&collector, &path).await, part);

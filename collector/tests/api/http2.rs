@@ -52,7 +52,8 @@ async fn both_versions_are_spoken_and_the_client_chooses() {
 
     let long = format!("x-long: {}", "x".repeat(20_000));
     let refused = said(curl(&collector).args(["--http2", "-o", "/dev/null", "-H", &long, &ready])).await;
-    assert!(refused.starts_with("2 431"), "{refused}");
+    // Answered with 431, or the whole connection ends: it depends on how much of it was sent by then.
+    assert!(refused.starts_with("2 431") || refused.starts_with("0 000"), "{refused}");
     let devices = format!("{}/api/v1/devices", collector.base);
     let body = vec!["-d", "{}", "-H", "Content-Type: application/json", &devices];
     let refused = said(curl(&collector).args(["--http2", "-o", "/dev/null"]).args(body)).await;

@@ -17,6 +17,7 @@ mod delivery;
 mod engine;
 mod events;
 mod evidence;
+mod figures;
 mod history;
 mod http2;
 mod ingest;

@@ -105,7 +105,10 @@ async fn the_first_password_must_be_replaced_before_anything_else() {
     assert_eq!(change(&first, "a long enough secret").await, StatusCode::NO_CONTENT);
     assert_eq!(browser.get("/api/v1/devices").await.0, StatusCode::OK);
     let (status, who) = browser.get("/api/v1/session").await;
-    assert_eq!((status, &who["rights"]), (StatusCode::OK, &json!(["metrics", "read", "operate", "evidence", "command"])));
+    assert_eq!(
+        (status, &who["rights"]),
+        (StatusCode::OK, &json!(["metrics", "read", "operate", "evidence", "command"]))
+    );
     assert!(Browser::sign_in(&collector, "li.lei", &first).await.is_err(), "the first password is no more");
     assert!(Browser::sign_in(&collector, "LI.LEI", "a long enough secret").await.is_ok());
 }

@@ -102,21 +102,27 @@ sites = ["demo-checkpoint"]
 
   test('somebody whose groups have no role is not let in', async () => {
     const page = await come('bob');
-    await page.getByText(/none of your groups has a role here/).waitFor();
+    await page
+      .getByRole('alert')
+      .getByText(word('en', 'common', 'problem.no-role'))
+      .waitFor();
     const status = await page.evaluate(async () => (await fetch('/api/v1/session')).status);
     assert.equal(status, 401);
     await page.context().close();
   });
 
-  for (const [what, change] of [
-    ['a token for another question', { nonce: 'somebody-elses-question-0123456789' }],
-    ['a code that was asked for by somebody else', { code_challenge: 'Y'.repeat(43) }],
-    ['an answer to another browser', { state: 'somebody-elses-state-0123456789' }],
+  for (const [what, change, problem] of [
+    ['a token for another question', { nonce: 'somebody-elses-question-0123456789' }, 'identity-provider'],
+    ['a code that was asked for by somebody else', { code_challenge: 'Y'.repeat(43) }, 'identity-provider'],
+    ['an answer to another browser', { state: 'somebody-elses-state-0123456789' }, 'sign-in-refused'],
   ]) {
     test(`${what} signs nobody in`, async () => {
       between.change = change;
       const page = await come('wang');
-      await page.waitForURL(/127\.0\.0\.1/);
+      await page
+        .getByRole('alert')
+        .getByText(word('en', 'common', `problem.${problem}`))
+        .waitFor();
       const status = await page.evaluate(async () => (await fetch('/api/v1/session')).status);
       between.change = null;
       assert.equal(status, 401);

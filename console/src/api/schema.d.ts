@@ -777,6 +777,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{id}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done to a device, to its asset, alarms, commands and pictures, and the windows of maintenance for it alone;
+         *     newest first.
+         */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}/commands": {
         parameters: {
             query?: never;
@@ -788,6 +808,26 @@ export interface paths {
         put?: never;
         /** Queues a command. The header `Idempotency-Key` makes a repeated request the same command. */
         post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps a picture as evidence: JPEG, PNG or WebP of at most 8 MiB, which is found out from its bytes. The same picture
+         *     of the same device, alarm, event and command is kept once; giving it again is answered with 200.
+         */
+        post: operations["keep"];
         delete?: never;
         options?: never;
         head?: never;
@@ -918,6 +958,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What pictures there are, the one that was taken last first. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A picture itself. */
+        get: operations["picture"];
+        put?: never;
+        post?: never;
+        /** Removes a picture. Its row stays and says who removed it, when and why. */
+        delete: operations["remove"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1428,7 +1503,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Changes a user. Somebody who gets other roles or is disabled is signed out. */
+        /** Changes a user. Somebody who gets other roles than before or is disabled is signed out. */
         patch: operations["change"];
         trace?: never;
     };
@@ -1831,6 +1906,8 @@ export interface components {
             path: string[];
             /** @description Whether it has a plan. */
             plan: boolean;
+            /** @description Differs after every change of the area itself. */
+            revision: string;
             /** @description Where. */
             site: string;
         };
@@ -2098,11 +2175,13 @@ export interface components {
             name: string;
             /**
              * Format: int64
-             * @description Its place among its neighbours.
+             * @description Its place among its neighbours; as it is when absent.
              */
-            order?: number;
-            /** @description The area that it is a part of; absent or `null` for none. */
+            order?: number | null;
+            /** @description The area that it is a part of; `null` for none; as it is when absent. */
             parent?: string | null;
+            /** @description The revision that was looked at; refused if there is another one by now. */
+            revision?: string | null;
         };
         /**
          * @description The kinds of channels.
@@ -2228,6 +2307,8 @@ export interface components {
             origin: string;
             /** @description Why it is in that state; empty when there is nothing to explain. */
             reason: string;
+            /** @description The same in Chinese; empty where there is none. */
+            reason_zh: string;
             /** @description Who asked. */
             requested_by: string;
             /** @description What the device answered, by name. */
@@ -2261,6 +2342,29 @@ export interface components {
             hidden: components["schemas"]["AlarmView"][];
             /** @description What happened, in order. */
             log: components["schemas"]["StepView"][];
+        };
+        /** @description Something that was done to a device, or to what belongs to it. */
+        DeviceChange: {
+            /** @description What was done, such as `device-moved`, `asset-changed`, `alarm-acknowledged`, `maintenance-planned`. */
+            action: string;
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description Who. */
+            by: string;
+            /** @description `user`, `key` or `console`. */
+            by_kind: string;
+            /** @description More about it. */
+            detail: unknown;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description The id of what it was done to: the device, its asset, an alarm, a window, a command, a picture. */
+            target: string;
         };
         /** @description Latest readings of one device. */
         DeviceColumns: {
@@ -2402,6 +2506,8 @@ export interface components {
             id: string;
             /** @description Why not. */
             problem?: string | null;
+            /** @description The same in Chinese. */
+            problem_zh?: string | null;
         };
         /** @description A connection that is drawn. */
         Edge: {
@@ -2471,6 +2577,59 @@ export interface components {
             time_ms: number;
             /** @description How far the time may be believed. */
             time_status: string;
+        };
+        /** @description A picture as people see it. */
+        EvidenceRow: {
+            /** @description The alarm that it is evidence of. */
+            alarm?: string | null;
+            /** @description Who gave it. */
+            by: string;
+            /** @description `user` or `key`. */
+            by_kind: string;
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            bytes: number;
+            /** @description The command that it is evidence of. */
+            command?: string | null;
+            /** @description The device that it shows or belongs to. */
+            device: string;
+            /** @description The event that it is evidence of. */
+            event?: string | null;
+            /**
+             * Format: int32
+             * @description In pixels.
+             */
+            height: number;
+            /** @description Names it for ever. */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it arrived.
+             */
+            kept_ms: number;
+            /** @description `image/jpeg`, `image/png` or `image/webp`. */
+            media_type: string;
+            /** @description What they say of it. */
+            note: string;
+            removed?: components["schemas"]["Removed"] | null;
+            /** @description The SHA-256 of its bytes, in hexadecimal digits. */
+            sha256: string;
+            /** @description The site of the device when it was given. */
+            site: string;
+            /** @description `kept`; `lost`, if the file is not there; `removed`, if an administrator took it away. */
+            state: string;
+            /**
+             * Format: int64
+             * @description When it was taken, as whoever gave it says.
+             */
+            taken_ms: number;
+            /**
+             * Format: int32
+             * @description In pixels.
+             */
+            width: number;
         };
         /** @description A field that changed. */
         FieldChange: {
@@ -2597,6 +2756,8 @@ export interface components {
             reason: string;
             /** @description Why, for people. */
             text: string;
+            /** @description The same in Chinese; empty where there is none. */
+            text_zh: string;
             /** @description Since when; `null` if nothing was said yet. */
             time?: string | null;
             /**
@@ -2611,6 +2772,8 @@ export interface components {
             actor: string;
             /** @description Why. */
             reason: string;
+            /** @description The same in Chinese; empty where there is none. */
+            reason_zh: string;
             /** @description The state that it entered. */
             state: string;
             /** @description When. */
@@ -2634,7 +2797,8 @@ export interface components {
             cameras: number;
             /**
              * Format: double
-             * @description The share of the time of which that is known in which pictures came; `null` if nothing is known.
+             * @description The share of the time of which that is known in which pictures came, without what was worked on; `null` if
+             *     nothing is known.
              */
             intact_rate?: number | null;
             /** @description How many cameras tell whether their pictures come (`video.ok`). */
@@ -2666,7 +2830,7 @@ export interface components {
              * @description When it was taken back; `null` while it works.
              */
             revoked_ms?: number | null;
-            /** @description `metrics`, `read`, `command`, `admin`. */
+            /** @description `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`. */
             scopes: string[];
             /** @description Its sites; `null` for all. */
             sites?: string[] | null;
@@ -2887,7 +3051,7 @@ export interface components {
         /** @description Which alarms. An empty list means all. */
         Match: {
             /**
-             * @description In these areas.
+             * @description In these areas, and in what lies within them: paths such as `Hall A / Lane 1`.
              * @default []
              */
             areas: string[];
@@ -2978,7 +3142,7 @@ export interface components {
         NewKey: {
             /** @description Its name, which the history of commands shows. */
             name: string;
-            /** @description `metrics`, `read`, `command`, `admin`. */
+            /** @description `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`. */
             scopes: string[];
             /** @description Its sites; all of the caller's sites if left out. */
             sites?: string[] | null;
@@ -3076,6 +3240,8 @@ export interface components {
             next_ms?: number | null;
             /** @description What went wrong last. */
             problem?: string | null;
+            /** @description The same in Chinese, where there are words for it. */
+            problem_zh?: string | null;
             /** @description The address, or what the channel is called. */
             recipient: string;
             /** @description The route by which it comes; empty for a test. */
@@ -3385,6 +3551,8 @@ export interface components {
                 path: string[];
                 /** @description Whether it has a plan. */
                 plan: boolean;
+                /** @description Differs after every change of the area itself. */
+                revision: string;
                 /** @description Where. */
                 site: string;
             }[];
@@ -3499,6 +3667,8 @@ export interface components {
                 origin: string;
                 /** @description Why it is in that state; empty when there is nothing to explain. */
                 reason: string;
+                /** @description The same in Chinese; empty where there is none. */
+                reason_zh: string;
                 /** @description Who asked. */
                 requested_by: string;
                 /** @description What the device answered, by name. */
@@ -3509,6 +3679,34 @@ export interface components {
                 state: string;
                 /** @description Why, in their words. */
                 why: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_DeviceChange: {
+            /** @description The rows. */
+            items: {
+                /** @description What was done, such as `device-moved`, `asset-changed`, `alarm-acknowledged`, `maintenance-planned`. */
+                action: string;
+                /**
+                 * Format: int64
+                 * @description When, in milliseconds since 1970.
+                 */
+                at_ms: number;
+                /** @description Who. */
+                by: string;
+                /** @description `user`, `key` or `console`. */
+                by_kind: string;
+                /** @description More about it. */
+                detail: unknown;
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                id: number;
+                /** @description The id of what it was done to: the device, its asset, an alarm, a window, a command, a picture. */
+                target: string;
             }[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
@@ -3563,6 +3761,64 @@ export interface components {
                 time_ms: number;
                 /** @description How far the time may be believed. */
                 time_status: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_EvidenceRow: {
+            /** @description The rows. */
+            items: {
+                /** @description The alarm that it is evidence of. */
+                alarm?: string | null;
+                /** @description Who gave it. */
+                by: string;
+                /** @description `user` or `key`. */
+                by_kind: string;
+                /**
+                 * Format: int64
+                 * @description Its length.
+                 */
+                bytes: number;
+                /** @description The command that it is evidence of. */
+                command?: string | null;
+                /** @description The device that it shows or belongs to. */
+                device: string;
+                /** @description The event that it is evidence of. */
+                event?: string | null;
+                /**
+                 * Format: int32
+                 * @description In pixels.
+                 */
+                height: number;
+                /** @description Names it for ever. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description When it arrived.
+                 */
+                kept_ms: number;
+                /** @description `image/jpeg`, `image/png` or `image/webp`. */
+                media_type: string;
+                /** @description What they say of it. */
+                note: string;
+                removed?: components["schemas"]["Removed"] | null;
+                /** @description The SHA-256 of its bytes, in hexadecimal digits. */
+                sha256: string;
+                /** @description The site of the device when it was given. */
+                site: string;
+                /** @description `kept`; `lost`, if the file is not there; `removed`, if an administrator took it away. */
+                state: string;
+                /**
+                 * Format: int64
+                 * @description When it was taken, as whoever gave it says.
+                 */
+                taken_ms: number;
+                /**
+                 * Format: int32
+                 * @description In pixels.
+                 */
+                width: number;
             }[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
@@ -3641,7 +3897,7 @@ export interface components {
                  * @description When it was taken back; `null` while it works.
                  */
                 revoked_ms?: number | null;
-                /** @description `metrics`, `read`, `command`, `admin`. */
+                /** @description `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`. */
                 scopes: string[];
                 /** @description Its sites; `null` for all. */
                 sites?: string[] | null;
@@ -3794,6 +4050,8 @@ export interface components {
                 next_ms?: number | null;
                 /** @description What went wrong last. */
                 problem?: string | null;
+                /** @description The same in Chinese, where there are words for it. */
+                problem_zh?: string | null;
                 /** @description The address, or what the channel is called. */
                 recipient: string;
                 /** @description The route by which it comes; empty for a test. */
@@ -4001,6 +4259,8 @@ export interface components {
                 must_change_password: boolean;
                 /** @description What is typed at the sign-in. */
                 name: string;
+                /** @description Differs after every change. */
+                revision: string;
             }[];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
             next?: string | null;
@@ -4118,6 +4378,8 @@ export interface components {
         Positions: {
             /** @description Each asset once. */
             positions: components["schemas"]["Position"][];
+            /** @description Differs after every change. Sent back, it refuses the change if there is another one by now. */
+            revision?: string | null;
         };
         /** @description What an import would do. */
         Preview: {
@@ -4148,6 +4410,8 @@ export interface components {
         Problem: {
             /** @description What exactly is wrong, and what would be right. */
             detail: string;
+            /** @description The same in Chinese, where there are words for it. */
+            detail_zh?: string | null;
             /** @description Each problem, where there are several. */
             problems?: string[];
             /**
@@ -4243,6 +4507,18 @@ export interface components {
             time_status: components["schemas"]["TimeStatus"];
             /** @description The value: a number or a text; `null` when the quality is bad. */
             value?: Record<string, never> | null;
+        };
+        /** @description Who took a picture away. */
+        Removed: {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at_ms: number;
+            /** @description Who. */
+            by: string;
+            /** @description Why. */
+            reason: string;
         };
         /** @description When a window comes again. */
         Repeat: {
@@ -4489,7 +4765,7 @@ export interface components {
             name: string;
             /** @description Goes back in the header `x-kouan-page-token` of every request that changes something. */
             page_token: string;
-            /** @description What the user may do somewhere: `read`, `operate`, `command`, `maintain`, `configure`, `admin`, `audit`. */
+            /** @description What the user may do somewhere: `metrics`, `read`, `operate`, `evidence`, `command`, `maintain`, `configure`, `admin`, `audit`. */
             rights: string[];
         };
         /** @description Who wants to sign in. */
@@ -4508,13 +4784,14 @@ export interface components {
             lat?: number | null;
             /**
              * Format: double
-             * @description Degrees east of Greenwich; with `lat` or not at all.
+             * @description Degrees east of Greenwich; with `lat` or not at all; `null` for nowhere.
              */
             lon?: number | null;
-            /** @description Its names for people; an empty one is the id. */
-            name: components["schemas"]["Names"];
+            name?: components["schemas"]["Names"] | null;
             position?: components["schemas"]["MapPlace"] | null;
-            /** @description Its time zone, such as `Asia/Shanghai`, which it is when absent. */
+            /** @description The revision that was looked at; refused if there is another one by now. */
+            revision?: string | null;
+            /** @description Its time zone; as it is when absent, which is `Asia/Shanghai` for a new site. */
             zone?: string | null;
         };
         /** @description A site as people know it. */
@@ -4534,6 +4811,8 @@ export interface components {
             /** @description Its names for people; the id where nobody gave any. */
             name: components["schemas"]["Words"];
             position?: components["schemas"]["MapPlace"] | null;
+            /** @description Differs after every change. */
+            revision: string;
             /** @description Its time zone. */
             zone: string;
         };
@@ -4710,6 +4989,8 @@ export interface components {
             display_name?: string | null;
             /** @description What the user is, and where, all of it. */
             grants?: components["schemas"]["GrantView"][] | null;
+            /** @description The revision that was looked at; refused if there is another one by now. */
+            revision?: string | null;
         };
         /** @description A user to make. */
         UserRequest: {
@@ -4744,6 +5025,8 @@ export interface components {
             must_change_password: boolean;
             /** @description What is typed at the sign-in. */
             name: string;
+            /** @description Differs after every change. */
+            revision: string;
         };
         /** @description A one-word answer. */
         Word: {
@@ -6519,7 +6802,7 @@ export interface operations {
                 site?: string;
                 /** @description With `range`: before this time. */
                 to?: string;
-                /** @description Where days begin and end, such as `Asia/Shanghai`, which is the default. */
+                /** @description Where days begin and end, such as `Europe/Berlin`; that of the site by default, and `Asia/Shanghai` without one. */
                 zone?: string;
             };
             header?: never;
@@ -6706,7 +6989,10 @@ export interface operations {
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health, or one of several separated by commas. */
+                /**
+                 * @description With this health now, or one of several separated by commas; `not_current`: those whose agent is silent, so that
+                 *     how they are is not known. They are not among the others.
+                 */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -6901,6 +7187,40 @@ export interface operations {
             };
         };
     };
+    list: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceChange"];
+                };
+            };
+        };
+    };
     create: {
         parameters: {
             query?: never;
@@ -6945,6 +7265,66 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keep: {
+        parameters: {
+            query?: {
+                /** @description The alarm of the device that it is evidence of. */
+                alarm?: string;
+                /** @description The command to the device that it is evidence of. */
+                command?: string;
+                /** @description The event of the device that it is evidence of. */
+                event?: string;
+                /** @description What is to be said of it; at most 500 characters. */
+                note?: string;
+                /** @description When it was taken, in milliseconds since 1970 or RFC 3339; now by default. */
+                taken_ms?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": number[];
+            };
+        };
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceRow"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceRow"];
+                };
+            };
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7220,6 +7600,117 @@ export interface operations {
             };
         };
     };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Of this alarm. */
+                alarm?: string;
+                /** @description Of this command. */
+                command?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of this device. */
+                device?: string;
+                /** @description Of this event. */
+                event?: string;
+                /** @description Taken from this time on, RFC 3339 or milliseconds. */
+                from?: string;
+                /** @description Rows on the page, 1 to 1000; 100 by default. */
+                limit?: number;
+                /** @description At this site. */
+                site?: string;
+                /** @description Taken before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EvidenceRow"];
+                };
+            };
+        };
+    };
+    picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": number[];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query: {
+                /** @description The reason; 1 to 500 characters. */
+                reason: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     gaps: {
         parameters: {
             query?: {
@@ -7376,7 +7867,10 @@ export interface operations {
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health, or one of several separated by commas. */
+                /**
+                 * @description With this health now, or one of several separated by commas; `not_current`: those whose agent is silent, so that
+                 *     how they are is not known. They are not among the others.
+                 */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -7420,7 +7914,10 @@ export interface operations {
                 class?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
-                /** @description With this health, or one of several separated by commas. */
+                /**
+                 * @description With this health now, or one of several separated by commas; `not_current`: those whose agent is silent, so that
+                 *     how they are is not known. They are not among the others.
+                 */
                 health?: string;
                 /** @description Rows on the page, 1 to 1000; 100 by default. */
                 limit?: number;
@@ -8179,7 +8676,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description To the identity provider */
+            /** @description To the identity provider; or for a browser that cannot go there to `/?sign-in=WORD` */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -8229,7 +8726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Signed in; to the page */
+            /** @description Signed in; to the page. A browser that was refused: to `/?sign-in=WORD` */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -8540,7 +9037,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserView"];
                 };
             };
-            /** @description No administrator of all sites would be left */
+            /** @description No administrator of all sites would be left, or somebody was faster */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -10,6 +10,7 @@ import { IconDownload, IconLeft, IconRight, IconTrash } from '../ui/icons';
 import { AppLink } from '../ui/link';
 import { bytesText } from '../ui/number';
 import { TimeText } from '../ui/time-text';
+import { ToolButton } from '../ui/tool-button';
 import classes from './evidence.module.css';
 import { Absent, addressOf, useAlt } from './tile';
 import type { Evidence } from './types';
@@ -106,14 +107,9 @@ export function Viewer({ pictures, open, onMove, onClose }: ViewerProps) {
               {t('download')}
             </Button>
             {mayRemove && (
-              <Button
-                size="xs"
-                variant="default"
-                leftSection={<IconTrash size={14} />}
-                onClick={() => setRemoving(true)}
-              >
+              <ToolButton icon={IconTrash} onClick={() => setRemoving(true)}>
                 {t('remove')}
-              </Button>
+              </ToolButton>
             )}
           </Group>
         )}

@@ -12,6 +12,7 @@ use super::point::Figure;
 use super::reader::HostReader;
 use crate::driver::{
     ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Fault, Observation, RawHealth, RawRow, RawValue, Request,
+    not_searched,
 };
 
 pub(super) struct HostDriver {
@@ -46,6 +47,7 @@ impl HostDriver {
             };
             let now = Instant::now();
             match asked {
+                Some(Request::Search { reply, .. }) => drop(reply.send(Err(not_searched()))),
                 Some(Request::Act(act)) => {
                     // Nobody waits any more when whoever asked has stopped.
                     let _ =

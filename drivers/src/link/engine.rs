@@ -16,13 +16,17 @@ use super::talker::{ActError, HeardEvent, Polled, TalkError, Talker, Turn};
 use super::trace::Trace;
 use super::watch::{Acted, Finished, Watch};
 use crate::configure::ConfiguredDevice;
-use crate::driver::{ActOutcome, ActRequest, DriverCx, DriverError, Observation, RawEvent, RawRow, RawStock, Request};
+use crate::driver::{
+    ActOutcome, ActRequest, DriverCx, DriverError, Heard, Observation, RawEvent, RawRow, RawStock, Request,
+};
 
 /// Requests that wait inside the engine; more stay in the channel.
 const WAITING_REQUESTS: usize = 64;
 /// How long an action that is under way may go on when the driver is stopped.
 const STOP_GRACE: Duration = Duration::from_millis(800);
 const STOPPED: (&str, &str) = ("the link was stopped before the action began", "操作还没有开始，线路就停止了");
+
+const LINK_STOPPED: (&str, &str) = ("the link was stopped", "线路已停止");
 
 /// A device as the engine needs it.
 #[derive(Debug, Clone)]
@@ -80,6 +84,7 @@ pub async fn run_link<T: Talker>(
         outbox: VecDeque::new(),
         acts: VecDeque::new(),
         reads: VecDeque::new(),
+        searches: VecDeque::new(),
         watches: Vec::new(),
         requests_open: true,
         cx,
@@ -99,6 +104,7 @@ struct Engine<T: Talker> {
     outbox: VecDeque<Observation>,
     acts: VecDeque<ActRequest>,
     reads: VecDeque<ReadJob>,
+    searches: VecDeque<SearchJob>,
     /// Actions that were sent and whose effect is yet to be seen; each has its own deadline.
     watches: Vec<Watch>,
     requests_open: bool,
@@ -113,6 +119,13 @@ struct ReadJob {
     trouble: Option<Bilingual>,
     trace: Option<Trace>,
     reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
+}
+
+/// One address that somebody wants to know of.
+struct SearchJob {
+    unit: u8,
+    wait: Duration,
+    reply: oneshot::Sender<Result<Option<Heard>, Bilingual>>,
 }
 
 /// What the link itself is to do next.
@@ -154,6 +167,17 @@ impl<T: Talker> Engine<T> {
                     biased;
                     () = shutdown.cancelled() => return,
                     () = self.read_step() => {}
+                }
+                continue;
+            }
+            // One address, then the polls that are due: whoever asks has to come back for the next one.
+            if self.outbox.is_empty()
+                && let Some(job) = self.searches.pop_front()
+            {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return,
+                    () = self.search(job) => {}
                 }
                 continue;
             }
@@ -258,13 +282,16 @@ impl<T: Talker> Engine<T> {
             let (device, action) = (watch.device, watch.action.clone());
             self.finish(device, &action, watch.abandon());
         }
+        for job in self.searches.drain(..) {
+            drop(job.reply.send(Err(LINK_STOPPED.into())));
+        }
         for job in self.reads.drain(..) {
-            drop(job.reply.send(Err(("the link was stopped", "线路已停止").into())));
+            drop(job.reply.send(Err(LINK_STOPPED.into())));
         }
     }
 
     fn take_requests(&mut self) {
-        while self.acts.len() + self.reads.len() < WAITING_REQUESTS {
+        while self.acts.len() + self.reads.len() + self.searches.len() < WAITING_REQUESTS {
             match self.cx.requests.try_recv() {
                 Ok(request) => self.accept(request),
                 Err(_) => return,
@@ -282,7 +309,25 @@ impl<T: Talker> Engine<T> {
                 }
                 None => drop(reply.send(Err(not_here(&device)))),
             },
+            Request::Search { unit, wait, reply } => self.searches.push_back(SearchJob { unit, wait, reply }),
         }
+    }
+
+    /// One step of a search; not taken when whoever asked has gone.
+    async fn search(&mut self, job: SearchJob) {
+        if job.reply.is_closed() {
+            return;
+        }
+        let searched = match self.open().await {
+            Ok(()) => self.talker.search(job.unit, job.wait).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &searched
+            && error.broken
+        {
+            self.talker.close();
+        }
+        drop(job.reply.send(searched.map_err(|error| error.text)));
     }
 
     fn find(&self, key: &DeviceKey) -> Option<usize> {

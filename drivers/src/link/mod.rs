@@ -34,7 +34,8 @@ pub use endpoint::{Endpoint, LinkSettings, SerialSettings};
 pub use engine::{LinkDevice, LinkGroup, run_link};
 pub use line::{Line, LineError};
 pub use talker::{
-    ActError, HeardEvent, Polled, TalkError, Talker, Turn, no_action, no_point, unproved_interlock, unproved_watch,
+    ActError, HeardEvent, Polled, Searched, TalkError, Talker, Turn, no_action, no_point, unproved_interlock,
+    unproved_watch,
 };
 pub use timing::Timing;
 pub use watch::{Acted, WatchStep};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use kouan_protocol::{Field, HealthLevel, QualityReason};
 use kouan_settings::{Bilingual, Translate, both};
@@ -12,7 +13,7 @@ use super::endpoint::OpenError;
 use super::line::LineError;
 use super::trace::Piece;
 use super::watch::Acted;
-use crate::driver::{RawValue, Request, Stock};
+use crate::driver::{Heard, RawValue, Request, Stock, not_searched};
 
 /// A protocol on one link. Devices and groups are named by their index in the configuration.
 ///
@@ -44,6 +45,12 @@ pub trait Talker: Send {
         let _ = (device, group, pieces);
     }
 
+    /// Asks whether somebody answers at an address, once, and what it is. Never writes.
+    fn search(&mut self, unit: u8, wait: Duration) -> impl Future<Output = Searched> + Send {
+        let _ = (unit, wait);
+        std::future::ready(Err(TalkError::refused(not_searched())))
+    }
+
     /// Turns an action into what will be sent; nothing is sent.
     ///
     /// # Errors
@@ -63,6 +70,9 @@ pub trait Talker: Send {
     /// What went wrong, told apart by whether the device may have done it.
     fn act(&mut self, device: usize, act: Self::Act) -> impl Future<Output = Result<Acted, ActError>> + Send;
 }
+
+/// Whether somebody answers at an address.
+pub type Searched = Result<Option<Heard>, TalkError>;
 
 /// How patient a poll may be.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,9 @@ use super::device::{DeviceState, ListenerDevice};
 use super::ear::{Ear, Heard};
 use super::overhear::Overhearing;
 use super::part::trimmed;
-use crate::driver::{ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawRow, Request};
+use crate::driver::{
+    ActOutcome, Driver, DriverCx, DriverError, DriverFuture, Observation, RawRow, Request, not_searched,
+};
 use crate::link::backoff::{Backoff, BackoffSettings};
 use crate::link::{Line, LinkSettings};
 use crate::serial_line::FrameFormat;
@@ -99,6 +101,7 @@ impl Task {
                 request = self.cx.requests.recv() => match request {
                     // Whoever asked may have gone.
                     Some(Request::Read { reply, .. }) => drop(reply.send(Err(why.clone()))),
+                    Some(Request::Search { reply, .. }) => drop(reply.send(Err(not_searched()))),
                     Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.into()))),
                     None => return Err(Stopped),
                 },
@@ -144,6 +147,7 @@ impl Task {
                         // Whoever asked may have gone.
                         drop(reply.send(self.last_rows(&device)));
                     }
+                    Some(Request::Search { reply, .. }) => drop(reply.send(Err(not_searched()))),
                     Some(Request::Act(act)) => drop(act.reply.send(ActOutcome::Failed(NO_ACTIONS.into()))),
                     None => return Err(Stopped),
                 },

@@ -26,6 +26,8 @@ pub struct Model {
     pub limits: Limits,
     /// Pauses, time-outs and retries of the model.
     pub timing: TimingKeys,
+    /// Whether on TCP the model takes unit 0 for itself, so that it may be commanded there.
+    pub own_unit_0: bool,
 }
 
 /// Where a point's raw value is found.
@@ -83,6 +85,7 @@ impl Dialect for ModbusDialect {
                 hole: within(profile.integer_or("max_hole", 0..=124, usual.hole.into())),
             },
             timing: TimingKeys::read(profile),
+            own_unit_0: profile.bool_or("own_unit_0", false),
         })
     }
 

@@ -109,6 +109,19 @@ fn read_device(
         );
     }
     let profile = profile?;
+    // A gateway to a serial line passes unit 0 on as what it is there: everybody, and nobody says whether it was done.
+    if unit == 0 && !profile.actions.is_empty() && !profile.model.own_unit_0 {
+        device.section.wrong(
+            "unit",
+            (
+                "unit 0 is everybody where a gateway leads to a serial line, and this profile has commands: give the \
+                 device's own unit (many with a network port of their own take 1 or 255), or write own_unit_0 = true in \
+                 the profile of a model that is known to take 0 for itself",
+                "经网关到串口时，地址 0 是广播，而这个型号文件有控制命令：请写设备自己的地址（自带网口的设备多用 1 或 255）；若确知该型号自己应答地址 0，\
+                 请在型号文件里写 own_unit_0 = true",
+            ),
+        );
+    }
     let timing = keys.or(link).or(profile.model.timing).complete(default);
     let configured = profile.configured(&device);
     Some((Unit { unit, timing, profile }, configured))

@@ -10,19 +10,20 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::action::{Expected, ReadBack, ReadyWrite};
-use super::codec::{Answer, Exception, FrameError, Request, rtu, tcp};
+use super::codec::{Answer, Exception, FrameError, ReadFunction, Request, rtu, tcp};
 use super::dialect::{Address, ModbusDialect, ModbusProfile, Reading};
 use super::explain::{self, Placed};
 use super::owed::Owed;
 use super::planner::{Plan, Read};
 use super::value::{Type, WordOrder};
-use crate::driver::RawValue;
+use crate::driver::{Heard, RawValue};
 use crate::link::trace::{self, Piece};
 use crate::link::{
-    ActError, Acted, Line, LineError, LinkSettings, Polled, TalkError, Talker, Timing, Turn, WatchStep, no_action,
-    no_point,
+    ActError, Acted, Line, LineError, LinkSettings, Polled, Searched, TalkError, Talker, Timing, Turn, WatchStep,
+    no_action, no_point,
 };
 use crate::profile::Point;
+use crate::search::identity::identify_on;
 
 /// After so many polls of a group, addresses that the device refused are tried again: it may have got a module more.
 const FORGIVE_AFTER: u32 = 720;
@@ -150,6 +151,10 @@ impl Session {
     /// Sends a request and waits for its answer, once.
     async fn exchange(&mut self, device: usize, request: &Request) -> Result<Answer, ExchangeError> {
         let Unit { unit, timing, .. } = self.units[device];
+        self.exchange_with(unit, timing, request).await
+    }
+
+    async fn exchange_with(&mut self, unit: u8, timing: Timing, request: &Request) -> Result<Answer, ExchangeError> {
         self.transaction = self.transaction.wrapping_add(1);
         let (framing, transaction) = (self.framing, self.transaction);
         let serial = self.link.endpoint.is_serial();
@@ -461,6 +466,44 @@ impl Talker for Session {
                     explain::answer(self.framing, &pieces[sent].bytes, &pieces[received].bytes, &placed);
             }
         }
+    }
+
+    async fn search(&mut self, unit: u8, wait: Duration) -> Searched {
+        if self.units.iter().any(|known| known.unit == unit) {
+            return Ok(Some(Heard::Configured));
+        }
+        let Some(first) = self.units.first() else { return Ok(None) };
+        let timing = Timing { answer_timeout: wait, retries: 0, ..first.timing };
+        for function in [ReadFunction::HoldingRegisters, ReadFunction::InputRegisters] {
+            if self.line.is_none() {
+                self.open().await?;
+            }
+            let request = Request::Read { function, address: 0, count: 1 };
+            let until = self.owed.hold(unit, &request, Instant::now());
+            self.make_ready(0, until).await?;
+            match self.exchange_with(unit, timing, &request).await {
+                Ok(Answer::Refused(exception)) if exception.is_from_gateway() => return Ok(None),
+                Ok(_) => {
+                    let (framing, endpoint) = (self.framing, &self.link.endpoint);
+                    let identity = match self.line.as_mut() {
+                        Some(line) => identify_on(line, endpoint, framing, unit, wait).await,
+                        None => None,
+                    };
+                    if identity.is_none() {
+                        // Its answer may be missing, and could still come.
+                        self.gave_up(unit, &request, Instant::now(), wait);
+                    }
+                    return Ok(Some(Heard::Stranger(identity)));
+                }
+                Err(error) => {
+                    let error = error.into_talk();
+                    if error.broken && self.link.endpoint.is_serial() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn hold(&self, device: usize, _group: usize) -> Option<Instant> {

@@ -20,7 +20,7 @@ use super::settings::BrokerSettings;
 use super::unacknowledged::{Confirmation, Unacknowledged};
 use crate::driver::{
     ActOutcome, ActRequest, Driver, DriverCx, DriverError, DriverFuture, Observation, RawEvent, RawHealth, RawRow,
-    Request,
+    Request, not_searched,
 };
 use crate::link::backoff::{Backoff, BackoffSettings};
 use crate::link::no_action;
@@ -136,6 +136,7 @@ impl Task {
                 done = &mut future => return Ok(done),
                 () = self.cx.shutdown.cancelled() => return Err(Stopped),
                 request = self.cx.requests.recv() => match request {
+                    Some(Request::Search { reply, .. }) => drop(reply.send(Err(not_searched()))),
                     Some(Request::Act(act)) => refuse(act, unsent(why)),
                     Some(Request::Read { reply, .. }) => {
                         // Whoever asked may have gone.
@@ -173,6 +174,7 @@ impl Task {
                     }
                 }
                 request = self.cx.requests.recv() => match request {
+                    Some(Request::Search { reply, .. }) => drop(reply.send(Err(not_searched()))),
                     Some(Request::Act(act)) => self.act(connection, act).await,
                     Some(Request::Read { device, reply, .. }) => {
                         // Whoever asked may have gone.

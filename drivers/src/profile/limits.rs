@@ -24,6 +24,8 @@ pub struct Limit {
     pub condition: String,
     /// The point, or all whose names begin like this: `door.*`. Empty where the device's health is judged.
     pub point: String,
+    /// Points that are not meant although their names begin like that: another alarm tells the same cause.
+    pub except: Vec<String>,
     /// When it holds.
     pub test: LimitTest,
     /// For how long that must have been so.
@@ -68,7 +70,7 @@ impl Limit {
     #[must_use]
     pub fn means(&self, name: &PointName) -> bool {
         match self.point.strip_suffix('*') {
-            Some(start) => name.as_str().starts_with(start),
+            Some(start) => name.as_str().starts_with(start) && !self.except.iter().any(|not| not == name.as_str()),
             None => name.as_str() == self.point,
         }
     }
@@ -191,7 +193,11 @@ fn read_limit(table: &mut Section<'_>) -> Option<Limit> {
             ("this must be a short name, such as \"battery-low\"", "应当是简短的名称，如 \"battery-low\""),
         );
     }
-    Some(Limit { line, condition, point, test, raise_after, clear_after, severity: severity?, text, text_zh })
+    let except = table.strings("except");
+    if !except.is_empty() && !point.ends_with('*') {
+        table.wrong("except", ("this belongs to a point with a *", "这一项只用于带 * 的测点"));
+    }
+    Some(Limit { line, condition, point, except, test, raise_after, clear_after, severity: severity?, text, text_zh })
 }
 
 /// How much an alarm matters.
@@ -220,6 +226,9 @@ pub(crate) fn check_limits<'p>(
 ) {
     for limit in limits.iter().filter(|limit| !limit.point.is_empty()) {
         let add = |key: &str, message: Bilingual| problems.wrong(limit.line, format!("alarm.{key}"), message);
+        for name in limit.except.iter().filter(|name| points.clone().all(|point| point.spec.name.as_str() != **name)) {
+            add("except", both!("there is no point \"{name}\"", "没有测点“{name}”"));
+        }
         let mut meant = points.clone().filter(|point| limit.means(&point.spec.name)).peekable();
         if meant.peek().is_none() {
             let name = &limit.point;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kouan_protocol::Field;
 use kouan_settings::{Bilingual, Section, both};
 
+use super::chafon;
 use super::dialect::{Ask, Protocol, RfidDialect, RfidProfile};
 use super::explain;
 use super::heard::{Ended, Memory};
@@ -203,6 +204,17 @@ impl DriverKind for RfidKind {
                 entry.section.wrong(
                     "unit",
                     both!("unit {unit} of this link is already \"{name}\"", "这条线路的地址 {unit} 已是“{name}”"),
+                );
+            }
+            let any = |unit: u8, protocol| unit == chafon::ANY && matches!(protocol, Protocol::Chafon { .. });
+            let first = units.first().map(|first| any(first.unit, first.profile.model.protocol));
+            if first == Some(true) || first.is_some() && any(unit, protocol) {
+                entry.section.wrong(
+                    "unit",
+                    (
+                        "every reader answers to 255: on a line with several readers each needs its own unit",
+                        "地址 255 时每个读写器都会应答：同一条线上有多个读写器时，请各用自己的地址",
+                    ),
                 );
             }
             configured.push(profile.configured(&entry));

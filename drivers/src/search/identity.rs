@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::link::{Endpoint, LineError};
+use crate::link::{Endpoint, Line, LineError};
 use crate::modbus::codec::crc::is_sealed;
 use crate::modbus::codec::identity::{Objects, answer_length, question, read_answer};
 use crate::modbus::codec::{rtu, tcp};
@@ -20,7 +20,7 @@ const QUESTIONS: u16 = 3;
 const TEXT: usize = 64;
 
 /// A unit's identification.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// Who made it.
     pub maker: String,
@@ -54,6 +54,17 @@ impl Identity {
 /// once.
 pub async fn identify(endpoint: &Endpoint, framing: Framing, unit: u8, wait: Duration) -> Option<Identity> {
     let mut line = endpoint.open(OPENING).await.ok()?;
+    identify_on(&mut line, endpoint, framing, unit, wait).await
+}
+
+/// The same on a line that is open.
+pub(crate) async fn identify_on(
+    line: &mut Line,
+    endpoint: &Endpoint,
+    framing: Framing,
+    unit: u8,
+    wait: Duration,
+) -> Option<Identity> {
     let wire = match endpoint {
         Endpoint::Serial(settings) => Duration::from_secs(12) * CHARACTERS / settings.baud.max(1),
         Endpoint::Tcp { .. } => Duration::ZERO,

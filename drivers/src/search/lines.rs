@@ -183,6 +183,7 @@ mod tests {
     use crate::simulator::{Cabinet, CardReader};
 
     /// What a bus with one reader looks like to somebody who searches it.
+    #[allow(clippy::unwrap_used)]
     async fn searched(reader: &Arc<CardReader>) -> Vec<Candidates> {
         let folder = tempfile::tempdir().unwrap();
         let line = folder.path().join("line");

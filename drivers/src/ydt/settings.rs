@@ -54,7 +54,8 @@ impl DriverKind for YdtKind {
                 "unit",
                 ("the device's number on the line, such as unit = 1", "设备在线路上的地址，如 unit = 1"),
             );
-            let unit = entry.section.integer("unit", 0..=255).map(|unit| unit.unsigned_abs() as u8);
+            // The standard keeps 0 and 255.
+            let unit = entry.section.integer("unit", 1..=254).map(|unit| unit.unsigned_abs() as u8);
             let timing = TimingKeys::read(&mut entry.section).or(keys);
             let profile = YdtProfile::of_device(&YdtDialect, &mut entry, profiles);
             let (Some(unit), Some(profile)) = (unit, profile) else { continue };

@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     protocol::UPLOAD,
     modbus::RTU,
     modbus::TCP,
+    modbus::IDENTITY,
     lines::FRAME,
     lines::EAR,
     lines::CHECKSUM,

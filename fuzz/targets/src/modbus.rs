@@ -1,13 +1,38 @@
 //! Modbus RTU and TCP.
 
 use bytes::BytesMut;
-use kouan_drivers::modbus::codec::{ReadFunction, Request, rtu, tcp};
+use kouan_drivers::modbus::codec::{ReadFunction, Request, identity, rtu, tcp};
 
 use crate::Target;
 use crate::stream::{drain, in_pieces};
 
 pub(crate) const RTU: Target = Target { name: "modbus_rtu", run: rtu_answer, seeds: rtu_seeds };
 pub(crate) const TCP: Target = Target { name: "modbus_tcp", run: tcp_frames, seeds: tcp_seeds };
+
+pub(crate) const IDENTITY: Target = Target { name: "modbus_identity", run: identification, seeds: identity_seeds };
+
+/// The worked answer of the Modbus specification, section 6.21, one that goes on, and a refusal.
+fn identity_seeds() -> Vec<Vec<u8>> {
+    let mut answer = vec![0x2B, 0x0E, 1, 1, 0, 0, 3];
+    for (object, value) in [&b"Company identification"[..], b"Product code XX", b"V2.11"].iter().enumerate() {
+        answer.extend([object as u8, value.len() as u8]);
+        answer.extend_from_slice(value);
+    }
+    let mut more = vec![0x2B, 0x0E, 1, 1, 0xFF, 1, 1, 0, 5];
+    more.extend(b"Maker");
+    vec![answer, more, vec![0xAB, 1]]
+}
+
+fn identification(data: &[u8]) {
+    let Ok(Ok(objects)) = identity::read_answer(data) else { return };
+    assert_eq!(identity::answer_length(data), Some(data.len()), "an answer is as long as it says");
+    for length in 0..data.len() {
+        let said = identity::answer_length(&data[..length]);
+        assert!(said.is_none_or(|said| said == data.len()), "the beginning of an answer says another length");
+    }
+    let kept: usize = objects.objects.iter().map(|(_, value)| value.len()).sum();
+    assert!(kept <= data.len(), "more was kept than came");
+}
 
 fn requests() -> [Request; 2] {
     [

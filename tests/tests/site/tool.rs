@@ -110,12 +110,16 @@ async fn the_tool_works_through_the_running_agent_and_never_beside_it() -> anyho
     });
     let through = agent.tool(&["probe", "climate"]).await?.json()?;
     ensure!(meanings(&through["pieces"], "received").contains(&"checksum=right".to_owned()), "{through}");
-    let refused = agent.tool(&["scan", "--serial", &line]).await?;
+    // Lines of other kinds are not searched while they are in use.
+    let refused = agent.tool(&["scan", "--serial", &line, "--protocol", "serial-line"]).await?;
     ensure!(refused.status.code() == Some(4) && refused.problems.contains("link \"cabinet\""), "{refused:?}");
-    // Another name of the same port is the same port.
+    // Another name of the same port is the same port: the agent searches it itself, between its polls.
     let target = std::fs::read_link(&line)?.display().to_string();
-    let refused = agent.tool(&["scan", "--serial", &target]).await?;
-    ensure!(refused.status.code() == Some(4), "{refused:?}");
+    let searched = agent.tool(&["scan", "--serial", &target, "--units", "2-6", "--wait", "100ms"]).await?;
+    let found = searched.json()?;
+    ensure!(found["found"].as_array().is_some_and(|found| found.len() == 1), "{found}");
+    ensure!(found["found"][0]["unit"] == 5 && found["configured"] == serde_json::json!([3]), "{found}");
+    ensure!(agent.tool(&["devices"]).await?.json()?[0]["health"] == "working", "the polls went on");
     for arguments in [&["read", "climate"][..], &["watch", "climate", "--for", "1s"]] {
         let outcome = agent.tool(arguments).await?;
         ensure!(outcome.status.success(), "{arguments:?}: {outcome:?}");
@@ -130,6 +134,7 @@ async fn the_tool_works_through_the_running_agent_and_never_beside_it() -> anyho
     let silent = agent.tool(&["probe", "climate"]).await?;
     let report: Value = serde_json::from_str(&silent.out)?;
     ensure!(silent.status.code() == Some(3) && report["problem"].is_string(), "{silent:?}");
+    ensure!(report["problem_zh"].as_str().is_some_and(|text| text.contains("没有应答")), "{report}");
     ensure!(!meanings(&report["pieces"], "sent").is_empty(), "{report}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kouan_protocol::{Clock as _, SystemClock};
+use kouan_protocol::{Clock as _, SystemClock, Timestamp};
 
 use super::super::show;
 use super::super::words::Words;
@@ -20,15 +20,19 @@ const COMMIT_BYTES: u64 = 2 * 4096;
 pub(super) fn clock(words: Words) -> Vec<Finding> {
     let Ok(clock) = SystemClock::new() else { return Vec::new() };
     let anchor = clock.anchor();
-    let year = 1970 + anchor.wall.0.div_euclid(YEAR_MS);
+    vec![of_clock(anchor.wall, anchor.trusted, words)]
+}
+
+fn of_clock(wall: Timestamp, trusted: bool, words: Words) -> Finding {
+    let year = 1970 + wall.0.div_euclid(YEAR_MS);
     if !(EARLIEST_YEAR..LATEST_YEAR).contains(&year) {
-        return vec![Finding::wrong("clock", words.clock_wrong(year), words.clock_wrong_fix())];
+        return Finding::wrong("clock", words.clock_wrong(year), words.clock_wrong_fix());
     }
-    vec![if anchor.trusted {
+    if trusted {
         Finding::fine("clock", words.clock_fine())
     } else {
         Finding::advice("clock", words.clock_unsynchronised(), words.clock_fix())
-    }]
+    }
 }
 
 pub(super) fn disk(config: &Config, words: Words) -> Vec<Finding> {
@@ -55,10 +59,8 @@ pub(super) fn disk(config: &Config, words: Words) -> Vec<Finding> {
         let free = room.f_bavail.saturating_mul(room.f_frsize);
         let limits = [config.buffer.urgent, config.buffer.events, config.buffer.readings];
         let wanted = limits.iter().map(|limit| limit.bytes).sum::<u64>();
-        let used = used_by(folder);
-        if free + used < wanted {
-            let says = words.disk_little(&shown, show::size(free), show::size(wanted));
-            findings.push(Finding::advice("disk", says, words.disk_little_fix()));
+        if let Some(finding) = of_room(folder, free, used_by(folder), wanted, words) {
+            findings.push(finding);
         } else if findings.is_empty() {
             findings.push(Finding::fine("disk", words.disk_fine(&shown, show::size(free))));
         }
@@ -69,6 +71,13 @@ pub(super) fn disk(config: &Config, words: Words) -> Vec<Finding> {
     let every = humantime::format_duration(every);
     findings.push(Finding::fine("disk", words.disk_wear(wear, every)));
     findings
+}
+
+/// Whether what is free and what the buffer has already hold all that it may keep.
+fn of_room(folder: &Path, free: u64, used: u64, wanted: u64, words: Words) -> Option<Finding> {
+    let is_little = free.saturating_add(used) < wanted;
+    let says = || words.disk_little(folder.display(), show::size(free), show::size(wanted));
+    is_little.then(|| Finding::advice("disk", says(), words.disk_little_fix()))
 }
 
 /// A file is made and taken away, which is what a full or read-only disk refuses.
@@ -82,4 +91,56 @@ fn try_write(folder: &Path) -> std::io::Result<()> {
 fn used_by(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::cli::words::Language;
+
+    fn english() -> Words {
+        Words::new(Language::English)
+    }
+
+    fn config(data: &Path) -> Config {
+        Config::parse("agent.toml", &format!("data = \"{}\"\n", data.display())).unwrap()
+    }
+
+    #[test]
+    fn a_clock_without_a_battery_is_wrong_and_one_without_a_source_is_advised() {
+        // 2026-11-22
+        let now = Timestamp(1_795_305_600_000);
+        assert_eq!(of_clock(now, true, english()).verdict, Verdict::Fine);
+        assert_eq!(of_clock(now, false, english()).verdict, Verdict::Advice);
+        for (wall, year) in [(0, "1970"), (-86_400_000, "1969"), (4_200_000_000_000, "2103")] {
+            // A clock that is far off is wrong, whatever keeps it.
+            let found = of_clock(Timestamp(wall), true, english());
+            assert_eq!(found.verdict, Verdict::Wrong, "{found:?}");
+            assert!(found.says.contains(year), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_hold_the_limits_is_advised() {
+        let judge = |free, used| of_room(Path::new("/data"), free, used, 1000, english());
+        assert_eq!(judge(1000, 0), None);
+        assert_eq!(judge(100, 900), None, "what the buffer holds already needs no room");
+        let found = judge(100, 800).unwrap();
+        assert_eq!((found.subject, found.verdict), ("disk", Verdict::Advice));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_wrong_and_one_that_is_not_there_is_made_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let well = disk(&config(folder.path()), english());
+        assert!(well.iter().all(|finding| finding.verdict != Verdict::Wrong), "{well:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+        // Not even the administrator makes a file here.
+        let ill = disk(&config(Path::new("/proc")), english());
+        assert_eq!((ill[0].subject, ill[0].verdict), ("disk", Verdict::Wrong));
+        assert!(ill[0].says.contains("/proc"), "{ill:?}");
+        let later = disk(&config(&folder.path().join("later")), english());
+        assert_eq!(later[0].verdict, Verdict::Fine);
+    }
 }

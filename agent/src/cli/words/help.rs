@@ -75,7 +75,7 @@ const PROFILE_HELP: &[(&str, &str, &str)] = &[
     ("show", "profile", "内置型号文件的名称，或文件"),
     ("show", "text", "打印型号文件原文，以便复制修改"),
     ("new", "", "打印一个小的型号文件，作为新建的起点"),
-    ("new", "kind", "协议：modbus、serial-line、ydt1363 或 mqtt"),
+    ("new", "kind", "协议：modbus、serial-line、listener、ydt1363、osdp、uhppote、zkteco-c3、rfid、led-card 或 mqtt"),
 ];
 
 const EXIT_CODES: &str = "退出码：0 完成；1 失败，或设备没有照办；2 用法或配置不对；3 已完成，但发现问题或什么也没找到；\

@@ -27,5 +27,6 @@ texts! {
     profile_doubt(doubt) { "doubt: {doubt}\n" "疑点：{doubt}\n" }
     profile_action(name, arguments) { "action {name} ({arguments})\n" "操作 {name}（{arguments}）\n" }
     profile_moving_action(name, arguments) { "action {name} ({arguments}), moves something\n" "操作 {name}（{arguments}），会动作\n" }
+    profile_alarm(condition, severity, point, text) { "alarm {condition}, {severity} ({point}): {text}\n" "告警 {condition}，{severity}（{point}）：{text}\n" }
     profile_no_kind(kind, known) { "\"{kind}\" is no kind with profiles; these are {known}" "“{kind}”没有型号文件；有型号文件的协议：{known}" }
 }

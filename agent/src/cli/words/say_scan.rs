@@ -27,6 +27,12 @@ texts! {
         "{place} is in use by {holders}; end that program first"
         "{place} 正被 {holders} 占用，请先关掉该程序"
     }
+    scan_through_agent(place, link) {
+        "The running agent uses {place} for link \"{link}\": it asks itself, between its polls, with the line's own speed and parity. To search other settings, or to have models guessed, stop it first: systemctl stop kouan-agent"
+        "代理正在用 {place} 跑线路“{link}”：由它在轮询之间代为询问，只用这条线现有的波特率和校验。要搜索其他参数或判断型号，请先停止代理：systemctl stop kouan-agent"
+    }
+    scan_configured(units) { "in the configuration already: unit {units}" "已在配置中：单元 {units}" }
+    scan_no_stranger(place) { "Nobody else answers at {place}." "{place} 上没有其他设备应答。" }
     scan_nothing_written() { "Only questions are asked; nothing is written to any device." "只读不写，不会改动任何设备。" }
     scan_setting(endpoint, number, of) { "{endpoint}  (setting {number} of {of})" "{endpoint}（第 {number}/{of} 组参数）" }
     scan_unit(unit, last, function) { "unit {unit} of {last}, function {function}" "单元 {unit}/{last}，功能码 {function}" }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Is, Rule, Test, When, read, shipped};
+use crate::alarms::terms;
 
 fn all() -> Vec<Rule> {
     let rule = |(id, text): &(&str, &str)| {
@@ -114,5 +115,28 @@ fn what_equipment_says_of_itself_raises_alarms() {
             _ => false,
         };
         assert!(rules.iter().any(|rule| tests(rule).iter().any(limits)), "{point}");
+    }
+}
+
+#[test]
+fn texts_are_written_in_their_language() {
+    let without_words = |text: &str| {
+        let parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+        parts.collect::<String>().replace("UPS", "").replace("CPU", "").replace("°C", "")
+    };
+    for rule in all() {
+        for text in [&rule.text, &rule.name] {
+            let (zh, en) = (without_words(&text.zh), without_words(&text.en));
+            assert!(!zh.chars().any(|letter| letter.is_ascii_alphabetic()), "{}: {zh}", rule.id);
+            assert!(en.chars().all(|letter| letter < '\u{2e80}'), "{}: {en}", rule.id);
+        }
+        if !rule.text.zh.contains("{point}") {
+            continue;
+        }
+        for test in tests(&rule) {
+            let Test::Point { name, .. } = test else { continue };
+            let code = if name.has_places() { format!("{}.root.used", name.name()) } else { name.name().to_owned() };
+            assert_ne!(terms::point(&code, terms::Language::Chinese), code, "{}: nobody says what that is", rule.id);
+        }
     }
 }

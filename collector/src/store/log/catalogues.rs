@@ -31,10 +31,13 @@ struct Place {
     spec: (u32, u32),
 }
 
+/// Descriptions with their places, by their names, first points and lengths.
+type Alike<'c> = HashMap<(&'c str, Option<&'c PointName>, usize), Vec<(&'c GroupSpec, (u32, u32))>>;
+
 impl OpenCatalogue {
     fn new(catalogue: Catalogue) -> Self {
         let mut groups = Vec::new();
-        let mut different: HashMap<(&str, Option<&PointName>, usize), Vec<(&GroupSpec, (u32, u32))>> = HashMap::new();
+        let mut different: Alike<'_> = HashMap::new();
         for (device, at) in catalogue.devices.iter().zip(0_u32..) {
             for (group, within) in device.groups.iter().zip(0_u32..) {
                 let key = (group.name.as_str(), group.points.first().map(|point| &point.name), group.points.len());

@@ -1,7 +1,7 @@
 //! What the reader does about damaged files.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use tracing::{error, info};
 
@@ -64,7 +64,7 @@ impl Inner {
         self.maker.lost(&self.index, day, summed)
     }
 
-    fn set_sums_aside(&mut self, path: &PathBuf) -> Result<(), StoreError> {
+    fn set_sums_aside(&mut self, path: &Path) -> Result<(), StoreError> {
         if !self.mender.is_damaged(path, self.clock.boot_time())? {
             return Ok(());
         }

@@ -5,6 +5,7 @@ import { type RefObject, useCallback, useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PagedList } from '../../api/lists';
 import { useIsStale } from '../../api/live';
+import table from '../../ui/data-table.module.css';
 import { serverNow } from '../../ui/now';
 import { usePhone } from '../../ui/phone';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
@@ -75,10 +76,10 @@ export function DeskList(props: DeskListProps) {
   const now = serverNow();
   const shown = rows.filter((row) => row.kind === 'alarm').length;
   return (
-    <div className={classes.frame} data-old={isStale || list.isOld || undefined}>
+    <div className={table['frame']} data-old={isStale || list.isOld || undefined}>
       <div
         ref={scroller}
-        className={classes.scroller}
+        className={table['scroller']}
         role="grid"
         aria-label={t('list')}
         aria-multiselectable="true"
@@ -99,7 +100,7 @@ export function DeskList(props: DeskListProps) {
         )}
         {list.isFirstLoad && <LoadingState rows={10} />}
         {!list.isFirstLoad && rows.length === 0 && <EmptyState {...props.empty} />}
-        <div className={classes.rows} style={{ height: virtual.getTotalSize() }}>
+        <div className={table['rows']} style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {
             const row = rows[item.index];
             if (!row) return null;
@@ -138,7 +139,7 @@ export function DeskList(props: DeskListProps) {
           })}
         </div>
       </div>
-      <footer className={classes.foot}>
+      <footer className={table['foot']}>
         <span>
           {list.total === null
             ? t('loaded', { shown })

@@ -12,8 +12,8 @@ import { IconCheck, IconUpload } from '../../ui/icons';
 import { useGo } from '../../ui/link';
 import { PageBody, PageHeader, Panel } from '../../ui/page';
 import { ProblemState, useProblemText } from '../../ui/states';
-import { valueText } from '../asset';
 import type { ImportPreview } from '../assets/types';
+import { valueText } from '../assets/value-text';
 import classes from './import.module.css';
 
 const KINDS = { create: 'ok', update: 'calm', unchanged: 'off' } as const;

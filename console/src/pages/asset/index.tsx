@@ -21,6 +21,7 @@ import { assetQuery } from '../assets/data';
 import { EndDate } from '../assets/dates';
 import { AssetEditor } from '../assets/editor';
 import type { Asset } from '../assets/types';
+import { valueText } from '../assets/value-text';
 import { Connections } from './connections';
 import { BoundDevice } from './device';
 
@@ -188,11 +189,6 @@ interface Change {
 function changesOf(detail: unknown): Change[] {
   const changes = (detail as { changes?: unknown } | null)?.changes;
   return Array.isArray(changes) ? (changes as Change[]) : [];
-}
-
-export function valueText(value: unknown): string {
-  if (value === null || value === undefined || value === '') return '—';
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function Changes({ id, revision }: { id: string; revision: number }) {

@@ -28,45 +28,45 @@ export function useColumns(areas: readonly Area[]): readonly Column<Asset>[] {
       {
         id: 'class',
         header: t('field.class'),
-        width: 'minmax(6.5rem, 1.3fr)',
+        width: 'minmax(6rem, 1.2fr)',
         sortable: true,
         cell: (row) => words.class(row.class),
       },
       {
         id: 'site',
         header: t('field.site'),
-        width: 'minmax(6.5rem, 1.3fr)',
+        width: 'minmax(6rem, 1.2fr)',
         cell: (row) => names.get(row.site) ?? row.site,
       },
       {
         id: 'area',
         header: t('field.area'),
-        width: 'minmax(7rem, 1.4fr)',
+        width: 'minmax(6.5rem, 1.3fr)',
         cell: (row) => (row.area && paths.get(row.area)) || <span className="k-dim">—</span>,
       },
       {
         id: 'model',
         header: t('field.model'),
-        width: 'minmax(7rem, 1.4fr)',
+        width: 'minmax(6.5rem, 1.3fr)',
         cell: (row) => [row.maker, row.model].filter(Boolean).join(' ') || <span className="k-dim">—</span>,
       },
       {
         id: 'serial',
         header: t('field.serial'),
-        width: 'minmax(6rem, 1.2fr)',
+        width: 'minmax(5.5rem, 1.1fr)',
         cell: (row) => row.serial || <span className="k-dim">—</span>,
       },
       {
         id: 'expiry',
         header: t('firstExpiry'),
-        width: 'minmax(8rem, 1.6fr)',
+        width: 'minmax(12rem, 2.4fr)',
         sortable: true,
         cell: (row) => <EndDate date={firstExpiry(row)} />,
       },
       {
         id: 'bound',
         header: t('bound.label'),
-        width: '6.5rem',
+        width: '7.25rem',
         cell: (row) =>
           row.device ? (
             <ToneBadge tone="ok">{t('bound.yes')}</ToneBadge>

@@ -15,10 +15,9 @@ export const positionsQuery = (area: string) =>
   queryOptions({
     queryKey: ['positions', area],
     queryFn: async () => {
-      const answer = await api.get<{ positions?: Position[]; items?: Position[] }>(
-        `/areas/${encodeURIComponent(area)}/positions`,
-      );
-      return answer.positions ?? answer.items ?? [];
+      type Answer = { positions?: Position[]; items?: Position[]; revision?: string };
+      const answer = await api.get<Answer>(`/areas/${encodeURIComponent(area)}/positions`);
+      return { positions: answer.positions ?? answer.items ?? [], revision: answer.revision };
     },
   });
 

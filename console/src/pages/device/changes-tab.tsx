@@ -1,31 +1,30 @@
 /** Who changed what about the device, and which agent spoke to it when. */
-import { useMemo } from 'react';
+import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { usePagedList } from '../../api/lists';
-import type { AuditRow, DeviceDetail } from '../../api/types';
+import type { DeviceDetail } from '../../api/types';
 import { Panel } from '../../ui/page';
 import { EmptyState, LoadingState, ProblemState } from '../../ui/states';
 import { TimeText } from '../../ui/time-text';
 import { detailText, useActionText } from '../audit/words';
 import classes from './device.module.css';
 
-interface ChangesTabProps {
-  device: DeviceDetail;
-  /** Whether the person may read the log of what was done. */
-  mayLookBack: boolean;
+const NO_FILTER = {};
+
+/** Something that somebody did about the device, its asset, its alarms, its windows. */
+interface Change {
+  id: number | string;
+  at_ms: number;
+  by: string;
+  action: string;
+  detail: unknown;
 }
 
-export function ChangesTab({ device, mayLookBack }: ChangesTabProps) {
+export function ChangesTab({ device }: { device: DeviceDetail }) {
   const { t } = useTranslation('device');
   return (
     <div className={classes['columns']}>
-      {mayLookBack ? (
-        <Deeds id={device.id} />
-      ) : (
-        <Panel title={t('deeds')}>
-          <EmptyState title={t('deedsHidden')} text={t('deedsHiddenText')} />
-        </Panel>
-      )}
+      <Changes device={device} />
       <Panel title={t('bindings')} flush>
         <ul className={classes['list']}>
           {device.bindings.map((binding) => (
@@ -54,11 +53,11 @@ export function ChangesTab({ device, mayLookBack }: ChangesTabProps) {
   );
 }
 
-function Deeds({ id }: { id: string }) {
+function Changes({ device }: { device: DeviceDetail }) {
   const { t } = useTranslation('device');
   const name = useActionText();
-  const query = useMemo(() => ({ target: id }), [id]);
-  const list = usePagedList<AuditRow>(['audit'], '/audit', query, 100);
+  const path = `/devices/${encodeURIComponent(device.id)}/changes`;
+  const list = usePagedList<Change>(['device-changes', device.id], path, NO_FILTER, 100);
   return (
     <Panel title={t('deeds')} flush>
       {list.isFirstLoad && <LoadingState />}
@@ -69,13 +68,18 @@ function Deeds({ id }: { id: string }) {
       <ul className={classes['list']}>
         {list.rows.map((row) => (
           <li key={row.id}>
-            <TimeText ms={row.at_ms} />
-            <strong>{row.actor_name}</strong>
+            <TimeText ms={row.at_ms} site={device.site} />
+            <strong>{row.by}</strong>
             <span>{name(row.action)}</span>
             <span className="k-dim">{detailText(row.detail)}</span>
           </li>
         ))}
       </ul>
+      {list.hasMore && (
+        <Button variant="subtle" fullWidth radius={0} loading={list.isFetchingMore} onClick={list.fetchMore}>
+          {t('olderDeeds')}
+        </Button>
+      )}
     </Panel>
   );
 }

@@ -1,5 +1,4 @@
 /** What the device is, and how it is. */
-import { Button } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useRight } from '../../api/session';
@@ -11,6 +10,7 @@ import { AppLink } from '../../ui/link';
 import { PageHeader } from '../../ui/page';
 import { SiteName } from '../../ui/site-name';
 import { Age } from '../../ui/time-text';
+import { ToolButton } from '../../ui/tool-button';
 import { MaintenanceDialog } from '../devices/maintenance-dialog';
 import { NameDialog } from './name-dialog';
 import { UnderMaintenance } from './under-maintenance';
@@ -60,24 +60,14 @@ export function Head({ device }: { device: DeviceDetail }) {
         actions={
           <>
             {mayMaintain && (
-              <Button
-                size="xs"
-                variant="default"
-                leftSection={<IconWindow size={15} />}
-                onClick={() => setOpen('maintenance')}
-              >
+              <ToolButton icon={IconWindow} onClick={() => setOpen('maintenance')}>
                 {t('maintenance')}
-              </Button>
+              </ToolButton>
             )}
             {mayConfigure && (
-              <Button
-                size="xs"
-                variant="default"
-                leftSection={<IconEdit size={15} />}
-                onClick={() => setOpen('name')}
-              >
+              <ToolButton icon={IconEdit} onClick={() => setOpen('name')}>
                 {t('rename')}
-              </Button>
+              </ToolButton>
             )}
           </>
         }

@@ -5,7 +5,6 @@ import { useParams as useRouterParams } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { api } from '../../api/client';
 import { useWatchDevice } from '../../api/live';
-import { useSession } from '../../api/session';
 import type { DeviceDetail } from '../../api/types';
 import { useParams } from '../../app/params';
 import { Pictures } from '../../evidence/pictures';
@@ -25,7 +24,6 @@ export default function DevicePage() {
   const { id = '' } = useRouterParams({ strict: false }) as { id?: string };
   const { t } = useTranslation('device');
   const [params, set] = useParams(PARAMS);
-  const { rights } = useSession();
   useWatchDevice(id);
   const {
     data: device,
@@ -71,7 +69,7 @@ export default function DevicePage() {
           {tab === 'commands' && <CommandsTab device={device} params={params} set={set} />}
           {tab === 'pictures' && <Pictures subject={{ device: device.id, site: device.site }} />}
           {tab === 'neighbours' && <NeighboursTab device={device} />}
-          {tab === 'changes' && <ChangesTab device={device} mayLookBack={rights.includes('audit')} />}
+          {tab === 'changes' && <ChangesTab device={device} />}
         </Tabs.Panel>
       </Tabs>
     </PageBody>

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { useMay } from '../../api/session';
 import type { Right } from '../../api/types';
 import { IconBellOff, IconClose, IconPin, IconWindow } from '../../ui/icons';
+import { ToolButton } from '../../ui/tool-button';
 import { AreaDialog } from './area-dialog';
 import classes from './devices.module.css';
 import { MaintenanceDialog } from './maintenance-dialog';
@@ -33,34 +34,19 @@ export function BulkBar({ ids, sites, onClear }: BulkBarProps) {
       <Text fw={600}>{t('bulk.chosen', { count: ids.length })}</Text>
       <Group gap="xs">
         {mayMaintain && (
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconWindow size={15} />}
-            onClick={() => setOpen('maintenance')}
-          >
+          <ToolButton icon={IconWindow} onClick={() => setOpen('maintenance')}>
             {t('bulk.maintenance')}
-          </Button>
+          </ToolButton>
         )}
         {mayOperate && (
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconBellOff size={15} />}
-            onClick={() => setOpen('shelve')}
-          >
+          <ToolButton icon={IconBellOff} onClick={() => setOpen('shelve')}>
             {t('bulk.shelve')}
-          </Button>
+          </ToolButton>
         )}
         {mayConfigure && (
-          <Button
-            size="xs"
-            variant="default"
-            leftSection={<IconPin size={15} />}
-            onClick={() => setOpen('area')}
-          >
+          <ToolButton icon={IconPin} onClick={() => setOpen('area')}>
             {t('bulk.area')}
-          </Button>
+          </ToolButton>
         )}
         <Button size="xs" variant="subtle" leftSection={<IconClose size={14} />} onClick={onClear}>
           {t('bulk.clear')}

@@ -43,7 +43,7 @@ export function useDeviceColumns(withSite: boolean): readonly Column<Device>[] {
       {
         id: 'worst',
         header: t('health'),
-        width: '8.5rem',
+        width: '9rem',
         sortable: true,
         cell: ({ health }) => {
           const old = isDown || health.current === false;

@@ -1,10 +1,11 @@
 import { Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { api } from '../../api/client';
+import { api, Problem } from '../../api/client';
 import type { Alarm, Page } from '../../api/types';
 import { ConfirmDialog } from '../../ui/confirm';
 import { serverNow } from '../../ui/now';
+import type { ActResult } from '../alarms/types';
 import type { BulkDialogProps } from './area-dialog';
 import { LengthSelect } from './length-select';
 import { useBulk } from './use-bulk';
@@ -14,14 +15,14 @@ async function shelve(device: string, until_ms: number, reason: string): Promise
   const open = await api.get<Page<Alarm>>('/alarms', { device, state: 'open', hidden: 'all', limit: 1000 });
   const ids = open.items.map((alarm) => alarm.id);
   if (ids.length === 0) return;
-  const { results } = await api.post<{ results: { done: boolean; problem?: string }[] }>('/alarms/act', {
+  const { results } = await api.post<{ results: ActResult[] }>('/alarms/act', {
     ids,
     do: 'shelve',
     until_ms,
     reason,
   });
   const failed = results.find((result) => !result.done);
-  if (failed) throw new Error(failed.problem ?? '');
+  if (failed) throw new Problem(409, 'conflict', '', failed.problem ?? '', [], null, failed.problem_zh ?? '');
 }
 
 /** Keeps the open alarms of the devices out of sight for a while. */

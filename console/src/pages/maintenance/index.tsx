@@ -20,7 +20,7 @@ import { SiteName } from '../../ui/site-name';
 import { localText } from '../../ui/time';
 import { TimeText, useDurationText } from '../../ui/time-text';
 import { useZone } from '../../ui/zone';
-import { stateOf, type Window, type WindowState } from './types';
+import { canEnd, stateOf, type Window, type WindowState } from './types';
 import { WindowDialog } from './window-dialog';
 import { useRepeatText } from './words';
 
@@ -93,7 +93,7 @@ export default function MaintenancePage() {
   const from = isNow ? String(Math.floor(serverNow() / STEP_MS) * STEP_MS) : null;
   const list = usePagedList<Window>(['maintenance'], '/maintenance', { site, from });
   const shown = useMemo(() => {
-    const current = (row: Window) => !row.cancelled && (row.ended_ms ?? row.to_ms) > serverNow();
+    const current = (row: Window) => canEnd(row, serverNow());
     return isNow ? { ...list, rows: list.rows.filter(current) } : list;
   }, [isNow, list]);
   const isPending = ending !== null && ending.from_ms > serverNow();
@@ -131,8 +131,7 @@ export default function MaintenancePage() {
         align: 'end',
         cell: (row) =>
           may('maintain', row.site) &&
-          !row.cancelled &&
-          (row.ended_ms ?? row.to_ms) > serverNow() && (
+          canEnd(row, serverNow()) && (
             <Button size="compact-xs" variant="default" onClick={() => setEnding(row)}>
               {t(row.from_ms > serverNow() ? 'cancel' : 'end')}
             </Button>
@@ -171,7 +170,7 @@ export default function MaintenancePage() {
           <>
             <Group justify="space-between" gap="xs">
               <State row={row} />
-              {may('maintain', row.site) && !row.cancelled && (row.ended_ms ?? row.to_ms) > serverNow() && (
+              {may('maintain', row.site) && canEnd(row, serverNow()) && (
                 <Button size="compact-xs" variant="default" onClick={() => setEnding(row)}>
                   {t(row.from_ms > serverNow() ? 'cancel' : 'end')}
                 </Button>

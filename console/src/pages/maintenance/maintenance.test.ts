@@ -37,6 +37,8 @@ describe('a window', () => {
     expect(stateOf(once, at('2026-11-02T00:00'), local)).toBe('now');
     expect(stateOf(once, at('2026-12-01T00:00'), local)).toBe('over');
     expect(stateOf(window({ ended_ms: at('2026-11-02T00:00') }), at('2026-11-03T00:00'), local)).toBe('over');
+    // Ended by a clock that is ahead of this one: over all the same.
+    expect(stateOf(window({ ended_ms: at('2026-11-02T00:01') }), at('2026-11-02T00:00'), local)).toBe('over');
     expect(stateOf(window({ cancelled: true }), at('2026-11-02T00:00'), local)).toBe('cancelled');
   });
 

@@ -57,11 +57,15 @@ export function isOpenAt(repeat: Repeat, moment: LocalMoment, yesterday: LocalMo
   );
 }
 
+/** Whether a window can still be ended. One that was ended is over, whatever the clocks of two machines say of it. */
+export function canEnd(window: Pick<Window, 'cancelled' | 'ended_ms' | 'to_ms'>, now: number): boolean {
+  return !window.cancelled && (window.ended_ms ?? null) === null && window.to_ms > now;
+}
+
 /** How a window stands at an instant. `localOf` gives the local time of its site. */
 export function stateOf(window: Window, now: number, localOf: (ms: number) => string): WindowState {
   if (window.cancelled) return 'cancelled';
-  const end = window.ended_ms ?? window.to_ms;
-  if (end <= now) return 'over';
+  if (!canEnd(window, now)) return 'over';
   if (window.from_ms > now) return 'next';
   if (!window.repeat) return 'now';
   const isOpen = isOpenAt(window.repeat, momentOf(localOf(now)), momentOf(localOf(now - 86_400_000)));

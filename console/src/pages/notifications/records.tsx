@@ -5,6 +5,7 @@ import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { usePagedList } from '../../api/lists';
 import { text, useParams, word } from '../../app/params';
+import { useWords } from '../../i18n/words';
 import { ToneBadge } from '../../ui/badges';
 import { type Column, DataTable } from '../../ui/data-table';
 import { AppLink } from '../../ui/link';
@@ -20,6 +21,7 @@ function Outcome({ record }: { record: NotificationRecord }) {
 }
 
 function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose: () => void }) {
+  const words = useWords();
   const { t } = useTranslation('notifications');
   return (
     <Modal opened onClose={onClose} title={record.subject} size="lg">
@@ -38,7 +40,7 @@ function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose
         </Text>
         {record.problem && (
           <Text size="sm" c="var(--k-bad)">
-            {t('record.problem')}: {record.problem}
+            {t('record.problem')}: {words.text({ text: record.problem, text_zh: record.problem_zh })}
           </Text>
         )}
         <pre style={{ whiteSpace: 'pre-wrap', margin: 0, fontFamily: 'inherit', overflowWrap: 'anywhere' }}>
@@ -60,6 +62,7 @@ function RecordDialog({ record, onClose }: { record: NotificationRecord; onClose
 }
 
 export function Records() {
+  const words = useWords();
   const { t } = useTranslation('notifications');
   const [params, setParams] = useParams(PARAMS);
   const { data: channels } = useQuery(channelsQuery);
@@ -103,10 +106,13 @@ export function Records() {
         id: 'problem',
         header: t('record.problem'),
         width: 'minmax(12rem, 2fr)',
-        cell: (row) => row.problem && <span title={row.problem}>{row.problem}</span>,
+        cell: (row) => {
+          const problem = words.text({ text: row.problem, text_zh: row.problem_zh });
+          return problem && <span title={problem}>{problem}</span>;
+        },
       },
     ],
-    [t, channels],
+    [t, channels, words],
   );
   return (
     <>

@@ -1,4 +1,4 @@
-import { Button, Group, MultiSelect, Select, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, MultiSelect, Select, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -24,9 +24,9 @@ function GrantForm({ grant, onChange, onRemove }: GrantProps) {
   for (const id of grant.sites ?? [])
     if (!choices.some(({ value }) => value === id)) choices.push({ value: id, label: id });
   return (
-    <Group gap="xs" align="flex-start" wrap="nowrap">
+    <Group gap="xs" align="flex-start">
       <Select
-        w={150}
+        style={{ flex: '1 1 8rem' }}
         aria-label={t('form.roles')}
         data={ROLES.map((role) => ({ value: role, label: t(`role.${role}`) }))}
         value={grant.role}
@@ -34,7 +34,7 @@ function GrantForm({ grant, onChange, onRemove }: GrantProps) {
         onChange={(role) => onChange({ ...grant, role: role as Role })}
       />
       <MultiSelect
-        style={{ flex: 1 }}
+        style={{ flex: '3 1 10rem' }}
         aria-label={t('form.sites')}
         placeholder={grant.sites?.length ? '' : t('allSites')}
         searchable
@@ -158,7 +158,7 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
       <Text size="sm" fw={500}>
         {t('form.contact')}
       </Text>
-      <Group grow align="flex-start">
+      <SimpleGrid cols={{ base: 1, xs: 3 }} spacing="sm">
         <TextInput
           label={t('form.email')}
           type="email"
@@ -183,7 +183,7 @@ export function UserDialog({ user, onClose, onMade }: UserDialogProps) {
           allowDeselect={false}
           onChange={(value) => touch({ language: value as 'zh' | 'en' })}
         />
-      </Group>
+      </SimpleGrid>
     </FormDialog>
   );
 }

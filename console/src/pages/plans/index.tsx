@@ -92,6 +92,8 @@ function AreaPlan({ site, id, name, hasPlan }: AreaPlanProps) {
   });
   const topology = useTopology(site).data;
   const [draft, setDraft] = useState<Position[] | null>(null);
+  /** What was there when the arranging began. */
+  const [base, setBase] = useState<string | undefined>();
   const [version, setVersion] = useState(0);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
@@ -100,7 +102,7 @@ function AreaPlan({ site, id, name, hasPlan }: AreaPlanProps) {
     for (const node of topology?.nodes ?? []) if (node.asset) found.set(node.asset, node);
     return found;
   }, [topology]);
-  const positions = draft ?? stored.data ?? [];
+  const positions = draft ?? stored.data?.positions ?? [];
 
   const attempt = async (work: () => Promise<unknown>) => {
     setBusy(true);
@@ -124,7 +126,11 @@ function AreaPlan({ site, id, name, hasPlan }: AreaPlanProps) {
   };
   const save = () =>
     attempt(async () => {
-      await api.put(`/areas/${encodeURIComponent(id)}/positions`, { positions: draft });
+      await api.put(`/areas/${encodeURIComponent(id)}/positions`, {
+        positions: draft,
+        // What somebody else arranged meanwhile is not undone.
+        ...(base === undefined ? {} : { revision: base }),
+      });
       await client.invalidateQueries({ queryKey: ['positions', id] });
       setDraft(null);
     });
@@ -155,7 +161,10 @@ function AreaPlan({ site, id, name, hasPlan }: AreaPlanProps) {
               <Button
                 size="xs"
                 leftSection={<IconEdit size={14} />}
-                onClick={() => setDraft(stored.data ?? [])}
+                onClick={() => {
+                  setDraft(stored.data?.positions ?? []);
+                  setBase(stored.data?.revision);
+                }}
               >
                 {t('arrange')}
               </Button>

@@ -12,6 +12,7 @@ import { SeverityShape, ToneBadge } from '../../ui/badges';
 import { IconPlus, IconSearch } from '../../ui/icons';
 import { AppLink, useGo } from '../../ui/link';
 import { PageBody, PageHeader, Panel } from '../../ui/page';
+import { usePhone } from '../../ui/phone';
 import { EmptyState, LoadingState, ProblemState, useProblemText } from '../../ui/states';
 import { found, type Rule } from './types';
 
@@ -41,6 +42,7 @@ function RuleRow({ rule, mayChange }: { rule: Rule; mayChange: boolean }) {
   const { t } = useTranslation('rules');
   const words = useWords();
   const enable = useEnable();
+  const isPhone = usePhone();
   const name = words.name(rule.name, rule.id);
   return (
     <Table.Tr>
@@ -71,7 +73,7 @@ function RuleRow({ rule, mayChange }: { rule: Rule; mayChange: boolean }) {
           size="xs"
           checked={rule.enabled}
           disabled={!mayChange || enable.isPending}
-          label={t(rule.enabled ? 'enabled' : 'disabled')}
+          label={isPhone ? null : t(rule.enabled ? 'enabled' : 'disabled')}
           aria-label={`${t(rule.enabled ? 'disable' : 'enable')}: ${name}`}
           onChange={(event) => enable.mutate({ id: rule.id, enabled: event.currentTarget.checked })}
         />

@@ -130,7 +130,11 @@ interface FigureProps {
 
 function Figure({ tone, value, label, of, shape }: FigureProps) {
   return (
-    <section className={classes['figure']} data-tone={tone}>
+    <section
+      className={classes['figure']}
+      data-tone={tone}
+      style={{ '--digits': String(value).length } as React.CSSProperties}
+    >
       <div>
         {shape} {label}
       </div>

@@ -1,1 +1,0 @@
-var e={filters:`_filters_ja9no_1`,pairs:`_pairs_ja9no_6`,columns:`_columns_ja9no_20`,stack:`_stack_ja9no_26`,list:`_list_ja9no_32`,around:`_around_ja9no_45`,group:`_group_ja9no_62`,neighbour:`_neighbour_ja9no_72`,form:`_form_ja9no_78`,whole:`_whole_ja9no_83`,wide:`_wide_ja9no_90`};export{e as t};

@@ -1,0 +1,1 @@
+var e={filters:`_filters_1spjm_1`,pairs:`_pairs_1spjm_6`,columns:`_columns_1spjm_20`,stack:`_stack_1spjm_26`,list:`_list_1spjm_32`,around:`_around_1spjm_45`,group:`_group_1spjm_62`,neighbour:`_neighbour_1spjm_72`,form:`_form_1spjm_78`,whole:`_whole_1spjm_83`,wide:`_wide_1spjm_90`};export{e as t};

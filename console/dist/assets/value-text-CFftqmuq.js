@@ -1,0 +1,1 @@
+function e(t){if(t==null||t===``)return`—`;if(typeof t!=`object`)return String(t);let n=Array.isArray(t)?t:Object.values(t),r=Array.isArray(t)?`; `:` · `;return n.map(e).filter(e=>e!==`—`).join(r)||`—`}export{e as t};

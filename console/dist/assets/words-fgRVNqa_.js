@@ -1,1 +1,0 @@
-import{u as e}from"./words-svEZ4V61.js";function t(){let{t,i18n:n}=e(`audit`);return e=>n.exists(`action.${e}`,{ns:`audit`})?t(`action.${e}`):e}function n(e){return e==null?``:typeof e==`object`?Object.entries(e).filter(([,e])=>e!==null&&e!==``).map(([e,t])=>`${e}: ${typeof t==`object`?JSON.stringify(t):String(t)}`).join(` · `):String(e)}export{t as n,n as t};
