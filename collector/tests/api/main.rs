@@ -16,6 +16,7 @@ mod delivery;
 mod engine;
 mod events;
 mod evidence;
+mod figures;
 mod history;
 mod http2;
 mod ingest;

@@ -65,12 +65,13 @@ export function AlarmReport({ site, zone, from, to, at }: AlarmReportProps) {
       '',
       t('alarm.count'),
       t('alarm.acknowledged'),
+      t('alarm.unanswered'),
       t('alarm.mean_response'),
       t('alarm.p95_response'),
     ];
     const more = [t('alarm.within'), t('alarm.closed'), t('alarm.mean_repair')];
     const seconds = (ms: number | null) => (ms === null ? null : Math.round(ms / 1000));
-    const units = ['', '', '', '', 's', 's', '', '', 's'];
+    const units = ['', '', '', '', '', 's', 's', '', '', 's'];
     const names = [...head, ...more].map((name, index) =>
       units[index] ? `${name} (${units[index]})` : name,
     );
@@ -79,6 +80,7 @@ export function AlarmReport({ site, zone, from, to, at }: AlarmReportProps) {
       name,
       each.count,
       each.acknowledged,
+      each.unanswered,
       seconds(each.mean_response_ms),
       seconds(each.p95_response_ms),
       each.within_10_min_share,
@@ -146,6 +148,9 @@ export function AlarmReport({ site, zone, from, to, at }: AlarmReportProps) {
                     <Table.Th ta="right" visibleFrom="sm">
                       {t('alarm.acknowledged')}
                     </Table.Th>
+                    <Table.Th ta="right" visibleFrom="sm">
+                      {t('alarm.unanswered')}
+                    </Table.Th>
                     <Table.Th ta="right">{t('alarm.mean_response')}</Table.Th>
                     <Table.Th ta="right" visibleFrom="sm">
                       {t('alarm.p95_response')}
@@ -164,6 +169,9 @@ export function AlarmReport({ site, zone, from, to, at }: AlarmReportProps) {
                       <Table.Td ta="right">{row.count}</Table.Td>
                       <Table.Td ta="right" visibleFrom="sm">
                         {row.acknowledged}
+                      </Table.Td>
+                      <Table.Td ta="right" visibleFrom="sm">
+                        {row.unanswered}
                       </Table.Td>
                       <Table.Td ta="right">
                         <DurationText ms={row.mean_response_ms} />

@@ -41,6 +41,7 @@ export interface DeviceFigures {
 export interface Response {
   count: number;
   acknowledged: number;
+  unanswered: number;
   mean_response_ms: number | null;
   p95_response_ms: number | null;
   within_10_min_share: number | null;

@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-C1wD9aE8.js";import{l as t}from"./lists-CzwJrtM8.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};
