@@ -16,6 +16,7 @@ const TERMS: &[(&str, &str)] = &[
     ("agent-not-running", "服务未运行"),
     ("bad-checksum", "校验错误"),
     ("driver-stopped", "驱动已停止"),
+    ("left-for-agent", "留给代理读取"),
     ("late-answer", "应答迟到"),
     ("line-busy", "线路被占用"),
     ("link-closed", "线路打不开"),
@@ -25,6 +26,7 @@ const TERMS: &[(&str, &str)] = &[
     ("refused", "被拒绝"),
     ("silent", "没有消息"),
     ("timeout", "超时无应答"),
+    ("wants-key", "需要密钥"),
     ("wrong-settings", "配置不对"),
     ("wrong-unit", "地址不符"),
     // quality
