@@ -913,8 +913,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The time that a point spent in each of its states. The range is widened to whole minutes; a state lasts until the
-         *     next reading.
+         * The time that a point spent in each of its states. The range is widened to whole minutes, one of more than 14 days
+         *     to whole hours, and may be 3,660 days long; a state lasts until the next reading.
          */
         get: operations["time_in_state"];
         put?: never;
@@ -2790,6 +2790,8 @@ export interface components {
             classes: components["schemas"]["ClassSizes"][];
             /** @description The files; empty for whoever may not see all sites. */
             files: components["schemas"]["LevelSizes"][];
+            /** @description Files that were damaged and set aside, by name; empty for whoever may not see all sites. */
+            set_aside: string[];
         };
         /** @description Pictures of cameras. */
         Images: {
@@ -7449,13 +7451,16 @@ export interface operations {
     columns: {
         parameters: {
             query: {
+                /** @description The `next` of the answer before, with everything else the same: only for the raw readings of one point. */
+                cursor?: string;
                 /** @description From this time on, RFC 3339 or milliseconds; an hour before `to` by default. */
                 from?: string;
                 /** @description The points, separated by commas. */
                 points: string;
                 /**
                  * @description `raw`, or the length of a window such as `5m` or `1h`. Without it, raw up to six hours, and longer ranges in
-                 *     about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC.
+                 *     about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC. Only windows of whole
+                 *     hours can be had of more than 4,000 days, counted for all points together.
                  */
                 resolution?: string;
                 /** @description Before this time; now by default. */
