@@ -13,6 +13,7 @@ mod backup;
 mod clocks;
 mod commands;
 mod delivery;
+mod descriptions;
 mod engine;
 mod events;
 mod evidence;
