@@ -16,6 +16,7 @@ const TEN_MINUTES_MS: i64 = 10 * 60_000;
 /// The figures of some alarms. Those that never asked anybody to look at them are not among them: others explained them,
 /// or they came and went while somebody worked there.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = ResponseFigures)]
 pub struct Figures {
     /// How many were raised.
     pub count: usize,

@@ -135,6 +135,7 @@ pub(super) struct DeviceParts {
 
 /// Availability over a range.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AvailabilityAnswer)]
 pub(super) struct Answer {
     /// The beginning of the range.
     from: String,

@@ -53,6 +53,7 @@ pub(super) struct Wanted {
 
 /// One site, area or class.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AvailabilityGroup)]
 pub(super) struct Group {
     /// The site; `null` where groups go across sites.
     site: Option<String>,
@@ -66,6 +67,7 @@ pub(super) struct Group {
 
 /// Figures of a period.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AvailabilityFigures)]
 pub(super) struct Figures {
     /// The beginning.
     from: String,

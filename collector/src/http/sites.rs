@@ -102,6 +102,7 @@ pub(super) struct SiteInput {
 /// Names for people.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SiteNames)]
 pub(super) struct Names {
     /// Chinese.
     #[serde(default)]

@@ -14,6 +14,7 @@ mod clocks;
 mod commands;
 mod damage;
 mod delivery;
+mod descriptions;
 mod engine;
 mod events;
 mod evidence;

@@ -1862,30 +1862,14 @@ export interface components {
             /** @description Of each, in the order of the request. */
             results: components["schemas"]["Acted"][];
         };
-        /** @description Availability over a range. */
+        /** @description Points of a device over time. */
         Answer: {
-            /** @description How many devices were asked for. */
-            devices: number;
-            /** @description The beginning of the range. */
-            from: string;
-            /**
-             * Format: int64
-             * @description The same in milliseconds.
-             */
-            from_ms: number;
-            /** @description Each by itself, by its id. */
-            items: components["schemas"]["DeviceParts"][];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
-            next?: string | null;
-            /** @description The end of the range. */
-            to: string;
-            /**
-             * Format: int64
-             * @description The same in milliseconds.
-             */
-            to_ms: number;
-            /** @description All of them together, each counting as much as the others. */
-            total: components["schemas"]["Parts"];
+            /** @description The device. */
+            device: string;
+            /** @description `raw`, or the length of a window in seconds. */
+            resolution: string;
+            /** @description One for each point, in the order of the request. */
+            series: components["schemas"]["PointSeries"][];
         };
         /** @description An area. */
         AreaRow: {
@@ -2128,6 +2112,65 @@ export interface components {
             site: string;
             /** @description The id of what it was done to. */
             target: string;
+        };
+        /** @description Availability over a range. */
+        AvailabilityAnswer: {
+            /** @description How many devices were asked for. */
+            devices: number;
+            /** @description The beginning of the range. */
+            from: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            from_ms: number;
+            /** @description Each by itself, by its id. */
+            items: components["schemas"]["DeviceParts"][];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+            /** @description The end of the range. */
+            to: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            to_ms: number;
+            /** @description All of them together, each counting as much as the others. */
+            total: components["schemas"]["Parts"];
+        };
+        /** @description Figures of a period. */
+        AvailabilityFigures: {
+            /** @description The beginning. */
+            from: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            from_ms: number;
+            /** @description Pictures of the cameras among them. */
+            images: components["schemas"]["Images"];
+            /** @description The groups, the worst first. */
+            items: components["schemas"]["AvailabilityGroup"][];
+            /** @description The end; of a period that is not over, now. */
+            to: string;
+            /**
+             * Format: int64
+             * @description The same in milliseconds.
+             */
+            to_ms: number;
+            /** @description All devices together. */
+            total: components["schemas"]["Parts"];
+            /** @description Where its days begin and end. */
+            zone: string;
+        };
+        /** @description One site, area or class. */
+        AvailabilityGroup: components["schemas"]["Parts"] & {
+            /** @description How many devices it has now. */
+            devices: number;
+            /** @description The site's, area's or class's name; empty for devices without one. */
+            key: string;
+            /** @description The site; `null` where groups go across sites. */
+            site?: string | null;
         };
         /** @description A dated binding. */
         BindingRow: {
@@ -2639,31 +2682,6 @@ export interface components {
             from: Record<string, never>;
             /** @description What it is. */
             to: Record<string, never>;
-        };
-        /** @description Figures of a period. */
-        Figures: {
-            /** @description The beginning. */
-            from: string;
-            /**
-             * Format: int64
-             * @description The same in milliseconds.
-             */
-            from_ms: number;
-            /** @description Pictures of the cameras among them. */
-            images: components["schemas"]["Images"];
-            /** @description The groups, the worst first. */
-            items: components["schemas"]["Group"][];
-            /** @description The end; of a period that is not over, now. */
-            to: string;
-            /**
-             * Format: int64
-             * @description The same in milliseconds.
-             */
-            to_ms: number;
-            /** @description All devices together. */
-            total: components["schemas"]["Parts"];
-            /** @description Where its days begin and end. */
-            zone: string;
         };
         /** @description What is wrong with a reading. */
         Flaw: {
@@ -4553,7 +4571,7 @@ export interface components {
              */
             to_ms: number;
             /** @description Of all. */
-            total: components["schemas"]["Figures"];
+            total: components["schemas"]["ResponseFigures"];
         };
         /** @description A request that a device do something. */
         Request: {
@@ -4586,6 +4604,46 @@ export interface components {
              * @description How many of those within 10 minutes.
              */
             within_10_min: number;
+        };
+        /**
+         * @description The figures of some alarms. Those that never asked anybody to look at them are not among them: others explained them,
+         *     or they came and went while somebody worked there.
+         */
+        ResponseFigures: {
+            /** @description How many of them were answered: acknowledged, closed by somebody, or worked on. */
+            acknowledged: number;
+            /**
+             * Format: double
+             * @description Of all, the share that is closed.
+             */
+            closed_share?: number | null;
+            /** @description How many were raised. */
+            count: number;
+            /**
+             * Format: int64
+             * @description For how long it stood, the mean of those that cleared; of one that came again, all its times together.
+             */
+            mean_repair_ms?: number | null;
+            /**
+             * Format: int64
+             * @description From the time when it first asked somebody to the answer, the mean; `null` if none came.
+             */
+            mean_response_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Within which 95 of 100 answers came.
+             */
+            p95_response_ms?: number | null;
+            /**
+             * @description How many were not answered within 10 minutes and are not yet, or never were. What only told something (`info`) asks
+             *     for no answer.
+             */
+            unanswered: number;
+            /**
+             * Format: double
+             * @description Of the answered and the unanswered ones, the share that was answered within 10 minutes.
+             */
+            within_10_min_share?: number | null;
         };
         /** @description What became of each. */
         Results: {
@@ -4654,7 +4712,7 @@ export interface components {
             users: string[];
         };
         /** @description The figures of one site, class or severity. */
-        Row: components["schemas"]["Figures"] & {
+        Row: components["schemas"]["ResponseFigures"] & {
             /** @description `site`, `class` or `severity`. */
             by: string;
             /** @description Which; an empty class stands for alarms of no device. */
@@ -4789,12 +4847,19 @@ export interface components {
              * @description Degrees east of Greenwich; with `lat` or not at all; `null` for nowhere.
              */
             lon?: number | null;
-            name?: components["schemas"]["Names"] | null;
+            name?: components["schemas"]["SiteNames"] | null;
             position?: components["schemas"]["MapPlace"] | null;
             /** @description The revision that was looked at; refused if there is another one by now. */
             revision?: string | null;
             /** @description Its time zone; as it is when absent, which is `Asia/Shanghai` for a new site. */
             zone?: string | null;
+        };
+        /** @description Names for people. */
+        SiteNames: {
+            /** @description English. */
+            en?: string;
+            /** @description Chinese. */
+            zh?: string;
         };
         /** @description A site as people know it. */
         SiteRow: {
@@ -6780,7 +6845,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Answer"];
+                    "application/json": components["schemas"]["AvailabilityAnswer"];
                 };
             };
         };
@@ -6826,7 +6891,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Figures"];
+                    "application/json": components["schemas"]["AvailabilityFigures"];
                 };
             };
         };
