@@ -361,7 +361,7 @@ async fn sweep(shared: AppState) {
             Ok(false) => continue,
             Ok(true) => shared.state.transact(move |transaction| {
                 let quiet = now.wall.plus_ms(-QUIET_MS);
-                for condition in [alarms::DUPLICATE_IDENTITY, alarms::COLLECTOR_RESTORED, alarms::TOO_MANY_DEVICES] {
+                for condition in alarms::ON_AGENTS {
                     alarms::clear_quiet(transaction, condition, quiet, now.wall)?;
                 }
                 commands::sweep(transaction, &now)

@@ -32,6 +32,6 @@ pub(crate) use severity::random_id;
 pub use severity::{SEVERITIES, rank, severity_name};
 pub use summary::{Summary, summary};
 pub use take::{
-    COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, TOO_MANY_DEVICES, clear_quiet, clear_unnamed, end_agent,
-    raise_on_agent, take,
+    COLLECTOR_RESTORED, Concerned, DUPLICATE_IDENTITY, ON_AGENTS, TOO_MANY_CONDITIONS, TOO_MANY_DEVICES, clear_quiet,
+    clear_unnamed, end_agent, raise_on_agent, take,
 };

@@ -17,6 +17,14 @@ pub const DUPLICATE_IDENTITY: &str = "duplicate-identity";
 /// The alarm on an agent that has named more devices than are kept.
 pub const TOO_MANY_DEVICES: &str = "too-many-devices";
 
+/// The alarm on an agent one of whose devices names ever new conditions.
+pub const TOO_MANY_CONDITIONS: &str = "too-many-conditions";
+/// All alarms on agents that somebody has to renew.
+pub const ON_AGENTS: [&str; 4] = [DUPLICATE_IDENTITY, COLLECTOR_RESTORED, TOO_MANY_DEVICES, TOO_MANY_CONDITIONS];
+
+/// Conditions of one device that are kept. Profiles have a dozen; a firmware that puts a number into each has no end.
+const CONDITIONS: i64 = 200;
+
 /// The alarm on an agent that was told that records are stored here which are not.
 pub const COLLECTOR_RESTORED: &str = "collector-restored";
 /// What the log says of an alarm that was cleared while the agent could not be heard.
@@ -78,10 +86,12 @@ pub fn take(
             return Ok(());
         }
     }
-    if let Some(standing) = find(transaction, origin, device, &alarm.condition)?
-        && !moment.follows(&standing, current)
-    {
-        return Ok(());
+    match find(transaction, origin, device, &alarm.condition)? {
+        Some(standing) if !moment.follows(&standing, current) => return Ok(()),
+        None if conditions(transaction, origin, device)? >= CONDITIONS => {
+            return refuse_condition(transaction, origin, concerned, alarm.state);
+        }
+        _ => {}
     }
     put(transaction, origin, device, alarm, moment)?;
     let subject = subject_of_device(device, &alarm.condition);
@@ -203,6 +213,30 @@ fn standing(transaction: &Transaction<'_>, agent: &AgentId) -> Result<Vec<Standi
             statement.query_map([agent.as_str()], read)?.collect()
         })
         .during("look for alarms that stand")
+}
+
+/// How many conditions of the device the agent has named.
+fn conditions(transaction: &Transaction<'_>, origin: &Origin, device: &str) -> Result<i64, StoreError> {
+    transaction
+        .prepare_cached("SELECT count(*) FROM alarm_words WHERE agent = ?1 AND device = ?2")
+        .and_then(|mut statement| statement.query_row(params![origin.agent.as_str(), device], |row| row.get(0)))
+        .during("count conditions of a device")
+}
+
+/// A condition too many: it is in the log, and whoever looks after the agent is told.
+fn refuse_condition(
+    transaction: &Transaction<'_>,
+    origin: &Origin,
+    concerned: &Concerned,
+    state: AlarmState,
+) -> Result<(), StoreError> {
+    if state == AlarmState::Cleared {
+        return Ok(());
+    }
+    let Concerned { device, label, .. } = concerned;
+    let text =
+        format!("{label} ({device}) has named {CONDITIONS} conditions; further ones are in the log of alarms only");
+    raise_on_agent(transaction, &origin.site, &origin.agent, TOO_MANY_CONDITIONS, &text, origin.received)
 }
 
 /// When the alarm changed last, if it is known at all.
@@ -435,6 +469,7 @@ fn text_in_chinese(condition: &str) -> &'static str {
     match condition {
         DUPLICATE_IDENTITY => "两台机器在使用同一个采集代理身份",
         TOO_MANY_DEVICES => "采集代理上报的设备数量超过上限",
+        TOO_MANY_CONDITIONS => "有设备上报的告警种类超过上限，多出的只记入告警日志",
         COLLECTOR_RESTORED => "采集代理已确认上传的部分记录在中心缺失",
         _ => "",
     }

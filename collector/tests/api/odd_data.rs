@@ -3,13 +3,13 @@
 
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{
-    Batch, BootTime, Catalogue, Cell, DeviceHealth, GroupIndex, GroupRows, HealthLevel, Lane, PointKind, RecordBody,
-    Row, Value as PointValue,
+    AlarmState, Batch, BootTime, Catalogue, Cell, DeviceHealth, GroupIndex, GroupRows, HealthLevel, Lane, PointKind,
+    RecordBody, Row, Value as PointValue,
 };
 use serde_json::{Value, json};
 
 use crate::running::{NOW, Running, eventually};
-use crate::scripted_agent::{ScriptedAgent, catalogue};
+use crate::scripted_agent::{ScriptedAgent, alarm, catalogue};
 
 const DAY: u64 = 24 * 3_600_000;
 
@@ -164,6 +164,41 @@ async fn long_texts_fill_the_memory_of_the_newest_readings_as_numbers_do() {
         (rows >= 200).then_some(())
     })
     .await;
+}
+
+fn alarm_of(condition: &str, state: AlarmState) -> RecordBody {
+    let mut body = alarm(state);
+    if let RecordBody::Alarm(change) = &mut body {
+        change.condition = condition.to_owned();
+    }
+    body
+}
+
+#[tokio::test]
+async fn a_device_that_names_ever_new_conditions_gets_so_many_and_an_alarm() {
+    let (collector, mut agent) = started().await;
+    let raised = |at: usize| alarm_of(&format!("fault-{at}"), AlarmState::Raised);
+    for part in 0..3 {
+        let batch = agent.batch(Lane::Urgent, (0..80).map(|at| raised(part * 80 + at)).collect());
+        agent.upload(vec![batch]).await;
+    }
+    let standing = eventually("an alarm about too many conditions", async || {
+        let alarms = collector.items("/api/v1/alarms?state=raised&limit=1000").await;
+        alarms.iter().any(|alarm| alarm["condition"] == "too-many-conditions").then_some(alarms)
+    })
+    .await;
+    let of_device = |alarm: &&Value| alarm["device_label"] == "The ups";
+    assert_eq!(standing.iter().filter(of_device).count(), 200);
+    // One that is known goes on, and what was refused is in the log.
+    let batch = agent.batch(Lane::Urgent, vec![alarm_of("fault-3", AlarmState::Cleared)]);
+    agent.upload(vec![batch]).await;
+    eventually("the alarm to be cleared", async || {
+        let cleared = collector.items("/api/v1/alarms?state=cleared&condition=fault-3").await;
+        (cleared.len() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(collector.items("/api/v1/alarms/log?limit=1000&condition=fault-239").await.len(), 1);
+    collector.is_sound().await;
 }
 
 #[tokio::test]
