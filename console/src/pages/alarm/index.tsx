@@ -4,6 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useParams as useRouteParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useSites } from '../../api/lists';
 import { useRight } from '../../api/session';
 import { Pictures } from '../../evidence/pictures';
 import { currentLanguage } from '../../i18n';
@@ -71,6 +72,7 @@ export default function AlarmPage() {
   const { id = '' } = useRouteParams({ strict: false }) as { id?: string };
   const { data: alarm, error, refetch } = useQuery(alarmQuery(id));
   const mayOperate = useRight('operate', alarm?.site);
+  const site = useSites().find((each) => each.id === alarm?.site);
   const acting = useActing();
   const [asking, setAsking] = useState<Deed | null>(null);
   if (error && !alarm) return <ProblemState error={error} retry={() => void refetch()} />;
@@ -80,6 +82,7 @@ export default function AlarmPage() {
     else setAsking(deed);
   };
   const tone = alarm.state === 'raised' ? 'bad' : alarm.state === 'cleared' ? 'ok' : 'off';
+  const siteName = words.name(site?.name, alarm.site);
   return (
     <PageBody>
       <AppLink to="/alarms" className={`k-link ${classes.back}`}>
@@ -94,7 +97,7 @@ export default function AlarmPage() {
             <ResponseClock alarm={alarm} />
           </>
         }
-        description={[alarm.device_label || alarm.agent, alarm.site, alarm.area].filter(Boolean).join(' · ')}
+        description={[alarm.device_label || alarm.agent, siteName, alarm.area].filter(Boolean).join(' · ')}
         actions={
           mayOperate &&
           deedsFor(alarm).map((deed, at) => (

@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-B8QkwrCN.js";import{l as t}from"./lists-BS6Zh9vq.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};

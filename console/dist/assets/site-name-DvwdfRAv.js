@@ -1,1 +1,0 @@
-import{s as e}from"./lists-BS6Zh9vq.js";import{Xt as t,t as n}from"./words-BCvTI6SG.js";var r=t();function i({id:t}){let i=n(),a=e().find(e=>e.id===t);return(0,r.jsx)(r.Fragment,{children:i.name(a?.name,t)})}export{i as t};
