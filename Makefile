@@ -31,8 +31,8 @@ bench-fleet:
 	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
 	@target/release/kouan-load fleet $(FLEET)
 
-# 200 people who look at the whole fleet at once, one of them in a real browser, and the frames of a browser that scrolls
-# through 11,472 devices (docs/console.md).
+# 200 sessions of 20 people who look at the whole fleet at once, one of them in a real browser, and the frames of a
+# browser that scrolls through 11,472 devices (docs/console.md).
 # `make load LOAD="--screens 400 --seconds 120"`
 load: test-setup
 	$(CARGO) build --release -p kouan-collector -p kouan-load --bins

@@ -13,6 +13,8 @@ use super::folder;
 
 /// How long the demo may take in all: it runs ten seconds and must come up and stop.
 const WHOLE: Duration = Duration::from_secs(60);
+/// The same beside 1,434 devices.
+const WHOLE_FLEET: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn the_demo_checks_itself() -> anyhow::Result<()> {
@@ -23,6 +25,16 @@ async fn the_demo_checks_itself() -> anyhow::Result<()> {
     ensure!(out.contains("Everything checked."), "{out}");
     let up = out.split("up after ").nth(1).and_then(|rest| rest.split(' ').next()).context("it did not say when")?;
     ensure!(up.parse::<f64>()? < 5.0, "it was up after {up} s");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_demo_with_the_fleet_checks_itself() -> anyhow::Result<()> {
+    let folder = folder()?;
+    let options = ProcessOptions::new("kouan-demo", binary("kouan-demo")?, folder.path(), ["--fleet", "--for", "10s"]);
+    let (status, out, problems) = run_to_end(&options, WHOLE_FLEET).await?;
+    ensure!(status.success(), "it ended with {status}: {problems}\n{out}");
+    ensure!(out.contains("Everything checked."), "{out}");
     Ok(())
 }
 
