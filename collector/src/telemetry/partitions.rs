@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use rusqlite::Connection;
 use tracing::error;
 
+use super::day_locks::DayLocks;
 use super::mend::is_empty;
 use super::{partition_days, partition_path};
 use crate::store::{During as _, StoreError, open_read_only, open_resting};
@@ -31,9 +32,7 @@ pub(super) struct Partitions {
     folder: PathBuf,
     days: RwLock<BTreeSet<i64>>,
     idle: Mutex<HashMap<i64, Vec<Connection>>>,
-    /// Days that are being written, and by how many. Whoever reads a file at rest holds the lock meanwhile, so that a
-    /// writer begins only when nobody takes the file for one at rest any more.
-    written: RwLock<HashMap<i64, usize>>,
+    locks: DayLocks,
     resting: Mutex<HashMap<i64, Vec<Connection>>>,
     /// Days whose file somebody found damaged: their writer looks at them.
     doubts: Mutex<BTreeSet<i64>>,
@@ -70,7 +69,7 @@ impl Partitions {
             folder: folder.to_owned(),
             days: RwLock::new(days),
             idle: Mutex::default(),
-            written: RwLock::default(),
+            locks: DayLocks::default(),
             resting: Mutex::default(),
             doubts: Mutex::default(),
             set_aside: AtomicU64::new(0),
@@ -114,19 +113,13 @@ impl Partitions {
 
     /// Waits until nobody takes the day's file for one at rest.
     pub(super) fn begin_writing(&self, day: i64) {
-        *self.written.write().unwrap_or_else(PoisonError::into_inner).entry(day).or_default() += 1;
+        self.locks.begin_writing(day);
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).remove(&day);
     }
 
     /// A writer has closed the day's file.
     pub(super) fn end_writing(&self, day: i64) {
-        let mut written = self.written.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writers) = written.get_mut(&day) {
-            *writers -= 1;
-            if *writers == 0 {
-                written.remove(&day);
-            }
-        }
+        self.locks.end_writing(day);
     }
 
     /// A connection to a file at rest, if it is.
@@ -208,8 +201,8 @@ impl Partitions {
         if !self.has(day) {
             return Ok(None);
         }
-        let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
-        if !written.contains_key(&day)
+        let resting = self.locks.rest(day);
+        if resting.is_some()
             && let Some(conn) = self.resting(day)?
         {
             let result = read(&conn);
@@ -218,7 +211,7 @@ impl Partitions {
             }
             return result.map(Some);
         }
-        drop(written);
+        drop(resting);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&day).and_then(Vec::pop);
         let conn = match idle {
             Some(conn) => conn,
@@ -249,6 +242,10 @@ impl Partitions {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
     use crate::store::File;
     use crate::telemetry::partition::open_file;
@@ -282,5 +279,65 @@ mod tests {
         std::mem::forget(conn);
         let partitions = Partitions::open(folder.path()).unwrap();
         assert_eq!(partitions.read(day, through).unwrap(), Some(9));
+    }
+    #[test]
+    fn whoever_reads_a_day_for_long_holds_up_nobody_but_its_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (slow, other, third) = (20_000, 20_001, 20_002);
+        for day in [slow, other, third] {
+            drop(open_file(&partition_path(folder.path(), day), File::Partition).unwrap());
+        }
+        let partitions = Arc::new(Partitions::open(folder.path()).unwrap());
+        let (entered, has_entered) = mpsc::channel();
+        let (go, may_go) = mpsc::channel::<()>();
+        let reads = Arc::clone(&partitions);
+        let reader = thread::spawn(move || {
+            reads
+                .read(slow, |_| {
+                    entered.send(()).unwrap();
+                    may_go.recv().unwrap();
+                    Ok(())
+                })
+                .unwrap()
+        });
+        has_entered.recv().unwrap();
+        // On a thread of its own: what waits for the reader must fail and not hang.
+        let in_time = |what: &str, work: Box<dyn FnOnce(&Arc<Partitions>) + Send>| {
+            let (done, is_done) = mpsc::channel();
+            let partitions = Arc::clone(&partitions);
+            thread::spawn(move || {
+                work(&partitions);
+                let _ = done.send(());
+            });
+            is_done.recv_timeout(Duration::from_secs(10)).expect(what);
+        };
+        in_time("another day is written", Box::new(move |partitions| drop(WriteMark::new(partitions, other))));
+        let (written, is_written) = mpsc::channel();
+        let writes = Arc::clone(&partitions);
+        let writer = thread::spawn(move || {
+            let mark = WriteMark::new(&writes, slow);
+            written.send(()).unwrap();
+            drop(mark);
+        });
+        let waits = Arc::clone(&partitions);
+        in_time(
+            "the writer waits",
+            Box::new(move |_| {
+                while !waits.locks.is_written(slow) {
+                    thread::yield_now();
+                }
+            }),
+        );
+        for day in [slow, other, third] {
+            in_time(
+                "others read",
+                Box::new(move |partitions| assert!(partitions.read(day, |_| Ok(())).unwrap().is_some())),
+            );
+        }
+        assert!(is_written.try_recv().is_err(), "its own writer waits");
+        go.send(()).unwrap();
+        reader.join().unwrap();
+        writer.join().unwrap();
+        is_written.recv().unwrap();
     }
 }
