@@ -44,6 +44,10 @@ pub struct Counters {
     pub remote_samples: Counter,
     /// Samples that the remote receiver refused.
     pub remote_samples_dropped: Counter,
+    /// Samples that it took no more because they were older than what it had.
+    pub remote_samples_too_old: Counter,
+    /// Samples that were sent again after a crash or without an answer, and that it had already.
+    pub remote_samples_known: Counter,
     /// Entries of the log that were gone before the remote receiver could take what is in them.
     pub remote_entries_dropped: Counter,
     /// Requests that the remote receiver did not take then.

@@ -51,6 +51,10 @@ pub(super) async fn render(shared: &Shared) -> Result<String, Problem> {
         );
         let dropped = counters.remote_samples_dropped.get();
         text.counter("kouan_remote_write_samples_dropped_total", "Samples that the receiver refused.", dropped);
+        let too_old = counters.remote_samples_too_old.get();
+        text.counter("kouan_remote_write_samples_too_old_total", "Samples that the receiver found too old.", too_old);
+        let known = counters.remote_samples_known.get();
+        text.counter("kouan_remote_write_samples_known_total", "Samples sent twice that the receiver had.", known);
         let dropped = counters.remote_entries_dropped.get();
         text.counter("kouan_remote_write_entries_dropped_total", "Log entries that were gone too early.", dropped);
         let failures = counters.remote_failures.get();

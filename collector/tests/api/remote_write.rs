@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use prost::Message;
 use serde_json::Value;
@@ -248,4 +250,142 @@ async fn prometheus_has_every_reading_after_it_was_away() {
         assert_eq!(labels[name], value, "{labels}");
     }
     assert!(newest > NOW);
+}
+
+/// Stands between the collector and a receiver, and may keep the answers to itself.
+#[derive(Clone)]
+struct Relay {
+    target: String,
+    http: reqwest::Client,
+    requests: Arc<AtomicUsize>,
+    /// So many answers are still lost; the requests are passed on.
+    lost: Arc<AtomicUsize>,
+}
+
+async fn pass_on(State(relay): State<Relay>, headers: HeaderMap, body: Bytes) -> Response {
+    relay.requests.fetch_add(1, Ordering::SeqCst);
+    let mut request = relay.http.post(&relay.target).body(body);
+    for name in ["content-type", "content-encoding", "x-prometheus-remote-write-version"] {
+        request = request.header(name, headers[name].as_bytes());
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    let one_less = |left: usize| left.checked_sub(1);
+    if relay.lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    (status, text).into_response()
+}
+
+impl Relay {
+    async fn to(target: String) -> (String, Self) {
+        let relay = Self { target, http: reqwest::Client::new(), requests: Arc::default(), lost: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/write", listener.local_addr().unwrap());
+        let router = Router::new().route("/write", post(pass_on)).with_state(relay.clone());
+        tokio::spawn(axum::serve(listener, router).into_future());
+        (url, relay)
+    }
+
+    /// Whether a request that was passed on got no answer, at least twice.
+    fn was_in_vain(&self, before: usize) -> bool {
+        self.requests.load(Ordering::SeqCst) >= before + 2
+    }
+}
+
+/// Waits until Prometheus has so many voltages in the hour before `time_ms`.
+async fn has_voltages(prometheus: &Prometheus, http: &reqwest::Client, time_ms: i64, count: usize) {
+    let query = format!("count_over_time(kouan_point%7Bpoint%3D%22voltage%22%7D%5B1h%5D)&time={}", time_ms / 1000 + 1);
+    eventually(&format!("{count} voltages in Prometheus"), async || {
+        let answer = prometheus.get(http, &format!("/api/v1/query?query={query}")).await?;
+        let found = answer["data"]["result"][0]["value"][1].as_str()?.parse::<usize>().ok()?;
+        assert!(found <= count, "{found}");
+        (found == count).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_prometheus_took_without_an_answer_is_not_lost_and_costs_few_requests() {
+    let prometheus = Prometheus::start();
+    let (url, relay) = Relay::to(format!("http://{}/api/v1/write", prometheus.address)).await;
+    let mut collector = Running::start_writing_to(&url).await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let http = reqwest::Client::new();
+    let mut count = 0;
+    let mut more = async |agent: &mut ScriptedAgent, collector: &Running| {
+        upload(agent, collector, count..count + 300).await;
+        count += 300;
+        (agent.now().wall.0, count as usize)
+    };
+    let (now, all) = more(&mut agent, &collector).await;
+    has_voltages(&prometheus, &http, now, all).await;
+
+    // It took the samples, and the answer was lost.
+    let before = relay.requests.load(Ordering::SeqCst);
+    relay.lost.store(1, Ordering::SeqCst);
+    let (now, all) = more(&mut agent, &collector).await;
+    has_voltages(&prometheus, &http, now, all).await;
+    eventually("the collector knows", async || {
+        // A voltage, the two words of the mode and their `other` for each row.
+        (figure(&collector, "kouan_remote_write_samples_known_total ").await? == 300 * 4).then_some(())
+    })
+    .await;
+    let (now, all) = more(&mut agent, &collector).await;
+    has_voltages(&prometheus, &http, now, all).await;
+    let requests = relay.requests.load(Ordering::SeqCst) - before;
+    assert!(requests < 30, "{requests} requests");
+
+    // The collector dies after Prometheus took the samples, and before it is on disk that it did.
+    let before = relay.requests.load(Ordering::SeqCst);
+    relay.lost.store(usize::MAX, Ordering::SeqCst);
+    let (now, all) = more(&mut agent, &collector).await;
+    has_voltages(&prometheus, &http, now, all).await;
+    eventually("it was sent again in vain", async || relay.was_in_vain(before).then_some(())).await;
+    collector = collector.crash_and_start().await;
+    agent.moved_to(&collector.base);
+    agent.hello().await;
+    relay.lost.store(0, Ordering::SeqCst);
+    let before = relay.requests.load(Ordering::SeqCst);
+    eventually("the collector knows again", async || {
+        (figure(&collector, "kouan_remote_write_samples_known_total ").await? == 300 * 4).then_some(())
+    })
+    .await;
+    let (now, all) = more(&mut agent, &collector).await;
+    has_voltages(&prometheus, &http, now, all).await;
+    let requests = relay.requests.load(Ordering::SeqCst) - before;
+    assert!(requests < 30, "{requests} requests");
+    for name in ["dropped", "too_old"] {
+        let name = format!("kouan_remote_write_samples_{name}_total ");
+        assert_eq!(figure(&collector, &name).await, Some(0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_old_for_prometheus_costs_few_requests_and_is_told() {
+    let prometheus = Prometheus::start();
+    let (url, relay) = Relay::to(format!("http://{}/api/v1/write", prometheus.address)).await;
+    let collector = Running::start_writing_to(&url).await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    let http = reqwest::Client::new();
+    collector.clock.change(|anchor| anchor.boot_time.0 += 24 * 3_600_000);
+    upload(&mut agent, &collector, 0..10).await;
+    has_voltages(&prometheus, &http, agent.now().wall.0, 10).await;
+    let before = relay.requests.load(Ordering::SeqCst);
+    // Half a day late: Prometheus has a window of about an hour.
+    let rows: Vec<(u64, f64)> = (0..500).map(|at| (12 * 3_600_000 - at * 1_000, at as f64)).collect();
+    let batch = agent.rows(&rows);
+    agent.upload(vec![batch]).await;
+    eventually("they are counted", async || {
+        (figure(&collector, "kouan_remote_write_samples_too_old_total ").await? == 500 * 4).then_some(())
+    })
+    .await;
+    upload(&mut agent, &collector, 10..20).await;
+    has_voltages(&prometheus, &http, agent.now().wall.0, 20).await;
+    let requests = relay.requests.load(Ordering::SeqCst) - before;
+    assert!(requests < 200, "{requests} requests for 2,000 samples");
+    assert_eq!(figure(&collector, "kouan_remote_write_samples_dropped_total ").await, Some(0));
 }

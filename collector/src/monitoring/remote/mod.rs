@@ -2,12 +2,13 @@
 //! (prometheus.io/docs/specs/prw/remote_write_spec).
 //!
 //! A reader of the log with a cursor of its own, which moves only over what the receiver has taken, or has refused for
-//! good: that is counted and told. What was under way when the program ended is sent again; the receiver knows it by
-//! its times.
+//! good: that is counted and told. What was under way when the program ended, or when no answer came, is sent again. A
+//! receiver that takes no sample twice refuses it then; it is asked for a few of them, and has it all if it refuses these.
 
 mod gather;
 mod message;
 mod names;
+mod parts;
 mod reader;
 mod send;
 

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::gather::Gathered;
 use super::message::Series;
 use super::names::Names;
+use super::parts::{Parts, probes, samples_in};
 use super::send::{Receiver, RemoteWriteError};
 use crate::config::RemoteWrite;
 use crate::counters::Counters;
@@ -23,11 +24,13 @@ use crate::store::{During as _, Readers, StoreError, Writer, open_read_only};
 
 /// The name under which the cursor is kept.
 const CURSOR: &str = "remote-write";
+/// The name under which it is kept up to which entry requests may have been sent.
+const SENDING_CURSOR: &str = "remote-write-sending";
 /// Bytes of batches that one step takes.
 const STEP_BYTES: usize = 128 << 10;
 /// Samples in a request, as the reference sender of Prometheus has them.
 const SAMPLES: usize = 2_000;
-/// The cursor is written at most this often; what was sent since is sent again after a crash.
+/// Where nothing is sent, the cursor is written at most this often.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Pauses after a failure, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -58,19 +61,35 @@ struct Source {
     names: Names,
 }
 
+/// A request, and whether the receiver may have taken it before.
+#[derive(Debug)]
+struct Waiting {
+    series: Vec<Series>,
+    in_doubt: bool,
+}
+
 /// Sends every reading of the log to a receiver, in order.
+///
+/// Before anything of a step is sent, it is on disk how far the step goes. After a crash just this step is sent again,
+/// in the same requests.
 pub struct RemoteWriter {
     source: Arc<Mutex<Source>>,
     sources: Sources,
     receiver: Receiver,
     /// Requests that the receiver has not taken, and the entry that they go up to.
-    waiting: VecDeque<Vec<Series>>,
+    waiting: VecDeque<Waiting>,
     waiting_through: i64,
+    /// Up to here an earlier run may have sent.
+    doubted_through: i64,
     /// How far the receiver has everything.
     sent: i64,
     /// How far that is on disk.
     durable: i64,
+    /// It is on disk that requests up to here may have been sent.
+    announced: i64,
     written_at: Instant,
+    /// Everything in the last request was too old for the receiver.
+    all_old: bool,
     pause: Duration,
     again_at: Option<Instant>,
 }
@@ -86,22 +105,29 @@ impl RemoteWriter {
         settings: RemoteWrite,
         sources: Sources,
     ) -> Result<Self, crate::app::BuildError> {
-        let cursor: Option<i64> = open_read_only(state)?
-            .query_row("SELECT log_id FROM cursors WHERE reader = ?1", [CURSOR], |row| row.get(0))
-            .optional()
-            .during("read a cursor")?;
+        let conn = open_read_only(state)?;
+        let cursor = |name| {
+            conn.query_row("SELECT log_id FROM cursors WHERE reader = ?1", [name], |row| row.get(0))
+                .optional()
+                .during("read a cursor")
+        };
+        let (sent, announced): (Option<i64>, Option<i64>) = (cursor(CURSOR)?, cursor(SENDING_CURSOR)?);
         let source =
             Source { log: SqliteFollower::open(ingest)?, conn: open_read_only(ingest)?, names: Names::default() };
-        let sent = cursor.unwrap_or(0);
+        let sent = sent.unwrap_or(0);
+        let announced = announced.unwrap_or(0).max(sent);
         Ok(Self {
             source: Arc::new(Mutex::new(source)),
             sources,
             receiver: Receiver::new(settings)?,
             waiting: VecDeque::new(),
             waiting_through: sent,
+            doubted_through: announced,
             sent,
             durable: sent,
+            announced,
             written_at: Instant::now(),
+            all_old: false,
             pause: FIRST_PAUSE,
             again_at: None,
         })
@@ -109,7 +135,12 @@ impl RemoteWriter {
 
     /// Takes the next readings out of the log. Returns whether there were any.
     async fn gather(&mut self) -> Result<bool, StoreError> {
-        let known = self.sources.known.iter().map(Progress::caught_up_to).min().unwrap_or(0);
+        let mut known = self.sources.known.iter().map(Progress::caught_up_to).min().unwrap_or(0);
+        let in_doubt = self.sent < self.doubted_through;
+        if in_doubt {
+            // A step as it was before, and not one of old and new.
+            known = known.min(self.doubted_through);
+        }
         let (source, readers, sent) = (Arc::clone(&self.source), self.sources.state_readers.clone(), self.sent);
         let (catalogues, fleet) = (self.sources.catalogues.clone(), Arc::clone(&self.sources.fleet));
         let gathered = tokio::task::spawn_blocking(move || {
@@ -139,7 +170,8 @@ impl RemoteWriter {
             self.sources.counters.remote_entries_dropped.add(skipped.unsigned_abs());
             warn!(entries = skipped, "The log no longer has what the remote receiver lacks; it is left out there.");
         }
-        (self.waiting, self.waiting_through) = (requests.into(), through);
+        self.waiting = requests.into_iter().map(|series| Waiting { series, in_doubt }).collect();
+        self.waiting_through = through;
         Ok(any)
     }
 
@@ -149,24 +181,24 @@ impl RemoteWriter {
             return Ok(false);
         }
         while let Some(request) = self.waiting.front() {
-            let shutdown = self.sources.shutdown.clone();
-            let Some(sent) = shutdown.run_until_cancelled(self.receiver.send(request)).await else { return Ok(false) };
-            match sent {
-                Ok(()) => {
-                    self.sources.counters.remote_samples.add(samples_in(request));
+            match self.post(&request.series).await {
+                None => return Ok(false),
+                Some(Ok(())) => {
+                    self.sources.counters.remote_samples.add(samples_in(&request.series));
                     self.waiting.pop_front();
+                    self.all_old = false;
                     self.recovered();
                 }
-                Err(error @ (RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_))) => {
+                Some(Err(error @ (RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_)))) => {
                     let Some(request) = self.waiting.pop_front() else { break };
                     self.recovered();
-                    if samples_in(&request) <= 1 {
-                        self.report_dropped(samples_in(&request), &error);
-                    } else if !self.send_in_parts(request, &error).await {
+                    if !self.settle(request, &error).await {
                         return Ok(false);
                     }
                 }
-                Err(error) => {
+                Some(Err(error)) => {
+                    // It may have arrived although no answer says so.
+                    self.waiting.iter_mut().take(1).for_each(|request| request.in_doubt = true);
                     self.failed(&error);
                     return Ok(false);
                 }
@@ -175,44 +207,83 @@ impl RemoteWriter {
         Ok(true)
     }
 
-    /// A receiver refuses a request as a whole for one sample that it does not want. The others must not be lost with it,
-    /// so the request is halved until each refused sample is alone: at worst two requests for each sample. Returns `false` when something else went wrong: what is left waits.
-    async fn send_in_parts(&mut self, request: Vec<Series>, error: &RemoteWriteError) -> bool {
-        let (first, second) = halves(request);
-        let (mut parts, mut dropped) = (vec![second, first], 0);
-        while let Some(part) = parts.pop() {
-            let shutdown = self.sources.shutdown.clone();
-            match shutdown.run_until_cancelled(self.receiver.send(&part)).await {
-                Some(Ok(())) => self.sources.counters.remote_samples.add(samples_in(&part)),
-                Some(Err(RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_))) => {
-                    if samples_in(&part) <= 1 {
-                        dropped += samples_in(&part);
-                        continue;
-                    }
-                    let (first, second) = halves(part);
-                    parts.extend([second, first]);
+    /// Sends a request; `None` if the program stops meanwhile.
+    async fn post(&self, series: &[Series]) -> Option<Result<(), RemoteWriteError>> {
+        self.sources.shutdown.run_until_cancelled(self.receiver.send(series)).await
+    }
+
+    /// Finds out what the receiver wants of a request that it refused. Returns `false` when something else went wrong:
+    /// what is left waits.
+    async fn settle(&mut self, request: Waiting, error: &RemoteWriteError) -> bool {
+        if request.in_doubt && error.is_about_age() {
+            match self.has_already(&request.series).await {
+                None => {
+                    self.waiting.push_front(request);
+                    return false;
+                }
+                Some(true) => {
+                    let samples = samples_in(&request.series);
+                    self.sources.counters.remote_samples_known.add(samples);
+                    info!(samples, "The remote receiver has samples already that were in doubt.");
+                    return true;
+                }
+                Some(false) => {}
+            }
+        }
+        self.send_in_parts(request, error).await
+    }
+
+    /// Whether the receiver took all of a request before, as far as a few samples tell; `None` if it does not say.
+    async fn has_already(&mut self, request: &[Series]) -> Option<bool> {
+        for probe in probes(request) {
+            match self.post(std::slice::from_ref(&probe)).await? {
+                Ok(()) => return Some(false),
+                Err(error) if error.is_about_age() => {}
+                Err(RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_)) => return Some(false),
+                Err(error) => {
+                    self.failed(&error);
+                    return None;
+                }
+            }
+        }
+        Some(true)
+    }
+
+    async fn send_in_parts(&mut self, request: Waiting, error: &RemoteWriteError) -> bool {
+        let for_age = error.is_about_age();
+        let (mut parts, given_up) = Parts::of(request.series, for_age, self.all_old);
+        let (mut taken, mut too_old, mut refused) = if for_age { (0, given_up, 0) } else { (0, 0, given_up) };
+        let is_settled = loop {
+            let Some(part) = parts.next() else { break true };
+            match self.post(&part.series).await {
+                Some(Ok(())) => taken += samples_in(&part.series),
+                Some(Err(error @ (RemoteWriteError::Refused { .. } | RemoteWriteError::Pack(_)))) => {
+                    let for_age = error.is_about_age();
+                    *(if for_age { &mut too_old } else { &mut refused }) += parts.refused(part, for_age);
                 }
                 other => {
                     if let Some(Err(error)) = other {
                         self.failed(&error);
                     }
                     // What was not told apart is tried as it is, later.
-                    parts.push(part);
-                    parts.into_iter().for_each(|part| self.waiting.push_front(part));
-                    self.report_dropped(dropped, error);
-                    return false;
+                    for series in parts.rest(part) {
+                        self.waiting.push_front(Waiting { series, in_doubt: true });
+                    }
+                    break false;
                 }
             }
+        };
+        self.sources.counters.remote_samples.add(taken);
+        self.all_old = is_settled && taken == 0 && refused == 0;
+        if too_old > 0 {
+            self.sources.counters.remote_samples_too_old.add(too_old);
+            warn!(samples = too_old, %error, "Samples were too old for the remote receiver; they are left out there.");
         }
-        self.report_dropped(dropped, error);
-        true
-    }
-
-    fn report_dropped(&self, dropped: u64, error: &RemoteWriteError) {
-        if dropped > 0 {
-            self.sources.counters.remote_samples_dropped.add(dropped);
-            warn!(samples = dropped, %error, "The remote receiver refused samples; they are left out there.");
+        if refused > 0 {
+            self.sources.counters.remote_samples_dropped.add(refused);
+            warn!(samples = refused, %error, "The remote receiver refused samples; they are left out there.");
         }
+        is_settled
     }
 
     fn recovered(&mut self) {
@@ -237,49 +308,43 @@ impl RemoteWriter {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    async fn write_cursor(&mut self) -> Result<(), StoreError> {
-        let sent = self.sent;
-        if sent > self.durable {
+    /// Puts on disk how far the receiver has everything, and how far requests may have been sent.
+    async fn write_cursors(&mut self) -> Result<(), StoreError> {
+        let (sent, sending) = (self.sent, self.waiting_through.max(self.sent));
+        if sent > self.durable || sending > self.announced {
             let written = self.sources.state.transact(move |transaction| {
-                transaction
-                    .prepare_cached("INSERT OR REPLACE INTO cursors (reader, log_id) VALUES (?1, ?2)")
-                    .and_then(|mut statement| statement.execute(params![CURSOR, sent]))
-                    .during("move a cursor")
+                for (name, log_id) in [(CURSOR, sent), (SENDING_CURSOR, sending)] {
+                    transaction
+                        .prepare_cached("INSERT OR REPLACE INTO cursors (reader, log_id) VALUES (?1, ?2)")
+                        .and_then(|mut statement| statement.execute(params![name, log_id]))
+                        .during("move a cursor")?;
+                }
+                Ok(())
             });
             written.await?;
-            self.durable = sent;
+            (self.durable, self.announced) = (sent, sending);
         }
         self.written_at = Instant::now();
         Ok(())
     }
 }
 
-fn samples_in(request: &[Series]) -> u64 {
-    request.iter().map(|series| series.samples.len() as u64).sum()
-}
-
-/// Two halves of a request: of its series, or of the samples of its only one.
-fn halves(mut request: Vec<Series>) -> (Vec<Series>, Vec<Series>) {
-    if let [only] = request.as_mut_slice() {
-        let second = only.samples.split_off(only.samples.len() / 2);
-        let second = Series { name: only.name.clone(), samples: second };
-        return (request, vec![second]);
-    }
-    let second = request.split_off(request.len() / 2);
-    (request, second)
-}
-
 impl Reader for RemoteWriter {
     const NAME: &'static str = "remote-write";
+    /// Readings share requests, and these a note on disk.
+    const PACE: Duration = Duration::from_millis(500);
 
     async fn step(&mut self) -> Result<bool, StoreError> {
         let found = if self.waiting.is_empty() { self.gather().await? } else { true };
+        if !self.waiting.is_empty() && self.announced < self.waiting_through {
+            self.write_cursors().await?;
+        }
         if !self.send().await? {
             return Ok(false);
         }
         self.sent = self.waiting_through.max(self.sent);
         if self.written_at.elapsed() >= WRITE_EVERY {
-            self.write_cursor().await?;
+            self.write_cursors().await?;
         }
         Ok(found)
     }
@@ -293,6 +358,6 @@ impl Reader for RemoteWriter {
     }
 
     async fn stop(&mut self) -> Result<(), StoreError> {
-        self.write_cursor().await
+        self.write_cursors().await
     }
 }

@@ -54,6 +54,19 @@ pub enum RemoteWriteError {
     },
 }
 
+/// What receivers say of samples that are older than what they have, or than what they take: Prometheus, Mimir, Thanos.
+const AGE: [&str; 7] =
+    ["out of order", "out-of-order", "out of bounds", "too old", "too-old", "duplicate sample", "duplicate-timestamp"];
+
+impl RemoteWriteError {
+    /// Whether the receiver refused samples for their age: it may have them already.
+    pub(super) fn is_about_age(&self) -> bool {
+        let Self::Refused { explanation, .. } = self else { return false };
+        let explanation = explanation.to_lowercase();
+        AGE.iter().any(|words| explanation.contains(words))
+    }
+}
+
 /// Where samples go.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -110,9 +123,11 @@ impl Receiver {
         // Remote write 1.0: 5xx is tried again, and 429; other 4xx is not. A wrong address or token is no property of
         // the samples: they wait until somebody has put it right.
         Err(match status {
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                RemoteWriteError::Refused { status, explanation }
-            }
+            StatusCode::BAD_REQUEST
+            // Of Thanos, for samples that are out of order.
+            | StatusCode::CONFLICT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY => RemoteWriteError::Refused { status, explanation },
             _ => RemoteWriteError::Later { status, explanation, retry_after },
         })
     }
