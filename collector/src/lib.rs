@@ -51,6 +51,7 @@ pub mod restore;
 mod revision;
 pub mod state;
 pub mod store;
+mod tasks;
 pub mod telemetry;
 pub mod tls;
 pub mod verify;

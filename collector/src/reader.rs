@@ -115,7 +115,8 @@ impl Progress {
     }
 }
 
-/// Lets `reader` follow the log until `shutdown`.
+/// Lets `reader` follow the log until `shutdown`. It ends before only when the reader cannot go on: then what was
+/// stored would be seen no more, and whoever started it must not go on as if nothing had happened.
 pub async fn follow<R: Reader>(
     mut reader: R,
     mut head: Head,
@@ -126,11 +127,17 @@ pub async fn follow<R: Reader>(
     progress.publish(&reader, *head.borrow(), Instant::now());
     while !shutdown.is_cancelled() {
         head.borrow_and_update();
+        let before = reader.caught_up_to();
         match reader.step().await {
             Ok(found) => {
                 let ended = tokio::time::Instant::now();
                 progress.publish(&reader, *head.borrow(), Instant::now());
                 if found && reader.caught_up_to() < *head.borrow() {
+                    continue;
+                }
+                // Work on what is there already has nothing to wait for: sums of a backlog would wait most of their time.
+                if found && reader.caught_up_to() == before {
+                    tokio::task::yield_now().await;
                     continue;
                 }
                 if !found {
@@ -144,7 +151,13 @@ pub async fn follow<R: Reader>(
                     let _ = shutdown.run_until_cancelled(tokio::time::sleep_until(ended + R::PACE)).await;
                 }
             }
-            Err(StoreError::Closed) => break,
+            Err(StoreError::Closed) => {
+                if !shutdown.is_cancelled() {
+                    counters.store_failures.add(1);
+                    error!(reader = R::NAME, "A reader cannot go on: its thread or the writer of its file failed.");
+                }
+                break;
+            }
             Err(error) => {
                 counters.store_failures.add(1);
                 error!(%error, reader = R::NAME, cursor = reader.cursor(), "A reader failed; it tries again.");
@@ -165,6 +178,41 @@ mod tests {
     use super::*;
 
     struct Slow(i64);
+
+    /// Its thread panics, and then it has nothing left.
+    struct Broken(Option<i64>);
+
+    impl Reader for Broken {
+        const NAME: &'static str = "broken";
+
+        async fn step(&mut self) -> Result<bool, StoreError> {
+            let place = self.0.take().ok_or(StoreError::Closed)?;
+            let stepped = tokio::task::spawn_blocking(move || {
+                assert!(place < 0, "a step that fails");
+                place
+            });
+            self.0 = Some(stepped.await.map_err(|_| StoreError::Closed)?);
+            Ok(false)
+        }
+
+        fn cursor(&self) -> i64 {
+            self.0.unwrap_or(0)
+        }
+
+        async fn stop(&mut self) -> Result<(), StoreError> {
+            self.0.map(drop).ok_or(StoreError::Closed)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_ends_and_is_counted() {
+        let (_sender, head) = tokio::sync::watch::channel(9);
+        let (reader, counters) = (Broken(Some(1)), Arc::new(Counters::default()));
+        let progress = Progress::of(&reader);
+        // It would go on for ever otherwise: nobody tells it to stop.
+        follow(reader, head, progress, Arc::clone(&counters), CancellationToken::new()).await;
+        assert_eq!(counters.store_failures.get(), 1);
+    }
 
     impl Reader for Slow {
         const NAME: &'static str = "slow";

@@ -52,7 +52,7 @@ pub(super) fn run(place: &Place, listen: Option<SocketAddr>) -> Result<ExitCode>
         out.flush()?;
         notify(&[NotifyState::Ready]);
         let watchdog = tokio::spawn(feed_watchdog());
-        let result = app.run(shutdown).await.context("the listener failed");
+        let result = app.run(shutdown).await.context("the collector could not go on");
         watchdog.abort();
         result
     })?;
