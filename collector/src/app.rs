@@ -19,7 +19,7 @@ use crate::commands::{self, Bells, Offers};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::evidence::{self, Evidence};
-use crate::http::{self, AppState, Hub, Shared, UploadSlots};
+use crate::http::{self, AppState, ExportSlots, Hub, Shared, Turns, UploadSlots};
 use crate::ingest::{Ingest, Sessions};
 use crate::monitoring::{RemoteWriteError, RemoteWriter, Sources};
 use crate::notify::{self, Couriers, Follower};
@@ -30,6 +30,7 @@ use crate::restore;
 use crate::state::{LatestReader, Snapshots, StateReader, open_readers};
 use crate::store::log::{Catalogues, FUTURE_MS, Recent, SqliteLog};
 use crate::store::{DataFolder, File, FolderLock, Readers, StoreError, Writer, open_writable};
+use crate::tasks::{Tasks, Threads};
 use crate::telemetry::HistoryReader;
 use crate::tls::{Certificate, Front, TlsError};
 
@@ -188,6 +189,8 @@ impl App {
             throttle: Throttle::default(),
             hashing: Hashing::start().map_err(StoreError::io("start threads for passwords of", &folder.state()))?,
             upload_slots: UploadSlots::default(),
+            turns: Turns::default(),
+            exports: ExportSlots::new(config.exports),
             data: folder.path().to_owned(),
             shutdown,
             config,
@@ -235,7 +238,7 @@ impl App {
     /// Serves until `shutdown`, then puts everything on disk and closes the files.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When the listener fails, or a part of the collector that should run until the stop.
     pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
         let Self {
             shared,
@@ -255,22 +258,23 @@ impl App {
         let _stop_anyway = stop.clone().drop_guard();
         let follow =
             |progress: &Progress| (shared.ingest.head(), progress.clone(), Arc::clone(&shared.counters), stop.clone());
+        let mut tasks = Tasks::default();
         let (head, progress, counters, token) = follow(&shared.state_progress);
-        let state = tokio::spawn(reader::follow(state_reader, head, progress, counters, token));
+        tasks.spawn("state", reader::follow(state_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.latest_progress);
-        let latest = tokio::spawn(reader::follow(latest_reader, head, progress, counters, token));
+        tasks.spawn("latest", reader::follow(latest_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.history_progress);
-        let history = tokio::spawn(reader::follow(history_reader, head, progress, counters, token));
+        tasks.spawn("history", reader::follow(history_reader, head, progress, counters, token));
         let (head, progress, counters, token) = follow(&shared.outage_progress);
-        let outages = tokio::spawn(reader::follow(outage_reader, head, progress, counters, token));
-        let remote = remote_writer.zip(shared.remote_progress.as_ref()).map(|(writer, progress)| {
+        tasks.spawn("outages", reader::follow(outage_reader, head, progress, counters, token));
+        if let Some((writer, progress)) = remote_writer.zip(shared.remote_progress.as_ref()) {
             let (head, progress, counters, token) = follow(progress);
-            tokio::spawn(reader::follow(writer, head, progress, counters, token))
-        });
+            tasks.spawn("remote-write", reader::follow(writer, head, progress, counters, token));
+        }
         let follower = Follower::before(&shared.notify);
-        let followed = tokio::spawn(follower.run(stop.clone()));
-        let sent = tokio::spawn(shared.notify.clone().run(stop.clone()));
-        let sweeper = tokio::spawn(sweep(Arc::clone(&shared)));
+        tasks.spawn("notifications of events", follower.run(stop.clone()));
+        tasks.spawn("notifications", shared.notify.clone().run(stop.clone()));
+        tasks.spawn("commands", sweep(Arc::clone(&shared)));
         let engine = AlarmEngine {
             fleet: Arc::clone(&shared.fleet),
             topology: shared.topology.clone(),
@@ -282,46 +286,38 @@ impl App {
             counters: Arc::clone(&shared.counters),
             settings: shared.config.alarms,
         };
-        let engine = tokio::spawn(engine.run(stop.clone()));
-        let pruner = tokio::spawn(prune(Arc::clone(&shared)));
-        let screens = tokio::spawn(http::tell_screens(Arc::clone(&shared)));
+        tasks.spawn("alarms", engine.run(stop.clone()));
+        tasks.spawn("pruning", prune(Arc::clone(&shared)));
+        tasks.spawn("screens", http::tell_screens(Arc::clone(&shared)));
+        let threads = Threads::new(threads);
+        tasks.watch(&threads, stop.clone());
         if let Some(certificate) = certificate {
             tokio::spawn(certificate.follow(stop.clone()));
         }
         info!(%address, "Collector is running.");
 
         let mut server = tokio::spawn(http::serve(front, http::router(&shared), stop.clone()));
-        let served = tokio::select! {
-            served = &mut server => Some(served),
-            () = shutdown.cancelled() => None,
-        };
+        let mut served = None;
+        let mut failed = None;
+        tokio::select! {
+            ended = &mut server => served = Some(ended),
+            part = tasks.failed() => failed = Some(part),
+            () = shutdown.cancelled() => {}
+        }
         stop.cancel();
-        let result = match served {
-            Some(served) => served.map_err(std::io::Error::other),
-            None => {
+        let result = match (served, failed) {
+            (Some(served), _) => served.map_err(std::io::Error::other),
+            (None, failed) => {
                 if tokio::time::timeout(DRAIN, &mut server).await.is_err() {
                     warn!("Some requests had not ended and were cut off.");
                     server.abort();
                 }
-                Ok(())
+                failed.map_or(Ok(()), |part| Err(std::io::Error::other(part)))
             }
         };
-        for task in [state, latest, history, outages, followed, sent, sweeper, engine, pruner, screens]
-            .into_iter()
-            .chain(remote)
-        {
-            if let Err(error) = task.await {
-                error!(%error, "A task of the collector failed.");
-            }
-        }
+        tasks.join().await;
         drop(shared);
-        let closed = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    error!("A writer's thread failed.");
-                }
-            }
-        });
+        let closed = tokio::task::spawn_blocking(move || threads.join());
         if tokio::time::timeout(CLOSE, closed).await.is_err() {
             warn!("A writer's thread had not ended; what it has committed is on disk.");
         }

@@ -61,6 +61,8 @@ pub struct Config {
     pub history_retention: Retention,
     /// How many pictures are kept as evidence, and for how long.
     pub evidence: EvidenceLimits,
+    /// How many files of readings are made at the same time.
+    pub exports: Exports,
 }
 
 impl Default for Config {
@@ -86,6 +88,7 @@ impl Default for Config {
             history_seal_every: Duration::from_secs(3600),
             history_retention: Retention::default(),
             evidence: EvidenceLimits::default(),
+            exports: Exports::default(),
         }
     }
 }
@@ -151,6 +154,31 @@ fn read_remote_write(section: &mut Section<'_>) -> Option<RemoteWrite> {
         return None;
     }
     Some(RemoteWrite { url, token_file, keep })
+}
+
+/// Limits of files of readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exports {
+    /// So many are made at the same time.
+    pub at_once: usize,
+    /// One of which nothing was taken for so long is broken off.
+    pub patience: Duration,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self { at_once: 8, patience: Duration::from_secs(60) }
+    }
+}
+
+impl Exports {
+    fn read(section: &mut Section<'_>) -> Self {
+        let default = Self::default();
+        let at_once = section.integer("at_once", 1..=256).and_then(|most| usize::try_from(most).ok());
+        let second = Duration::from_secs(1);
+        let patience = section.duration_within("patience", second..=second * 3_600, default.patience);
+        Self { at_once: at_once.unwrap_or(default.at_once), patience }
+    }
 }
 
 fn read_retention(history: &mut Section<'_>) -> Retention {
@@ -234,6 +262,7 @@ impl Config {
         let history_retention = read_retention(&mut history);
         drop(history);
         let evidence = read_evidence(&mut root.section_or_empty("evidence"));
+        let exports = Exports::read(&mut root.section_or_empty("exports"));
         drop(root);
         problems.into_result(Self {
             data,
@@ -256,6 +285,7 @@ impl Config {
             history_seal_every,
             history_retention,
             evidence,
+            exports,
         })
     }
 

@@ -160,10 +160,10 @@ pub(super) async fn export(
     };
     let rows = filter.all(&shared, caller.sites, MOST_ASSETS).await?;
     let (topology, day) = (shared.topology.now(), assets::day_of(shared.clock.wall()));
-    let made = tokio::task::spawn_blocking(move || {
+    let made = shared.quickly(move || {
         if is_csv { assets::csv_text(&topology, &rows, chinese) } else { assets::xlsx_file(&topology, &rows, chinese) }
     });
-    let bytes = made.await.map_err(|_| Problem::internal())??;
+    let bytes = made.await??;
     Ok(if is_csv {
         file("text/csv; charset=utf-8", &format!("assets-{day}.csv"), bytes)
     } else {
@@ -188,8 +188,7 @@ pub(super) async fn labels(
     let sheet = LabelSheet { columns, chinese: filter.chinese()?, public_url: shared.config.public_url.clone() };
     let rows = filter.all(&shared, caller.sites, LABELS).await?;
     let topology = shared.topology.now();
-    let made = tokio::task::spawn_blocking(move || assets::label_sheet(&topology, &rows, &sheet));
-    let page = made.await.map_err(|_| Problem::internal())??;
+    let page = shared.quickly(move || assets::label_sheet(&topology, &rows, &sheet)).await??;
     // The page runs nothing and loads nothing.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'";
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];

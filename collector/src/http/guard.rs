@@ -20,13 +20,23 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let mut turn = None;
     match admit(&shared, permission, peer, request.method(), request.headers()).await {
         Ok(Admitted::Anybody) => {}
         Ok(Admitted::Agent(agent)) => drop(request.extensions_mut().insert(agent)),
-        Ok(Admitted::Caller(caller)) => drop(request.extensions_mut().insert(*caller)),
+        Ok(Admitted::Caller(caller)) => {
+            match shared.turns.of_caller(&caller.id).await {
+                Ok(own) => turn = Some(own),
+                Err(problem) => return problem.into_response(),
+            }
+            drop(request.extensions_mut().insert(*caller));
+        }
         Err(problem) => return problem.into_response(),
     }
-    next.run(request).await
+    let response = next.run(request).await;
+    // The turn ends with the work; how fast the answer is taken does not count.
+    drop(turn);
+    response
 }
 
 enum Admitted {

@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use super::extract::Caller;
 use super::{AppState, Problem};
-use crate::store::{DataFolder, StoreError};
+use crate::store::DataFolder;
 use crate::telemetry::{HistorySizes, sizes};
 
 /// What the history takes on disk: its files by level, and readings and sums by class of device.
@@ -14,6 +14,5 @@ use crate::telemetry::{HistorySizes, sizes};
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn of_files(State(shared): State<AppState>, caller: Caller) -> Result<Json<HistorySizes>, Problem> {
     let folder = DataFolder::new(&shared.data).history();
-    let read = tokio::task::spawn_blocking(move || sizes(&folder, &caller.sites));
-    Ok(Json(read.await.map_err(|_| StoreError::Closed)??))
+    Ok(Json(shared.history(move |_| sizes(&folder, &caller.sites)).await?))
 }

@@ -71,7 +71,8 @@ pub(super) async fn columns(
 ) -> Result<Response, Problem> {
     filter.resolve(&shared);
     let now_ms = shared.clock.wall().0;
-    let body = tokio::task::spawn_blocking(move || {
+    let asked = shared.clone();
+    let body = asked.quickly(move || {
         let mut body = format!("{{\"now_ms\":{now_ms},\"items\":[").into_bytes();
         let mut after = DeviceId::new("");
         loop {
@@ -94,7 +95,7 @@ pub(super) async fn columns(
         body.extend_from_slice(b"]}");
         Ok(body)
     });
-    let body = body.await.map_err(|_| StoreError::Closed)?.map_err(StoreError::damaged::<Error>("latest values"))?;
+    let body = body.await?.map_err(StoreError::damaged::<Error>("latest values"))?;
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

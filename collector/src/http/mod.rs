@@ -51,9 +51,11 @@ mod shared;
 mod sites;
 mod stream;
 mod time;
+mod turns;
 mod upload_slots;
 mod users;
 
+pub use export::ExportSlots;
 pub use problem::Problem;
 pub use routes::{Route, openapi, router, table};
 pub(crate) use serve::serve;
@@ -61,4 +63,5 @@ pub use shared::{AppState, Shared};
 pub use stream::Hub;
 pub(crate) use stream::follow as tell_screens;
 pub use time::{parse_time, rfc3339};
+pub use turns::Turns;
 pub use upload_slots::UploadSlots;

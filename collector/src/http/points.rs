@@ -12,7 +12,6 @@ use super::{AppState, Problem};
 use crate::assets;
 use crate::monitoring::{Exposition, Labels};
 use crate::state::Device;
-use crate::store::StoreError;
 
 /// A reading of a group that promises no heartbeat is current for so long.
 const CURRENT_MS: i64 = 3_600_000;
@@ -53,7 +52,7 @@ pub(super) async fn scrape(
     shared.resolve_area(&mut filter.area);
     let (now, boot_now) = (shared.clock.wall(), shared.clock.boot_time());
     let counting = shared.clone();
-    let rendered = tokio::task::spawn_blocking(move || {
+    let rendered = counting.quickly(move || {
         let mut exposition = Exposition::new(shared.config.points_series);
         let fleet = shared.fleet();
         let devices = fleet.devices().filter(|device| device.binding.is_some() && device.configured);
@@ -75,7 +74,7 @@ pub(super) async fn scrape(
         }
         exposition.finish()
     });
-    let (text, scraped) = rendered.await.map_err(|_| StoreError::Closed)?;
+    let (text, scraped) = rendered.await?;
     counting.counters.points_left_out.add(scraped.left_out as u64);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

@@ -121,6 +121,13 @@ impl Problem {
         Self { retry_after: Some(seconds), ..Self::busy(detail) }
     }
 
+    /// 503: come again after so many seconds.
+    #[must_use]
+    pub fn not_now(seconds: u32, detail: impl Into<String>) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much at once", detail);
+        Self { retry_after: Some(seconds), ..problem }
+    }
+
     /// 401: no such user, or another password; which of them is not told.
     #[must_use]
     pub fn wrong_password() -> Self {

@@ -20,9 +20,10 @@ use crate::state::{SharedFleet, Snapshots};
 use crate::store::{Readers, StoreError, Writer};
 use crate::telemetry::History;
 
-use super::Problem;
 use super::stream::Hub;
+use super::turns::{Turns, Work};
 use super::upload_slots::UploadSlots;
+use super::{ExportSlots, Problem};
 
 /// The running collector as handlers see it.
 pub struct Shared {
@@ -84,6 +85,10 @@ pub struct Shared {
     pub remote_progress: Option<Progress>,
     /// Uploads that may be opened at the same time.
     pub upload_slots: UploadSlots,
+    /// Whose turn it is.
+    pub turns: Turns,
+    /// Exports that may be made at the same time.
+    pub exports: ExportSlots,
     /// The data folder, for its sizes.
     pub data: PathBuf,
     /// Ends long polls.
@@ -97,14 +102,21 @@ impl Shared {
     /// Reads the history where it may block.
     ///
     /// # Errors
-    /// What the history says.
+    /// What the history says, or that too much else is asked.
     pub async fn history<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn History) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
         let history = Arc::clone(&self.history);
-        let read = tokio::task::spawn_blocking(move || read(&*history));
-        Ok(read.await.map_err(|_| StoreError::Closed)??)
+        Ok(self.turns.work(Work::History, move || read(&*history)).await??)
+    }
+
+    /// Does something that takes a thread for milliseconds.
+    ///
+    /// # Errors
+    /// When too much else is asked.
+    pub async fn quickly<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        self.turns.work(Work::Quick, work).await
     }
 
     /// Turns the id of an area into what the areas of devices are compared with; another text stays.

@@ -4,24 +4,29 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 
 use super::{StoreError, open_read_only};
 
 /// How many idle connections are kept.
 const IDLE: usize = 4;
+/// Questions that take a thread at the same time; the others wait without one. The runtime has 512 threads for what
+/// blocks, and not all of them are for questions.
+const AT_ONCE: usize = 64;
 
 /// Read connections to one file.
 #[derive(Debug, Clone)]
 pub struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Read connections to the file at `path`, which its writer has made.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default() }
+        Self { path: path.to_owned(), idle: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Runs `read` with a connection on the calling thread, which it blocks.
@@ -51,6 +56,12 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let readers = self.clone();
-        tokio::task::spawn_blocking(move || readers.read_blocking(read)).await.map_err(|_| StoreError::Closed)?
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let asked = tokio::task::spawn_blocking(move || {
+            // Whoever asked may be gone; the thread is taken until there is an answer.
+            let _turn = turn;
+            readers.read_blocking(read)
+        });
+        asked.await.map_err(|_| StoreError::Closed)?
     }
 }

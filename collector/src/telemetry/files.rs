@@ -40,6 +40,10 @@ impl History for HistoryFiles {
         series::columns(self, query)
     }
 
+    fn columns_if_few(&self, query: &SeriesQuery) -> Result<Option<SeriesColumns>, StoreError> {
+        series::columns_if_few(self, query)
+    }
+
     fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError> {
         rollup::read(self, query)
     }

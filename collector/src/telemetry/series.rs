@@ -112,19 +112,36 @@ pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<Ser
         page.shown = columns.times.len();
         page.last.time_ms = columns.times.last().copied().unwrap_or(page.last.time_ms);
     }
-    columns.next = page.show(history, &days[quick..], |sample| {
-        let at = columns.times.len();
-        if sample.flaw != 0 {
-            let (quality, reason) = quality_of(sample.flaw);
-            columns.flaws.push(SeriesFlaw { at, quality, reason });
-        }
-        if sample.origin.is_late() {
-            columns.late.push(at);
-        }
-        columns.times.push(sample.time_ms);
-        columns.values.push(sample.value);
-    })?;
+    columns.next = page.show(history, &days[quick..], |sample| push(&mut columns, sample))?;
     Ok(columns)
+}
+
+/// All of them, if there are no more than the limit.
+pub(super) fn columns_if_few(history: &HistoryFiles, query: &SeriesQuery) -> Result<Option<SeriesColumns>, StoreError> {
+    let mut columns = SeriesColumns::default();
+    for day in days(history, query) {
+        if add_day(history, day, query, &mut columns)? {
+            continue;
+        }
+        let room = query.limit.saturating_sub(columns.times.len());
+        let (point, range) = (query.point.as_str(), (query.from.0, query.to.0));
+        let Some(samples) = of_day_if_few(history, day, &query.spans, point, range, room)? else { return Ok(None) };
+        samples.into_iter().for_each(|sample| push(&mut columns, sample));
+    }
+    Ok(Some(columns))
+}
+
+fn push(columns: &mut SeriesColumns, sample: Sample) {
+    let at = columns.times.len();
+    if sample.flaw != 0 {
+        let (quality, reason) = quality_of(sample.flaw);
+        columns.flaws.push(SeriesFlaw { at, quality, reason });
+    }
+    if sample.origin.is_late() {
+        columns.late.push(at);
+    }
+    columns.times.push(sample.time_ms);
+    columns.values.push(sample.value);
 }
 
 /// The days that may hold such readings.
@@ -152,10 +169,9 @@ fn add_day(
         from_ms: from_ms.max(span.from_ms),
         to_ms: to_ms.min(span.to_ms),
     };
-    let Some(run) = samples::run_of_day(&history.head, &history.partitions, &day_query)? else { return Ok(false) };
-    if columns.times.len() + run.times.len() > query.limit {
-        return Ok(false);
-    }
+    let room = query.limit.saturating_sub(columns.times.len());
+    let run = samples::run_of_day(&history.head, &history.partitions, &day_query, room)?;
+    let Some(run) = run.filter(|run| run.times.len() <= room) else { return Ok(false) };
     let before = columns.times.len();
     columns.late.extend(run.late.into_iter().map(|at| before + at));
     columns.times.extend(run.times);
@@ -210,8 +226,20 @@ pub(super) fn of_day(
     day: i64,
     spans: &[Span],
     point: &str,
-    (from_ms, to_ms): (i64, i64),
+    range: (i64, i64),
 ) -> Result<Vec<Sample>, StoreError> {
+    Ok(of_day_if_few(history, day, spans, point, range, usize::MAX)?.unwrap_or_default())
+}
+
+/// The same, unless there are more than `most`.
+fn of_day_if_few(
+    history: &HistoryFiles,
+    day: i64,
+    spans: &[Span],
+    point: &str,
+    (from_ms, to_ms): (i64, i64),
+    most: usize,
+) -> Result<Option<Vec<Sample>>, StoreError> {
     let mut found = Vec::new();
     for span in spans {
         let (from_ms, to_ms) = (from_ms.max(span.from_ms), to_ms.min(span.to_ms));
@@ -220,10 +248,14 @@ pub(super) fn of_day(
         }
         let (agent, key) = (span.agent.as_str(), span.key.as_str());
         let query = DayQuery { day, agent, key, point, from_ms, to_ms };
-        found.extend(samples::of_day(&history.head, &history.partitions, &query)?);
+        let room = most - found.len();
+        let Some(more) = samples::of_day_if_few(&history.head, &history.partitions, &query, room)? else {
+            return Ok(None);
+        };
+        found.extend(more);
     }
     if !found.is_sorted_by_key(|sample| sample.time_ms) {
         found.sort_by_key(|sample| sample.time_ms);
     }
-    Ok(found)
+    Ok(Some(found))
 }

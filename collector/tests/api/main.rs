@@ -18,6 +18,7 @@ mod descriptions;
 mod engine;
 mod events;
 mod evidence;
+mod exports;
 mod figures;
 mod history;
 mod http2;

@@ -7,11 +7,14 @@ use axum::response::Response;
 
 use super::range::Range;
 use super::rows::{Line, Rows, word};
-use super::stream::{self, Broken, PIECE, Pieces};
+use super::stream::{self, Broken, Parts};
 use crate::http::extract::{Caller, Id, Params};
 use crate::http::{AppState, Problem, rfc3339};
 
-/// Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete.
+const HEAD: &str = "time,point,value,quality,reason\n";
+
+/// Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. So many
+/// files are made at the same time; beyond that the answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv", tag = "devices", params(("id" = String, Path), Range),
     responses((status = 200, content_type = "text/csv", body = String),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
@@ -22,27 +25,31 @@ pub(in crate::http) async fn csv(
     Params(range): Params<Range>,
 ) -> Result<Response, Problem> {
     let rows = range.rows(&shared, &caller, &id).await?;
-    Ok(stream::answer("text/csv; charset=utf-8", None, move |pieces| write(&rows, pieces)))
+    let slot = shared.exports.take(&caller.id)?;
+    Ok(stream::answer(slot, "text/csv; charset=utf-8", None, Csv { rows, begun: false }))
 }
 
-fn write(rows: &Rows, pieces: &Pieces) -> Result<(), Broken> {
-    let mut text = String::from("time,point,value,quality,reason\n");
-    rows.each_window(|lines| {
-        for line in lines {
-            write_line(&line, &mut text);
-            if text.len() >= PIECE && !pieces.send(std::mem::take(&mut text).into_bytes()) {
-                return Ok(false);
-            }
+struct Csv {
+    rows: Rows,
+    begun: bool,
+}
+
+impl Parts for Csv {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let mut text = if self.begun { String::new() } else { HEAD.to_owned() };
+        self.begun = true;
+        match self.rows.next()? {
+            Some(lines) => lines.iter().for_each(|line| write_line(line, &mut text)),
+            None if text.is_empty() => return Ok(None),
+            None => {}
         }
-        Ok::<bool, Broken>(pieces.are_wanted())
-    })?;
-    pieces.send(text.into_bytes());
-    Ok(())
+        Ok(Some(text.into_bytes()))
+    }
 }
 
-fn write_line(line: &Line<'_>, text: &mut String) {
+fn write_line(line: &Line, text: &mut String) {
     let value = line.value.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (time, point, value) = (rfc3339(line.time_ms), quoted(line.point), quoted(&value));
+    let (time, point, value) = (rfc3339(line.time_ms), quoted(&line.point), quoted(&value));
     let (quality, reason) = (word(line.quality), word(line.reason));
     // Writing into a string cannot fail.
     let _ = writeln!(text, "{time},{point},{value},{quality},{reason}");
@@ -68,7 +75,7 @@ mod tests {
         let mut text = String::new();
         let (quality, reason) = (Quality::Uncertain, QualityReason::OutOfRange);
         let value = Some(Value::text("x,\"y\""));
-        write_line(&Line { time_ms: 0, point: "a.b", value, quality, reason, late: false }, &mut text);
+        write_line(&Line { time_ms: 0, point: "a.b".into(), value, quality, reason, late: false }, &mut text);
         assert_eq!(text, "1970-01-01T00:00:00.000Z,a.b,\"x,\"\"y\"\"\",uncertain,out-of-range\n");
     }
 }

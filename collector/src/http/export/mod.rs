@@ -5,7 +5,9 @@ mod csv;
 mod parquet;
 mod range;
 mod rows;
+mod slots;
 mod stream;
 
 pub(super) use csv::{__path_csv, csv};
 pub(super) use parquet::{__path_parquet, parquet};
+pub use slots::ExportSlots;

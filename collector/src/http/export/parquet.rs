@@ -6,7 +6,7 @@ use kouan_protocol::Value;
 
 use super::range::Range;
 use super::rows::{Line, Rows, word};
-use super::stream::{self, Broken, PIECE, Pieces};
+use super::stream::{self, Broken, Parts};
 use crate::http::extract::{Caller, Id, Params};
 use crate::http::{AppState, Problem};
 use crate::parquet::{Column, Field, Kind, Writer};
@@ -27,6 +27,7 @@ const FIELDS: [Field; 7] = [
 
 /// Raw readings as an Apache Parquet file, by time: `time`, `point`, `value` of numbers and counters, `text` of states
 /// and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open.
+/// So many files are made at the same time; beyond that the answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.parquet", tag = "devices",
     params(("id" = String, Path), Range),
     responses((status = 200, content_type = "application/vnd.apache.parquet", body = Vec<u8>),
@@ -38,28 +39,35 @@ pub(in crate::http) async fn parquet(
     Params(range): Params<Range>,
 ) -> Result<Response, Problem> {
     let rows = range.rows(&shared, &caller, &id).await?;
+    let slot = shared.exports.take(&caller.id)?;
     let name = Some(format!("{id}.parquet"));
-    Ok(stream::answer("application/vnd.apache.parquet", name, move |pieces| write(&rows, pieces)))
+    let file = Parquet { rows, writer: Some(Writer::new(&FIELDS)) };
+    Ok(stream::answer(slot, "application/vnd.apache.parquet", name, file))
 }
 
-fn write(rows: &Rows, pieces: &Pieces) -> Result<(), Broken> {
-    let mut writer = Writer::new(&FIELDS);
-    let send = |bytes: Vec<u8>| bytes.chunks(PIECE).all(|piece| pieces.send(piece.to_vec()));
-    rows.each_window(|lines| {
-        for line in lines {
-            writer.row(|columns| fill(columns, &line)).map_err(Broken::Compress)?;
+struct Parquet {
+    rows: Rows,
+    /// `None` once the file is whole.
+    writer: Option<Writer>,
+}
+
+impl Parts for Parquet {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let Some(mut writer) = self.writer.take() else { return Ok(None) };
+        let Some(lines) = self.rows.next()? else { return writer.finish().map(Some).map_err(Broken::Compress) };
+        for line in &lines {
+            writer.row(|columns| fill(columns, line)).map_err(Broken::Compress)?;
         }
-        // Nothing is sent before a row group is whole, so whether somebody still reads must be asked.
-        Ok::<bool, Broken>(send(writer.take()) && pieces.are_wanted())
-    })?;
-    send(writer.finish().map_err(Broken::Compress)?);
-    Ok(())
+        let part = writer.take();
+        self.writer = Some(writer);
+        Ok(Some(part))
+    }
 }
 
-fn fill(columns: &mut [Column], line: &Line<'_>) {
+fn fill(columns: &mut [Column], line: &Line) {
     let [time, point, value, text, quality, reason, late] = columns else { return };
     time.time(line.time_ms);
-    point.word(line.point);
+    point.word(&line.point);
     value.number(line.value.as_ref().and_then(Value::as_f64));
     text.text(match &line.value {
         Some(Value::Text(text)) => Some(text),
