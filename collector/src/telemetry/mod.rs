@@ -30,6 +30,7 @@ mod series;
 mod sizes;
 mod span;
 mod take;
+mod waiting;
 
 pub use check::{HistoryReport, check};
 pub use columns::{SeriesColumns, SeriesFlaw, SeriesValues};
