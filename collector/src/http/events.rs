@@ -50,9 +50,10 @@ pub(super) struct Filter {
     limit: Option<usize>,
 }
 
-/// Events, newest first or oldest first. The last page is the one without `next`; a page before it may hold fewer rows
-/// than asked for, also none, where many events had to be looked at. Whatever arrives in between, no event is missed
-/// that was there at the first page, and none comes twice.
+/// Events, newest first or oldest first. The last page is the one without `next`: only there an empty page means that
+/// there are no such events. A page before it holds fewer rows than asked for, also none, only if so many events had to be
+/// looked at that it took more than five seconds; the next one goes on there. Whatever arrives in between, no event is
+/// missed that was there at the first page, and none comes twice.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(Filter, ("field" = Option<Vec<String>>, Query,
         description = "NAME:VALUE, exactly: `plate:ABC123`. More than one must all be true; 8 at most.")),
@@ -76,11 +77,12 @@ pub(super) async fn list(
     };
     // `None` stands for every device, also those that events name and nobody knows any more.
     let wanted: Option<Vec<String>> = (filter.device.is_some() || filter.class.is_some()).then(|| {
-        let (fleet, site) = (shared.fleet(), filter.site.as_deref());
+        let fleet = shared.fleet();
         let is_wanted = |device: &&Device| filter.class.as_ref().is_none_or(|class| *class == device.spec.class);
         match &filter.device {
             Some(id) => fleet.get(&DeviceId::new(id)).filter(is_wanted).into_iter().map(id_of).collect(),
-            None => fleet.devices_of_after(site, &DeviceId::new("")).filter(is_wanted).map(id_of).collect(),
+            // Of every site: an event stays where it happened when its device is moved.
+            None => fleet.devices().filter(is_wanted).map(id_of).collect(),
         }
     });
     let filter = EventFilter {

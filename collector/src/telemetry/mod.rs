@@ -10,6 +10,7 @@ mod cells;
 mod check;
 mod chunk;
 mod columns;
+mod event_match;
 mod event_rows;
 mod events;
 mod files;
@@ -77,8 +78,8 @@ pub trait History: Send + Sync {
     /// When it cannot be read.
     fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError>;
 
-    /// Events, newest or oldest first. A page may be short although there is another one: a call looks at so many
-    /// events and no more.
+    /// Events, newest or oldest first. A page is short although there is another one only if it took some seconds to find
+    /// that much: then the next page goes on where this one ended.
     ///
     /// # Errors
     /// When they cannot be read.

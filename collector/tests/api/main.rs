@@ -23,6 +23,7 @@ mod history;
 mod http2;
 mod ingest;
 mod ingest_model;
+mod lists_by_dice;
 mod notify;
 mod notify_peers;
 mod notify_people;
