@@ -18,6 +18,7 @@ mod head;
 mod integers;
 mod lookup;
 mod mend;
+mod missing;
 mod partition;
 mod partitions;
 mod reader;
@@ -37,6 +38,7 @@ pub use columns::{SeriesColumns, SeriesFlaw, SeriesValues};
 pub use events::{EventFilter, EventId, EventPlace, EventRow, EventSlice};
 pub use files::HistoryFiles;
 pub use mend::set_aside;
+pub use missing::{Incomplete, IncompleteReason};
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
@@ -56,6 +58,8 @@ pub struct Slice<T> {
     pub rows: Vec<T>,
     /// The next page's cursor, if there is more.
     pub next: Option<String>,
+    /// Of which times something may be missing.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// What the API needs of the history.

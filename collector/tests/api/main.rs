@@ -21,6 +21,7 @@ mod evidence;
 mod figures;
 mod history;
 mod http2;
+mod incomplete;
 mod ingest;
 mod ingest_model;
 mod lists_by_dice;
