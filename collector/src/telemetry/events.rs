@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::event_match::{COLUMNS, Matcher};
 use super::lookup::{self, Lookup, Wanted};
+use super::missing::{Incomplete, Watch, joined};
 use super::partitions::Partitions;
 use super::{Span, day_of};
 use crate::auth::Scope;
@@ -71,6 +72,8 @@ pub struct EventSlice {
     pub rows: Vec<EventRow>,
     /// Where the next page begins.
     pub next: Option<EventPlace>,
+    /// Times of the page of which events may be missing.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// Names an event for ever: its time, and its number in its epoch at its agent.
@@ -165,6 +168,7 @@ pub(super) fn read(
         days.clear();
     }
     let wanted = Wanted::of(scope, filter);
+    let watch = partitions.missing().watch(first, last);
     for month in days.chunk_by(|a, b| lookup::same_month(*a, *b)) {
         // What must be read of the days themselves: all that is wanted, or what lies behind a place.
         let rest = if wanted.is_empty() {
@@ -181,7 +185,24 @@ pub(super) fn read(
             break;
         }
     }
-    Ok(search.finish())
+    let (rows, next) = (search.rows, search.next);
+    Ok(EventSlice { incomplete: incomplete(watch, filter, next), rows, next })
+}
+
+/// Of which times of the page up to `next` events may be missing.
+fn incomplete(watch: Watch<'_>, filter: &EventFilter, next: Option<EventPlace>) -> Vec<Incomplete> {
+    let (mut from, mut to) = (filter.from.0, filter.to.0);
+    let (begin, end) = if filter.newest_first { (next, filter.after) } else { (filter.after, next) };
+    from = begin.map_or(from, |place| place.time_ms.max(from));
+    to = end.map_or(to, |place| place.time_ms.saturating_add(1).min(to));
+    // What is missing of one device are readings in chunks.
+    let of_all = watch.end().into_iter().filter(|stretch| stretch.device.is_none() && stretch.readings);
+    let within = of_all.map(|stretch| Incomplete {
+        from_ms: stretch.from_ms.max(from),
+        to_ms: stretch.to_ms.min(to),
+        reason: stretch.reason,
+    });
+    joined(within.filter(|one| one.from_ms < one.to_ms).collect())
 }
 
 /// The event of that id, if it is in the scope.
@@ -227,10 +248,6 @@ impl<'q> Search<'q> {
 
     fn is_done(&self) -> bool {
         self.next.is_some()
-    }
-
-    fn finish(self) -> EventSlice {
-        EventSlice { rows: self.rows, next: self.next }
     }
 
     /// Takes a row if it is wanted. Returns whether to go on.

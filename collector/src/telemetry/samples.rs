@@ -1,6 +1,6 @@
 //! The readings of one point out of memory and chunks, by time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kouan_protocol::Value;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -15,6 +15,9 @@ use super::partitions::Partitions;
 use super::rows::{Column, Origin, is_late};
 use super::seal::sealed_through;
 use crate::store::{During as _, StoreError};
+
+/// Readings of one time that are compared one by one.
+const TWINS: usize = 8;
 
 /// A reading as the history holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,11 +52,37 @@ pub(super) fn of_day(head: &Head, partitions: &Partitions, query: &DayQuery<'_>)
     if !samples.is_sorted_by_key(|sample| sample.time_ms) {
         samples.sort_by_key(|sample| sample.time_ms);
     }
-    // Sealing leaves repeated rows out; until then, and where they lie in different chunks, they stand side by side.
-    samples.dedup_by(|next, sample| {
-        (next.time_ms, next.flaw) == (sample.time_ms, sample.flaw) && next.value == sample.value
-    });
+    once_each(&mut samples);
     Ok(samples)
+}
+
+/// Leaves one of what is said again of the same time, the first. Sealing does so with whole rows; until then, and where
+/// they lie in different chunks, all of them are there, and a place in the series must not depend on it.
+fn once_each(samples: &mut Vec<Sample>) {
+    let (mut kept, mut first) = (0, 0);
+    // Of a time with many, what was said: a mad clock may give all one time.
+    let mut said: HashSet<(u8, Option<String>)> = HashSet::new();
+    let words = |sample: &Sample| (sample.flaw, sample.value.as_ref().map(|value| format!("{value:?}")));
+    for at in 0..samples.len() {
+        if kept == 0 || samples[first].time_ms != samples[at].time_ms {
+            first = kept;
+            said.clear();
+        }
+        let is_again = if kept - first < TWINS {
+            let is_same = |known: &Sample| known.flaw == samples[at].flaw && known.value == samples[at].value;
+            samples[first..kept].iter().any(is_same)
+        } else {
+            if said.is_empty() {
+                said.extend(samples[first..kept].iter().map(words));
+            }
+            !said.insert(words(&samples[at]))
+        };
+        if !is_again {
+            samples.swap(kept, at);
+            kept += 1;
+        }
+    }
+    samples.truncate(kept);
 }
 
 /// Readings that lie in the file of a day as numbers, in order, with nothing wrong with any.
@@ -210,4 +239,34 @@ pub(super) fn layout(conn: &Connection, id: i64) -> Result<Option<Vec<Column>>, 
         .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
         .during("read a layout")?;
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_again_of_a_time_stands_once_wherever_it_stands() {
+        let sample = |(time_ms, value): (i64, f64)| {
+            let origin = Origin { shift_ms: 0, delay_s: 0, status: 0 };
+            Sample { time_ms, value: Some(Value::Number(value)), flaw: 0, origin }
+        };
+        let of = |samples: &[(i64, f64)]| {
+            let mut samples: Vec<Sample> = samples.iter().copied().map(sample).collect();
+            once_each(&mut samples);
+            samples.iter().map(|sample| (sample.time_ms, sample.value.clone())).collect::<Vec<_>>()
+        };
+        let wanted = |samples: &[(i64, f64)]| {
+            samples.iter().map(|(time_ms, value)| (*time_ms, Some(Value::Number(*value)))).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&[(1, 5.0), (2, 1.0), (2, 2.0), (2, 1.0), (3, 1.0)]),
+            wanted(&[(1, 5.0), (2, 1.0), (2, 2.0), (3, 1.0)])
+        );
+        assert_eq!(of(&[(2, 1.0), (2, 1.0), (2, 1.0)]), wanted(&[(2, 1.0)]));
+        assert_eq!(of(&[]), wanted(&[]));
+        // A clock that stands still.
+        let still: Vec<(i64, f64)> = (0..3_000).map(|at| (7, f64::from(at % 1_000))).collect();
+        assert_eq!(of(&still), wanted(&still[..1_000]));
+    }
 }
