@@ -89,12 +89,11 @@ pub(super) async fn list(
     };
     // `None` stands for every device, also those that events name and nobody knows any more.
     let wanted: Option<Vec<String>> = (filter.device.is_some() || filter.class.is_some()).then(|| {
-        let fleet = shared.fleet();
+        let (fleet, site) = (shared.fleet(), filter.site.as_deref());
         let is_wanted = |device: &&Device| filter.class.as_ref().is_none_or(|class| *class == device.spec.class);
         match &filter.device {
             Some(id) => fleet.get(&DeviceId::new(id)).filter(is_wanted).into_iter().map(id_of).collect(),
-            // Of every site: an event stays where it happened when its device is moved.
-            None => fleet.devices().filter(is_wanted).map(id_of).collect(),
+            None => fleet.devices_of_after(site, &DeviceId::new("")).filter(is_wanted).map(id_of).collect(),
         }
     });
     let filter = EventFilter {
