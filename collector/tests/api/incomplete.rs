@@ -167,7 +167,7 @@ async fn while_a_day_is_filled_again_answers_say_so_and_new_readings_do_not_wait
     let collector = Running::start_sealing_at_once().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
     agent.hello().await;
-    let mut rows: Vec<(u64, f64)> = (0..25).rev().map(|age| (age * 1_000 + 10, age as f64)).collect();
+    let mut rows: Vec<(u64, f64)> = (0..8).rev().map(|age| (age * 1_000 + 10, age as f64)).collect();
     for row in &rows {
         let batch = agent.rows(&[*row]);
         agent.upload(vec![batch]).await;
@@ -176,10 +176,15 @@ async fn while_a_day_is_filled_again_answers_say_so_and_new_readings_do_not_wait
     they_stand(&collector, &device, &rows).await;
     let folder = collector.stop_caught_up().await;
     damage(&file(folder.path(), "2026-11-22.db"), Damage::Root("chunks"));
-    let key = another_key(folder.path());
-    // One entry with each step.
-    let collector = Running::start_on(folder).await.with_key(key);
-    let collector = collector.restart_with(|settings| settings.history_memory = 1).await;
+    // It never comes to an end.
+    let index = file(folder.path(), "index.db");
+    Connection::open(&index)
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER held BEFORE UPDATE OF done ON damaged BEGIN SELECT RAISE(ABORT, 'it is held'); END;",
+        )
+        .unwrap();
+    let collector = again(folder).await;
     assert_ne!(day(&collector, &device, 0, "raw").await["incomplete"], json!([]));
     agent.moved_to(&collector.base);
     agent.hello().await;
@@ -195,6 +200,11 @@ async fn while_a_day_is_filled_again_answers_say_so_and_new_readings_do_not_wait
     assert_eq!(newest["incomplete"], whole(0, "filling"), "before the day is whole again");
     let csv = collector.get(&format!("/api/v1/devices/{device}/export.csv?points=voltage&from={TODAY}")).await;
     assert!(csv.as_str().unwrap().contains(",voltage,,missing,filling\n"), "{csv}");
+    let events = collector.get(&format!("/api/v1/events?from={TODAY}")).await;
+    assert_eq!(events["incomplete"], whole(0, "filling"));
+    // It is let go, and tried again after a while.
+    Connection::open(file(collector.folder.path(), "index.db")).unwrap().execute_batch("DROP TRIGGER held;").unwrap();
+    collector.clock.change(|anchor| anchor.boot_time.0 += 60_000);
     let values: Vec<Value> = rows.iter().map(|(_, value)| json!(value)).collect();
     eventually("the day is whole", async || {
         let series = day(&collector, &device, 0, "raw").await;
