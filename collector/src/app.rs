@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::alarms::rule::load as load_rules;
-use crate::alarms::{self, AlarmEngine, SharedRules};
+use crate::alarms::{self, AlarmEngine, OwnAlarms, SharedRules};
 use crate::assets::{Imports, SharedTopology};
 use crate::auth::{self, Authenticator, Hashing, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
@@ -283,6 +283,12 @@ impl App {
             settings: shared.config.alarms,
         };
         let engine = tokio::spawn(engine.run(stop.clone()));
+        let own = OwnAlarms {
+            history: DataFolder::new(&shared.data).history(),
+            writer: shared.state.clone(),
+            clock: Arc::clone(&shared.clock),
+        };
+        let own = tokio::spawn(own.run(stop.clone()));
         let pruner = tokio::spawn(prune(Arc::clone(&shared)));
         let screens = tokio::spawn(http::tell_screens(Arc::clone(&shared)));
         if let Some(certificate) = certificate {
@@ -306,7 +312,7 @@ impl App {
                 Ok(())
             }
         };
-        for task in [state, latest, history, outages, followed, sent, sweeper, engine, pruner, screens]
+        for task in [state, latest, history, outages, followed, sent, sweeper, engine, own, pruner, screens]
             .into_iter()
             .chain(remote)
         {

@@ -1,11 +1,12 @@
 //! Readings of several points by time, of any range, a window at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_protocol::{PointName, Quality, QualityReason, Timestamp, Value};
 
 use crate::store::StoreError;
-use crate::telemetry::{History, SeriesQuery, Span};
+use crate::telemetry::{History, Incomplete, IncompleteReason, SeriesQuery, Span};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// The first window, and the shortest.
@@ -15,14 +16,40 @@ const SHORTEST_MS: i64 = 60_000;
 const MANY: usize = 100_000;
 const FEW: usize = 20_000;
 
-/// A reading of a file.
+/// What a line of a file says of its value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said {
+    /// It was read.
+    Read(Quality, QualityReason),
+    /// From this time on readings may be missing.
+    Missing(IncompleteReason),
+}
+
+impl Said {
+    /// The word for the quality.
+    pub(super) fn quality(self) -> String {
+        match self {
+            Self::Read(quality, _) => word(quality),
+            Self::Missing(_) => "missing".to_owned(),
+        }
+    }
+
+    /// The word for the reason.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Read(_, reason) => word(reason),
+            Self::Missing(reason) => reason.as_str().to_owned(),
+        }
+    }
+}
+
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line<'p> {
     pub(super) time_ms: i64,
     pub(super) point: &'p str,
     pub(super) value: Option<Value>,
-    pub(super) quality: Quality,
-    pub(super) reason: QualityReason,
+    pub(super) said: Said,
     pub(super) late: bool,
 }
 
@@ -45,11 +72,12 @@ impl Rows {
         mut take: impl FnMut(Vec<Line<'_>>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let ((mut from_ms, to_ms), mut length) = (self.range, FIRST_MS);
+        let mut told: HashMap<(&str, IncompleteReason), i64> = HashMap::new();
         while from_ms < to_ms {
             // A window ends with its day: a day's file is read by itself.
             let day_ends = (from_ms.div_euclid(DAY_MS) + 1).saturating_mul(DAY_MS);
             let end_ms = from_ms.saturating_add(length).min(day_ends).min(to_ms);
-            let lines = self.window(from_ms, end_ms)?;
+            let lines = self.window(from_ms, end_ms, &mut told)?;
             length = next_length(length, lines.len());
             if !take(lines)? {
                 break;
@@ -59,7 +87,13 @@ impl Rows {
         Ok(())
     }
 
-    fn window(&self, from_ms: i64, to_ms: i64) -> Result<Vec<Line<'_>>, StoreError> {
+    /// `told`: until when it was said of a point that readings are missing.
+    fn window<'r>(
+        &'r self,
+        from_ms: i64,
+        to_ms: i64,
+        told: &mut HashMap<(&'r str, IncompleteReason), i64>,
+    ) -> Result<Vec<Line<'r>>, StoreError> {
         let mut lines = Vec::new();
         for point in &self.points {
             let query = SeriesQuery {
@@ -71,13 +105,20 @@ impl Rows {
                 limit: usize::MAX,
             };
             let columns = self.history.columns(&query)?;
+            for Incomplete { from_ms, to_ms, reason } in columns.incomplete {
+                // One that goes on from the window before is told already.
+                if told.insert((point.as_str(), reason), to_ms) != Some(from_ms) {
+                    let said = Said::Missing(reason);
+                    lines.push(Line { time_ms: from_ms, point: point.as_str(), value: None, said, late: false });
+                }
+            }
             let mut flaws = columns.flaws.into_iter().peekable();
             let mut late = columns.late.into_iter().peekable();
             for (at, (time_ms, value)) in columns.times.into_iter().zip(columns.values).enumerate() {
                 let flaw = flaws.next_if(|flaw| flaw.at == at).map(|flaw| (flaw.quality, flaw.reason));
                 let (quality, reason) = flaw.unwrap_or((Quality::Good, QualityReason::None));
-                let late = late.next_if_eq(&at).is_some();
-                lines.push(Line { time_ms, point: point.as_str(), value, quality, reason, late });
+                let (late, said) = (late.next_if_eq(&at).is_some(), Said::Read(quality, reason));
+                lines.push(Line { time_ms, point: point.as_str(), value, said, late });
             }
         }
         lines.sort_by_key(|line| line.time_ms);
@@ -94,7 +135,7 @@ fn next_length(length: i64, lines: usize) -> i64 {
 }
 
 /// The API's word for a quality or a reason.
-pub(super) fn word<T: serde::Serialize>(value: T) -> String {
+fn word<T: serde::Serialize>(value: T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
