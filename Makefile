@@ -9,7 +9,7 @@ FLEET ?=
 # The programs that the demo and the tests run.
 PROGRAMS = -p kouan-collector -p kouan-agent -p kouan-drivers -p kouan-load -p kouan-tests --all-features --bins
 
-.PHONY: bench bench-fleet bench-peers build console demo lint load prove screenshots test test-setup
+.PHONY: bench bench-fleet bench-peers bench-year build console demo lint load prove screenshots test test-setup
 
 build:
 	$(CARGO) build $(PROGRAMS)
@@ -30,6 +30,12 @@ bench: test-setup
 bench-fleet:
 	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
 	@target/release/kouan-load fleet $(FLEET)
+
+# A year of data: the start of the whole program with it, exports, answers, a backup (docs/history.md); takes some ten
+# minutes after the build, and fails where a limit is broken.
+bench-year:
+	$(CARGO) build --release -p kouan-collector -p kouan-load --bins
+	@target/release/kouan-load year $(YEAR)
 
 # 200 sessions of 20 people who look at the whole fleet at once, one of them in a real browser, and the frames of a
 # browser that scrolls through 11,472 devices (docs/console.md).

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::alarms::rule::load as load_rules;
-use crate::alarms::{self, AlarmEngine, SharedRules};
+use crate::alarms::{self, AlarmEngine, OwnAlarms, SharedRules};
 use crate::assets::{Imports, SharedTopology};
 use crate::auth::{self, Authenticator, Hashing, Right, Scope, Throttle, Token};
 use crate::commands::{self, Bells, Offers};
@@ -287,6 +287,12 @@ impl App {
             settings: shared.config.alarms,
         };
         tasks.spawn("alarms", engine.run(stop.clone()));
+        let own = OwnAlarms {
+            history: DataFolder::new(&shared.data).history(),
+            writer: shared.state.clone(),
+            clock: Arc::clone(&shared.clock),
+        };
+        tasks.spawn("own alarms", own.run(stop.clone()));
         tasks.spawn("pruning", prune(Arc::clone(&shared)));
         tasks.spawn("screens", http::tell_screens(Arc::clone(&shared)));
         let threads = Threads::new(threads);

@@ -30,6 +30,14 @@ impl Api {
         Ok((body, started.elapsed()))
     }
 
+    /// An answer whose body is yet to be read.
+    pub(crate) async fn open(&self, path: &str) -> anyhow::Result<reqwest::Response> {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let response = request.send().await.with_context(|| format!("asking for {path} failed"))?;
+        ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(response)
+    }
+
     /// A document.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let (body, _) = self.read(path).await?;
@@ -71,10 +79,29 @@ impl Api {
 
     /// The largest number of log entries that a reader is behind.
     pub(crate) async fn behind(&self) -> anyhow::Result<f64> {
+        Ok(self.metrics().await?.largest("kouan_reader_lag_entries{"))
+    }
+
+    /// What the collector counts about itself.
+    pub(crate) async fn metrics(&self) -> anyhow::Result<Metrics> {
         let (text, _) = self.read("/metrics").await?;
-        let text = String::from_utf8_lossy(&text);
-        let lags = text.lines().filter(|line| line.starts_with("kouan_reader_lag_entries{"));
-        let lags = lags.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
-        Ok(lags.fold(0.0, f64::max))
+        Ok(Metrics(String::from_utf8_lossy(&text).into_owned()))
+    }
+}
+
+/// Figures in the text format of Prometheus.
+#[derive(Debug)]
+pub(crate) struct Metrics(String);
+
+impl Metrics {
+    /// The largest of those whose lines begin so; 0 if there are none.
+    pub(crate) fn largest(&self, begin: &str) -> f64 {
+        self.values(begin).fold(0.0, f64::max)
+    }
+
+    /// All of those whose lines begin so.
+    pub(crate) fn values<'m>(&'m self, begin: &'m str) -> impl Iterator<Item = f64> + 'm {
+        let lines = self.0.lines().filter(move |line| line.starts_with(begin));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
     }
 }

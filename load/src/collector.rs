@@ -18,6 +18,8 @@ const START: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Collector {
     data: PathBuf,
+    /// Its settings, where they are not the default ones.
+    settings: Option<PathBuf>,
     process: Child,
     /// Where it listens, as a URL.
     pub(crate) url: String,
@@ -27,20 +29,28 @@ pub(crate) struct Collector {
 impl Collector {
     /// Starts a collector on an empty folder.
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Self> {
-        Self::launch(&folder.join("collector"), String::new()).await
+        Self::launch(&folder.join("collector"), None, String::new()).await
+    }
+
+    /// The same with settings, in TOML.
+    pub(crate) async fn start_with(folder: &Path, settings: &str) -> anyhow::Result<Self> {
+        let file = folder.join("collector.toml");
+        std::fs::write(&file, settings).with_context(|| format!("writing {} failed", file.display()))?;
+        Self::launch(&folder.join("collector"), Some(file), String::new()).await
     }
 
     /// Starts it again after a stop.
     pub(crate) async fn restart(self) -> anyhow::Result<Self> {
-        Self::launch(&self.data, self.key).await
+        Self::launch(&self.data, self.settings, self.key).await
     }
 
-    async fn launch(data: &Path, key: String) -> anyhow::Result<Self> {
+    async fn launch(data: &Path, settings: Option<PathBuf>, key: String) -> anyhow::Result<Self> {
         let log = data.with_extension("log");
         let log = std::fs::File::create(&log).with_context(|| format!("creating {} failed", log.display()))?;
         let mut process = Command::new(binary()?)
             .args(["run", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(settings.iter().flat_map(|file| [Path::new("--config"), file]))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -66,7 +76,7 @@ impl Collector {
         // Nobody reads on; the rest of its output must not block it.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (url, key) = (url.context("no address")?, key.context("no key")?);
-        Ok(Self { data: data.to_owned(), process, url, key })
+        Ok(Self { data: data.to_owned(), settings, process, url, key })
     }
 
     pub(crate) fn pid(&self) -> anyhow::Result<u32> {
@@ -79,6 +89,24 @@ impl Collector {
 
     pub(crate) fn api(&self) -> anyhow::Result<Api> {
         Ok(Api::new(client()?, self.url.clone(), self.key.clone()))
+    }
+
+    /// A client for answers that take longer than anybody waits for a page.
+    pub(crate) fn patient_api(&self) -> anyhow::Result<Api> {
+        let http = reqwest::Client::builder().no_proxy().build().context("building an HTTP client failed")?;
+        Ok(Api::new(http, self.url.clone(), self.key.clone()))
+    }
+
+    /// Another run of the program on the same data.
+    pub(crate) fn beside(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(binary()?);
+        command.arg("--data").arg(&self.data).stdin(Stdio::null()).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill().await.context("killing the collector failed")
     }
 
     /// Stops it in order; what is in memory is sealed then.

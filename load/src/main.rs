@@ -1,5 +1,5 @@
-//! `kouan-load`: a fleet of devices that live as real ones do, played at a collector; and the collector beside other
-//! stores under the same readings.
+//! `kouan-load`: a fleet of devices that live as real ones do, played at a collector; a year of their data; and the
+//! collector beside other stores under the same readings.
 //!
 //! It needs the built `kouan-collector` only. Compare ratios of one run: machines and hours differ.
 
@@ -9,12 +9,17 @@ mod api;
 mod collector;
 mod dice;
 mod fleet;
+mod machine;
 mod peers;
 mod played_agent;
 mod screens;
 mod scroll;
 mod show;
 mod stop;
+mod threads;
+mod year;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -41,28 +46,41 @@ enum What {
     Scroll(scroll::ScrollOptions),
     /// The same readings at this collector, VictoriaMetrics and PostgreSQL.
     Peers(peers::PeersOptions),
+    /// Starts, exports, answers and a backup of a collector with a year of data. Ends with 1 where a limit is broken.
+    Year(year::YearOptions),
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let What::Show(options) = &cli.what {
+        return show::show(options).await.map(|()| ExitCode::SUCCESS);
+    }
     let (median, longest) = kouan_figures::process::sync_cost_ms(tempfile::tempdir()?.path(), 200)?;
     let mut figures = vec![
         kouan_figures::Figure::new("machine", "fdatasync of 4 KiB, p50", median, "ms"),
         kouan_figures::Figure::new("machine", "fdatasync of 4 KiB, p99", longest, "ms"),
     ];
-    figures.extend(match &cli.what {
-        What::Fleet(options) => fleet::measure(options).await?,
-        What::Peers(options) => peers::measure(options).await?,
-        What::Screens(options) => screens::measure(options).await?,
-        What::Scroll(options) => scroll::measure(options).await?,
-        What::Show(options) => return show::show(options).await,
-    });
+    let machine = machine::Watch::begin()?;
+    let (measured, broken) = match &cli.what {
+        What::Fleet(options) => (fleet::measure(options).await?, vec![]),
+        What::Peers(options) => (peers::measure(options).await?, vec![]),
+        What::Screens(options) => (screens::measure(options).await?, vec![]),
+        What::Scroll(options) => (scroll::measure(options).await?, vec![]),
+        What::Year(options) => year::measure(options).await?,
+        What::Show(_) => (vec![], vec![]),
+    };
+    let (of_machine, busy) = machine.end()?;
+    figures.extend(of_machine);
+    figures.extend(measured);
     if cli.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
         println!("{}", kouan_figures::print(&figures));
     }
-    Ok(())
+    for line in busy.iter().chain(&broken) {
+        eprintln!("{line}");
+    }
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

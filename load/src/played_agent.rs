@@ -131,6 +131,18 @@ pub(crate) struct PlayedAgent {
     token: String,
     session: SessionId,
     clock: PlayedClock,
+    incarnations: [Incarnation; 2],
+    catalogue: CatalogueHash,
+}
+
+/// Where a lane of an agent stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) lane: Lane,
+    /// The first number that the agent still has.
+    pub(crate) oldest_seq: u64,
+    /// The next number that it gives out.
+    pub(crate) next_seq: u64,
 }
 
 impl PlayedAgent {
@@ -143,29 +155,61 @@ impl PlayedAgent {
         epochs: &Epochs,
         catalogue: CatalogueHash,
     ) -> anyhow::Result<Self> {
-        let lane = |lane: Lane| LaneClaim {
-            lane,
-            epoch: epochs.of(lane),
-            oldest_seq: 1,
-            next_seq: 1,
+        let mut agent = Self {
+            http,
+            url: url.to_owned(),
+            token: token.to_owned(),
+            session: SessionId(0),
+            clock,
+            incarnations: [Incarnation::random(), Incarnation::random()],
+            catalogue,
+        };
+        let empty = |lane: Lane| Standing { lane, oldest_seq: 1, next_seq: 1 };
+        agent.greet(epochs, &[Lane::Urgent, Lane::Events, Lane::Readings].map(empty)).await?;
+        Ok(agent)
+    }
+
+    /// Says hello to a collector that was started again. Returns up to where it has each lane.
+    pub(crate) async fn hello_again(
+        &mut self,
+        http: reqwest::Client,
+        url: &str,
+        epochs: &Epochs,
+        lanes: &[Standing],
+    ) -> anyhow::Result<Vec<(Lane, u64)>> {
+        (self.http, self.url) = (http, url.to_owned());
+        let welcome = self.greet(epochs, lanes).await?;
+        let disagrees = welcome.lanes.iter().find(|verdict| verdict.new_epoch);
+        if let Some(verdict) = disagrees {
+            bail!("the collector disagrees about lane {}: {}", verdict.lane, verdict.reason);
+        }
+        Ok(welcome.lanes.iter().map(|verdict| (verdict.lane, verdict.stored_seq)).collect())
+    }
+
+    async fn greet(&mut self, epochs: &Epochs, lanes: &[Standing]) -> anyhow::Result<Welcome> {
+        let claim = |standing: &Standing| LaneClaim {
+            lane: standing.lane,
+            epoch: epochs.of(standing.lane),
+            oldest_seq: standing.oldest_seq,
+            next_seq: standing.next_seq,
             digests: vec![],
             volatile: false,
         };
         let hello = Hello {
             protocol: PROTOCOL,
             software: "kouan-load".to_owned(),
-            incarnation: Incarnation::random(),
-            journal: Incarnation::random(),
-            now: clock.anchor(),
-            lanes: [Lane::Urgent, Lane::Events, Lane::Readings].map(lane).to_vec(),
+            incarnation: self.incarnations[0],
+            journal: self.incarnations[1],
+            now: self.clock.anchor(),
+            lanes: lanes.iter().map(claim).collect(),
             kinds: RecordKind::KNOWN.to_vec(),
-            catalogues: vec![catalogue],
+            catalogues: vec![self.catalogue],
             config_hash: String::new(),
         };
-        let mut agent = Self { http, url: url.to_owned(), token: token.to_owned(), session: SessionId(0), clock };
-        let (answer, _) = agent.post("hello", hello.encode(), false).await?;
-        agent.session = Welcome::decode(&answer)?.session;
-        Ok(agent)
+        let (answer, _) = self.post("hello", hello.encode(), false).await?;
+        let welcome = Welcome::decode(&answer)?;
+        self.session = welcome.session;
+        Ok(welcome)
     }
 
     pub(crate) async fn upload(&self, contents: &Contents) -> anyhow::Result<Stored> {

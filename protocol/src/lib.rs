@@ -56,5 +56,5 @@ pub use ids::{
     SessionId,
 };
 pub use record::{Record, RecordBody, RecordKind};
-pub use rows::{Cell, CellSink, GroupIndex, GroupRows, RawValue, Row, unscale};
+pub use rows::{Cell, CellSink, GroupIndex, GroupRows, RawValue, Row, RowsView, unscale};
 pub use value::{PointKind, Quality, QualityReason, Value};

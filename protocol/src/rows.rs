@@ -172,6 +172,12 @@ impl GroupRows {
         self.parts.rows == 0
     }
 
+    /// Whether some cell holds a text of its own.
+    #[must_use]
+    pub fn has_texts(&self) -> bool {
+        !self.parts.texts.of(&self.bytes).is_empty()
+    }
+
     /// How many cells the rows hold, bad ones included; a count, not a check.
     #[must_use]
     pub fn cell_count(&self, columns: usize) -> usize {
@@ -239,9 +245,52 @@ impl GroupRows {
 
     /// The times of the rows on the agent's boot clock, in order.
     pub fn boot_times(&self, anchor: &Anchor) -> impl Iterator<Item = BootTime> {
-        let mut steps = self.parts.time_steps.of(&self.bytes);
+        self.view().boot_times(anchor)
+    }
+
+    /// Shows every cell to `sink` without making rows of them: column by column, each by ascending row.
+    ///
+    /// # Errors
+    /// When the columns do not fit the group or each other; some cells were shown by then.
+    pub fn visit(&self, group: &GroupSpec, sink: &mut impl CellSink) -> Result<(), DecodeError> {
+        self.view().visit(group, sink)
+    }
+
+    /// The rows as they stand in an encoded batch.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The rows where they lie.
+    #[must_use]
+    pub fn view(&self) -> RowsView<'_> {
+        RowsView { bytes: &self.bytes, parts: self.parts }
+    }
+}
+
+/// Rows of one group where they lie, in a batch or copied out of one.
+#[derive(Debug, Clone, Copy)]
+pub struct RowsView<'b> {
+    bytes: &'b [u8],
+    parts: Parts,
+}
+
+impl<'b> RowsView<'b> {
+    /// Finds the parts of what [`GroupRows::encoded`] gave.
+    ///
+    /// # Errors
+    /// When it did not come from there.
+    pub fn open(bytes: &'b [u8]) -> Result<Self, DecodeError> {
+        let parts = Parts::find(bytes).ok_or_else(|| DecodeError::inconsistent("rows", "they have another form"))?;
+        Ok(Self { bytes, parts })
+    }
+
+    /// The times of the rows on the agent's boot clock, in order.
+    pub fn boot_times(self, anchor: &Anchor) -> impl Iterator<Item = BootTime> + use<'b> {
+        let mut steps = self.parts.time_steps.of(self.bytes);
         let mut boot_time = anchor.boot_time;
-        (0..self.len()).map(move |_| {
+        (0..self.parts.rows).map(move |_| {
             // They were checked as the parts were found.
             boot_time = apply_time_step(boot_time, packed::signed(&mut steps).unwrap_or(0));
             boot_time
@@ -252,15 +301,15 @@ impl GroupRows {
     ///
     /// # Errors
     /// When the columns do not fit the group or each other; some cells were shown by then.
-    pub fn visit(&self, group: &GroupSpec, sink: &mut impl CellSink) -> Result<(), DecodeError> {
-        let count = self.len();
+    pub fn visit(self, group: &GroupSpec, sink: &mut impl CellSink) -> Result<(), DecodeError> {
+        let count = self.parts.rows as usize;
         let bits = group.points.len() * count;
-        let presence = self.parts.presence.of(&self.bytes);
+        let presence = self.parts.presence.of(self.bytes);
         if !presence.is_empty() && presence.len() != bits.div_ceil(8) {
             let problem = format!("{} presence bytes for {bits} cells", presence.len());
             return Err(DecodeError::inconsistent("rows", problem));
         }
-        let part = |part: Span| part.of(&self.bytes);
+        let part = |part: Span| part.of(self.bytes);
         let mut exceptions = PairReader::new(part(self.parts.encodings), "encodings")?;
         let mut qualities = QualityReader::new(part(self.parts.qualities))?;
         let mut cells = CellReader {

@@ -9,6 +9,7 @@ pub mod judge;
 mod life;
 mod list;
 mod log;
+mod own;
 mod replay;
 mod report;
 pub mod rule;
@@ -25,6 +26,7 @@ pub use list::{
     hidden_by, list, newest_change, steps,
 };
 pub use log::{LogFilter, LogRow, log};
+pub use own::{HISTORY_DAMAGED, OwnAlarms};
 pub use replay::{Past, Replayed, replay};
 pub use report::{Report, report};
 pub use settings::AlarmSettings;

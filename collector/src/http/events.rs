@@ -7,17 +7,17 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::Uri;
 use kouan_protocol::Timestamp;
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Caller, Id, Params};
-use super::page::{InOrder, Page, Paging, newest_first};
+use super::page::{InOrder, Paging, newest_first};
 use super::readings::time;
 use super::{AppState, Problem, Shared};
 use crate::auth::Scope;
 use crate::state::{self, Device, DeviceId};
 use crate::store::StoreError;
-use crate::telemetry::{EventFilter, EventPlace, EventRow, Span};
+use crate::telemetry::{EventFilter, EventPlace, EventRow, Incomplete, Span};
 
 /// Most conditions on fields in one request.
 const FIELDS: usize = 8;
@@ -50,20 +50,33 @@ pub(super) struct Filter {
     limit: Option<usize>,
 }
 
-/// Events, newest first or oldest first. The last page is the one without `next`; a page before it may hold fewer rows
-/// than asked for, also none, where many events had to be looked at. Whatever arrives in between, no event is missed
-/// that was there at the first page, and none comes twice.
+/// A page of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventPage {
+    /// The events.
+    items: Vec<EventRow>,
+    /// Give it as `cursor` to get the next page; `null` on the last one.
+    next: Option<String>,
+    /// Times of this page of which events may be missing, because a part of the history is damaged; empty when nothing is
+    /// known to be. What was read again from the log may then stand in another order among events of one time.
+    incomplete: Vec<Incomplete>,
+}
+
+/// Events, newest first or oldest first. The last page is the one without `next`: only there an empty page means that
+/// there are no such events. A page before it holds fewer rows than asked for, also none, only if so many events had to be
+/// looked at that it took more than five seconds; the next one goes on there. Whatever arrives in between, no event is
+/// missed that was there at the first page, and none comes twice.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(Filter, ("field" = Option<Vec<String>>, Query,
         description = "NAME:VALUE, exactly: `plate:ABC123`. More than one must all be true; 8 at most.")),
-    responses((status = 200, body = Page<EventRow>),
+    responses((status = 200, body = EventPage),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
 pub(super) async fn list(
     State(shared): State<AppState>,
     caller: Caller,
     uri: Uri,
     Params(filter): Params<Filter>,
-) -> Result<Json<Page<EventRow>>, Problem> {
+) -> Result<Json<EventPage>, Problem> {
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
     let limit = paging.limit()?;
     let newest_first = newest_first(filter.order.as_deref())?;
@@ -96,7 +109,7 @@ pub(super) async fn list(
     let slice = shared.history(move |history| history.events(&scope, &filter, limit)).await?;
     let items = with_devices(&shared, slice.rows).await?;
     let next = slice.next.map(|place| InOrder::at(newest_first, place.into()).to_string());
-    Ok(Json(Page { items, next }))
+    Ok(Json(EventPage { items, next, incomplete: slice.incomplete }))
 }
 
 /// One event by its id.

@@ -27,6 +27,8 @@ pub(super) struct Images {
     /// The share of the time of which that is known in which pictures came, without what was worked on; `null` if
     /// nothing is known.
     intact_rate: Option<f64>,
+    /// Whether what a camera told may be missing for a part of the time, because a part of the history is damaged.
+    incomplete: bool,
 }
 
 /// Whether devices of that class deliver pictures.
@@ -49,7 +51,7 @@ pub(super) async fn images(
             |id: &str| fleet.get(&crate::state::DeviceId::new(id)).is_some_and(|it| it.points.get(&point).is_some());
         cameras.into_iter().filter(|(id, ..)| tells(id)).collect()
     };
-    let (mut judged, mut intact_ms, mut known_ms) = (0, 0, 0);
+    let (mut judged, mut intact_ms, mut known_ms, mut incomplete) = (0, 0, 0, false);
     for (camera, counts) in shared.state_readers.read(move |conn| counting(conn, telling, from, to)).await? {
         let (mut of_camera, now) = ((0, 0), shared.clock.wall());
         let spans = spans(shared, &camera).await?;
@@ -58,6 +60,7 @@ pub(super) async fn images(
             let resolution = Resolution(step);
             let query = WindowsQuery { spans: spans.clone(), point: point.clone(), from, to, resolution, now };
             let answer = shared.history(move |history| history.windows(&query)).await?;
+            incomplete |= !answer.incomplete.is_empty();
             let (spent_ms, _) = spent(answer, step, to.0);
             let of = |word: &str| spent_ms.get(word).copied().unwrap_or(0);
             of_camera = (of_camera.0 + of("yes"), of_camera.1 + of("yes") + of("no"));
@@ -67,7 +70,7 @@ pub(super) async fn images(
         known_ms += of_camera.1;
     }
     let intact_rate = (known_ms > 0).then(|| intact_ms as f64 / known_ms as f64);
-    Ok(Images { cameras: count, online_rate, judged, intact_rate })
+    Ok(Images { cameras: count, online_rate, judged, intact_rate, incomplete })
 }
 
 /// The parts of a time that count, by camera.

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::{Caller, Id, Params};
 use super::{AppState, Problem, devices, parse_time};
 use crate::state;
-use crate::telemetry::{ReadingRow, SeriesQuery, Span};
+use crate::telemetry::{Incomplete, ReadingRow, SeriesQuery, Slice, Span};
 
 /// The longest range of one request, in milliseconds: 400 days.
 const RANGE_MS: i64 = 400 * 24 * 3600 * 1000;
@@ -45,6 +45,9 @@ pub(super) struct Series {
     items: Vec<ReadingRow>,
     /// Give it as `cursor` to get the next page; `null` on the last one.
     next: Option<String>,
+    /// Times of this page of which readings may be missing, because a part of the history is damaged; empty when
+    /// nothing is known to be.
+    incomplete: Vec<Incomplete>,
 }
 
 /// Reads a time of a query.
@@ -87,5 +90,6 @@ pub(super) async fn list(
     let query = SeriesQuery { spans, point, from, to, after, limit };
     let slice = shared.history(move |history| history.series(&query)).await?;
     let unit = unit.unwrap_or_default();
-    Ok(Json(Series { device: id, point: range.point, unit, items: slice.rows, next: slice.next }))
+    let Slice { rows: items, next, incomplete } = slice;
+    Ok(Json(Series { device: id, point: range.point, unit, items, next, incomplete }))
 }

@@ -16,7 +16,9 @@ use super::readings::time;
 use super::{AppState, Problem, devices};
 use crate::state;
 use crate::store::StoreError;
-use crate::telemetry::{Aggregate, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery};
+use crate::telemetry::{
+    Aggregate, Incomplete, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery,
+};
 
 /// Most points of one request.
 const POINTS: usize = 100;
@@ -79,6 +81,9 @@ pub(super) struct PointSeries {
     unit: String,
     /// What the answer was made of: `raw`, `1m`, `1h`.
     levels: Vec<&'static str>,
+    /// Times of which something may be missing here, because a part of the history is damaged; empty when nothing is
+    /// known to be.
+    incomplete: Vec<Incomplete>,
     /// The readings or windows.
     #[serde(flatten)]
     content: Content,
@@ -138,6 +143,7 @@ struct PointHead<'s> {
     point: &'s str,
     unit: &'s str,
     levels: &'s [&'static str],
+    incomplete: &'s [Incomplete],
 }
 
 impl Answer {
@@ -158,8 +164,8 @@ impl Answer {
             }
             match &series.content {
                 Content::Readings(columns) => {
-                    let PointSeries { point, unit, levels, .. } = series;
-                    serde_json::to_writer(&mut out, &PointHead { point, unit, levels })?;
+                    let PointSeries { point, unit, levels, incomplete, .. } = series;
+                    serde_json::to_writer(&mut out, &PointHead { point, unit, levels, incomplete })?;
                     // The object goes on with the readings.
                     out.pop();
                     out.push(b',');
@@ -291,18 +297,19 @@ pub(super) async fn columns(
         let point = |(point, unit): (PointName, String)| {
             let name = point.to_string();
             let spans = spans.clone();
-            let (levels, content) = match resolution {
+            let (levels, incomplete, content) = match resolution {
                 None => {
                     let query = SeriesQuery { spans, point, from, to, after, limit: READINGS };
-                    (vec!["raw"], Content::Readings(history.columns(&query)?))
+                    let mut columns = history.columns(&query)?;
+                    (vec!["raw"], std::mem::take(&mut columns.incomplete), Content::Readings(columns))
                 }
                 Some(resolution) => {
                     let query = WindowsQuery { spans, point, from, to, resolution, now };
-                    let WindowsAnswer { levels, windows } = history.windows(&query)?;
-                    (levels, by_column(windows))
+                    let WindowsAnswer { levels, windows, incomplete } = history.windows(&query)?;
+                    (levels, incomplete, by_column(windows))
                 }
             };
-            Ok(PointSeries { point: name, unit, levels, content })
+            Ok(PointSeries { point: name, unit, levels, incomplete, content })
         };
         let series = points.into_iter().zip(units).map(point).collect::<Result<Vec<_>, StoreError>>()?;
         let resolution = resolution.map_or_else(|| "raw".to_owned(), |Resolution(ms)| (ms / 1000).to_string());
@@ -369,6 +376,9 @@ pub(super) struct TimeInState {
     unknown_ms: i64,
     /// How often the state became another.
     changes: u64,
+    /// Times of which readings may be missing, because a part of the history is damaged: the state before counts on
+    /// there. Empty when nothing is known to be missing.
+    incomplete: Vec<Incomplete>,
 }
 
 /// The time that a point spent in each of its states. The range is widened to whole minutes, one of more than 14 days
@@ -392,10 +402,12 @@ pub(super) async fn time_in_state(
     let (from_ms, to_ms) = (from.0.div_euclid(step) * step, (to.0 + step - 1).div_euclid(step) * step);
     let (spans, now) = (spans(&shared, &id).await?, shared.clock.wall());
     let query = WindowsQuery { spans, point, from, to, resolution: Resolution(step), now };
-    let answer = shared.history(move |history| history.windows(&query)).await?;
+    let mut answer = shared.history(move |history| history.windows(&query)).await?;
+    let incomplete = std::mem::take(&mut answer.incomplete);
     let end_ms = to_ms.min(now.0);
     let (spent_ms, changes) = spent(answer, step, end_ms);
-    let mut told = TimeInState { device: id, point: wanted.point, spent_ms, unknown_ms: end_ms - from_ms, changes };
+    let unknown_ms = end_ms - from_ms;
+    let mut told = TimeInState { device: id, point: wanted.point, spent_ms, unknown_ms, changes, incomplete };
     told.unknown_ms = (told.unknown_ms - told.spent_ms.values().sum::<i64>()).max(0);
     Ok(Json(told))
 }

@@ -8,7 +8,10 @@ use kouan_protocol::{
 };
 
 use super::{Known, PointState};
-use crate::store::log::{Correction, OpenCatalogue, Opened};
+use crate::store::log::{Correction, OpenCatalogue, Opened, TimeStatus};
+
+/// When a row was read by the agent's boot clock, corrected, and how far that may be believed.
+pub(super) type RowTime = (BootTime, (Timestamp, TimeStatus));
 
 /// The readings of a batch that opens. They stay as they came until memory takes them.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl LatestReadings {
         let mut times = Vec::new();
         for rows in &batch.groups {
             latest.times(rows, &mut times).map_err(|error| Arc::from(error.to_string()))?;
-            let newest = times.iter().flatten().map(|(_, time)| *time).max();
+            let newest = times.iter().flatten().map(|(_, (time, _))| *time).max();
             latest.newest = latest.newest.max(newest.unwrap_or(latest.newest));
         }
         Ok(latest)
@@ -61,17 +64,14 @@ impl LatestReadings {
         &self.opened.batch.groups
     }
 
-    /// When each row was read, by the agent's boot clock and corrected; `None` for one that does not count.
+    /// When each row was read, by the agent's boot clock and corrected, and how far that may be believed; `None` for one
+    /// that does not count.
     ///
     /// # Errors
     /// When the numbers of the rows do not ascend.
-    pub(super) fn times(
-        &self,
-        rows: &GroupRows,
-        times: &mut Vec<Option<(BootTime, Timestamp)>>,
-    ) -> Result<(), DecodeError> {
+    pub(super) fn times(&self, rows: &GroupRows, times: &mut Vec<Option<RowTime>>) -> Result<(), DecodeError> {
         times.clear();
-        let both = |boot_time| Some((boot_time, self.correction.time_of(&self.anchor, boot_time)));
+        let both = |boot_time| Some((boot_time, self.correction.believed(&self.anchor, boot_time)));
         times.extend(rows.boot_times(&self.anchor).map(both));
         let (first_seq, from_seq) = self.numbers;
         if first_seq > 0 && from_seq > first_seq {
@@ -105,7 +105,7 @@ impl LatestReadings {
             quality: cell.quality,
             reason: cell.reason,
             time: cell.time,
-            time_status: self.correction.status,
+            time_status: cell.time_status,
             received: self.correction.received,
             boot: self.anchor.boot,
             boot_time: cell.boot_time,
@@ -120,11 +120,12 @@ pub(super) struct LatestCell<'c> {
     reason: QualityReason,
     boot_time: BootTime,
     time: Timestamp,
+    time_status: TimeStatus,
 }
 
 /// Shows the cells of rows that count, with their columns.
 pub(super) struct Timed<'t, F> {
-    pub(super) times: &'t [Option<(BootTime, Timestamp)>],
+    pub(super) times: &'t [Option<RowTime>],
     pub(super) take: F,
 }
 
@@ -137,8 +138,8 @@ impl<F: FnMut(usize, &LatestCell<'_>)> CellSink for Timed<'_, F> {
         quality: Quality,
         reason: QualityReason,
     ) {
-        if let Some((boot_time, time)) = self.times.get(row).copied().flatten() {
-            (self.take)(column, &LatestCell { value, quality, reason, boot_time, time });
+        if let Some((boot_time, (time, time_status))) = self.times.get(row).copied().flatten() {
+            (self.take)(column, &LatestCell { value, quality, reason, boot_time, time, time_status });
         }
     }
 }

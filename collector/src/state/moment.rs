@@ -25,13 +25,13 @@ impl Moment {
     /// The moment of a record that was made at `boot_time`.
     #[must_use]
     pub fn of(anchor: &Anchor, correction: &Correction, boot_time: BootTime) -> Self {
-        let time = correction.time_of(anchor, boot_time);
+        let (time, status) = correction.believed(anchor, boot_time);
         Self {
             boot: anchor.boot,
             boot_time,
             agent_time: anchor.wall_at(boot_time),
             time,
-            status: correction.status,
+            status,
             late: correction.is_late(time),
         }
     }

@@ -72,7 +72,7 @@ fn check_day(path: &Path, report: &mut HistoryReport) -> Result<(), StoreError> 
     let mut rows = statement.query([]).during("read chunks")?;
     let mut of_day = 0;
     while let Some(row) = rows.next().during("read chunks")? {
-        let (id, layout_id, checksum): (i64, i64, u32) =
+        let (id, layout_id, checksum): (i64, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(5)?)))().during("read chunks")?;
         let bounds: (i64, i64, i64) = (|| Ok((row.get(2)?, row.get(3)?, row.get(4)?)))().during("read chunks")?;
         let class: Option<String> = row.get(7).during("read chunks")?;
@@ -82,7 +82,7 @@ fn check_day(path: &Path, report: &mut HistoryReport) -> Result<(), StoreError> 
             None => Err(Malformed("its group is missing")),
             Some(class) => {
                 *report.bytes_by_class.entry(class).or_default() += body.len() as u64;
-                check_chunk(body, checksum, bounds, layout)
+                layout.and_then(|layout| check_chunk(body, checksum, bounds, layout))
             }
         };
         match is_sound {
@@ -109,22 +109,23 @@ fn check_day(path: &Path, report: &mut HistoryReport) -> Result<(), StoreError> 
 
 fn layout_of<'l>(
     conn: &Connection,
-    known: &'l mut HashMap<i64, Vec<Column>>,
+    known: &'l mut HashMap<i64, Option<Vec<Column>>>,
     id: i64,
-) -> Result<&'l [Column], StoreError> {
-    match known.entry(id) {
-        std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-        std::collections::hash_map::Entry::Vacant(new) => Ok(new.insert(samples::layout(conn, id)?)),
-    }
+) -> Result<Result<&'l [Column], Malformed>, StoreError> {
+    let layout = match known.entry(id) {
+        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+        std::collections::hash_map::Entry::Vacant(new) => new.insert(samples::layout(conn, id)?),
+    };
+    Ok(layout.as_deref().ok_or(Malformed("its layout does not read")))
 }
 
 fn check_chunk(
     body: &[u8],
-    checksum: u32,
+    checksum: i64,
     (t_min, t_max, count): (i64, i64, i64),
     layout: &[Column],
 ) -> Result<(), Malformed> {
-    if crc32fast::hash(body) != checksum {
+    if i64::from(crc32fast::hash(body)) != checksum {
         return Err(Malformed("its checksum is wrong"));
     }
     let rows = Chunk::open(body)?.rows(layout)?;
@@ -145,15 +146,15 @@ fn check_sums(path: &Path, report: &mut HistoryReport) -> Result<(), StoreError>
         conn.prepare("SELECT group_id, day, layout_id, checksum, body FROM windows").during("read sums")?;
     let mut rows = statement.query([]).during("read sums")?;
     while let Some(row) = rows.next().during("read sums")? {
-        let (group, day, layout_id, checksum): (i64, i64, i64, u32) =
+        let (group, day, layout_id, checksum): (i64, i64, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))().during("read sums")?;
         let body = row.get_ref(4).and_then(|body| Ok(body.as_blob()?)).during("read sums")?;
-        let columns = layout_of(&conn, &mut layouts, layout_id)?.len();
-        let opened = if crc32fast::hash(body) == checksum {
-            rollup::check(body, columns)
-        } else {
-            Err(Malformed("their checksum is wrong"))
-        };
+        let opened = layout_of(&conn, &mut layouts, layout_id)?.and_then(|layout| {
+            match i64::from(crc32fast::hash(body)) == checksum {
+                true => rollup::check(body, layout.len()),
+                false => Err(Malformed("their checksum is wrong")),
+            }
+        });
         if let Err(problem) = opened {
             report.problems.push(format!("{}: sums of group {group}, day {day}: {problem}", path.display()));
         }

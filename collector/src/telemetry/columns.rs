@@ -6,6 +6,8 @@ use kouan_protocol::{Quality, QualityReason, Value, unscale};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::missing::Incomplete;
+
 /// Numbers of fewer digits than this are told exactly by their decimals: no two of them are the same `f64`.
 const EXACT: i64 = 1_000_000_000_000_000;
 /// Times that have all but so many of their last digits in common are written by copying those.
@@ -27,6 +29,9 @@ pub struct SeriesColumns {
     pub late: Vec<usize>,
     /// Give it as `cursor` to get what follows; `null` if nothing does.
     pub next: Option<String>,
+    /// Of which times readings may be missing. The point's series says it for all that an answer is made of.
+    #[serde(skip)]
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// What is wrong with a reading.
@@ -284,7 +289,14 @@ mod tests {
         values.push(Some(Value::text("on \"battery\"")));
         let times = (0..5).map(|at| 1_795_000_000_000 + at).collect();
         let flaws = vec![SeriesFlaw { at: 3, quality: Quality::Bad, reason: QualityReason::ReadFailed }];
-        let columns = SeriesColumns { times, values, flaws, late: vec![0, 4], next: Some("9.0".to_owned()) };
+        let columns = SeriesColumns {
+            times,
+            values,
+            flaws,
+            late: vec![0, 4],
+            next: Some("9.0".to_owned()),
+            ..SeriesColumns::default()
+        };
         let wanted = serde_json::json!({
             "times": [1_795_000_000_000_i64, 1_795_000_000_001_i64, 1_795_000_000_002_i64, 1_795_000_000_003_i64,
                 1_795_000_000_004_i64],

@@ -34,7 +34,7 @@ pub(super) fn open(entry: &Entry, keep_personal: &[String], days: &mut BTreeMap<
     for record in &batch.records {
         let seq = next;
         next += record.span;
-        let time = entry.correction.time_of(&batch.anchor, record.boot_time);
+        let (time, time_status) = entry.correction.believed(&batch.anchor, record.boot_time);
         let (key, kind, details, opaque) = match &record.body {
             RecordBody::Event(event) => {
                 let keep = keep_personal.contains(&entry.site);
@@ -60,7 +60,7 @@ pub(super) fn open(entry: &Entry, keep_personal: &[String], days: &mut BTreeMap<
             kind,
             details: details.to_string(),
             late: entry.correction.is_late(time),
-            time_status: entry.correction.status.as_str(),
+            time_status: time_status.as_str(),
             received: entry.correction.received,
             epoch: entry.epoch.to_string(),
             seq,

@@ -1,8 +1,8 @@
 //! Events over time.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use kouan_protocol::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -10,15 +10,19 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::event_match::{COLUMNS, Matcher};
 use super::lookup::{self, Lookup, Wanted};
+use super::missing::{Incomplete, Watch, joined};
 use super::partitions::Partitions;
 use super::{Span, day_of};
 use crate::auth::Scope;
 use crate::http::rfc3339;
 use crate::store::{During as _, StoreError};
 
-/// Events that one call looks at; then it answers with what it has and where to go on.
-const EXAMINED: usize = 200_000;
+/// How long one call looks at events that are not wanted; then it answers with what it has and where to go on.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Events between two looks at the time.
+const EXAMINED: usize = 16;
 
 /// Which events.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct EventSlice {
     pub rows: Vec<EventRow>,
     /// Where the next page begins.
     pub next: Option<EventPlace>,
+    /// Times of the page of which events may be missing.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// Names an event for ever: its time, and its number in its epoch at its agent.
@@ -139,22 +145,21 @@ pub struct EventRow {
     pub seq: i64,
 }
 
-/// The columns of an event, in the order in which `read_row` and `Search::matches` take them.
-const COLUMNS: &str = "id, time_ms, site, agent, key, kind, details, late, time_status, received_ms, epoch, seq";
-
-/// A page of events.
+/// A page of events. It is full or the last one, unless that takes longer than `patience`.
 pub(super) fn read(
-    (lookup, partitions): (&Lookup, &Partitions),
+    files: (&Lookup, &Partitions),
     scope: &Scope,
     filter: &EventFilter,
-    limit: usize,
+    (limit, patience): (usize, Duration),
 ) -> Result<EventSlice, StoreError> {
     let (mut first, mut last) = (day_of(filter.from), day_of(filter.to));
     if let Some(after) = filter.after {
         let day = day_of(Timestamp(after.time_ms));
         if filter.newest_first { last = last.min(day) } else { first = first.max(day) }
     }
-    let mut search = Search::new(scope, filter, limit);
+    let matcher = Matcher::new(scope, filter);
+    let mut search = Search::new(&matcher, limit, patience);
+    let (_, partitions) = files;
     let mut days = partitions.within(first, last);
     if filter.newest_first {
         days.reverse();
@@ -163,19 +168,41 @@ pub(super) fn read(
         days.clear();
     }
     let wanted = Wanted::of(scope, filter);
+    let watch = partitions.missing().watch(first, last);
     for month in days.chunk_by(|a, b| lookup::same_month(*a, *b)) {
-        let searched = !wanted.is_empty()
-            && lookup::find((lookup, partitions), filter, &wanted, month, |places| search.visit(partitions, places))?;
-        if !searched {
+        // What must be read of the days themselves: all that is wanted, or what lies behind a place.
+        let rest = if wanted.is_empty() {
+            Some(search.begin())
+        } else {
+            lookup::find(files, &matcher, &wanted, month, |places| search.visit(partitions, places))?
+        };
+        if let Some(behind) = rest {
             for day in month {
-                search.scan(partitions, *day)?;
+                search.scan(partitions, *day, behind)?;
             }
         }
         if search.is_done() {
             break;
         }
     }
-    Ok(search.finish())
+    let (rows, next) = (search.rows, search.next);
+    Ok(EventSlice { incomplete: incomplete(watch, filter, next), rows, next })
+}
+
+/// Of which times of the page up to `next` events may be missing.
+fn incomplete(watch: Watch<'_>, filter: &EventFilter, next: Option<EventPlace>) -> Vec<Incomplete> {
+    let (mut from, mut to) = (filter.from.0, filter.to.0);
+    let (begin, end) = if filter.newest_first { (next, filter.after) } else { (filter.after, next) };
+    from = begin.map_or(from, |place| place.time_ms.max(from));
+    to = end.map_or(to, |place| place.time_ms.saturating_add(1).min(to));
+    // What is missing of one device are readings in chunks.
+    let of_all = watch.end().into_iter().filter(|stretch| stretch.device.is_none() && stretch.readings);
+    let within = of_all.map(|stretch| Incomplete {
+        from_ms: stretch.from_ms.max(from),
+        to_ms: stretch.to_ms.min(to),
+        reason: stretch.reason,
+    });
+    joined(within.filter(|one| one.from_ms < one.to_ms).collect())
 }
 
 /// The event of that id, if it is in the scope.
@@ -192,10 +219,9 @@ pub(super) fn find(partitions: &Partitions, scope: &Scope, id: &EventId) -> Resu
 
 /// What is found so far.
 struct Search<'q> {
-    scope: &'q Scope,
-    filter: &'q EventFilter,
+    matcher: &'q Matcher<'q>,
     limit: usize,
-    devices: HashMap<(&'q str, &'q str), Vec<&'q Span>>,
+    until: Instant,
     rows: Vec<EventRow>,
     examined: usize,
     /// The place of the last row on the page.
@@ -205,27 +231,30 @@ struct Search<'q> {
 }
 
 impl<'q> Search<'q> {
-    fn new(scope: &'q Scope, filter: &'q EventFilter, limit: usize) -> Self {
-        let mut devices: HashMap<_, Vec<&Span>> = HashMap::new();
-        for span in &filter.spans {
-            devices.entry((span.agent.as_str(), span.key.as_str())).or_default().push(span);
+    fn new(matcher: &'q Matcher<'q>, limit: usize, patience: Duration) -> Self {
+        let until = Instant::now() + patience;
+        Self { matcher, limit, until, rows: Vec::new(), examined: 0, last: None, next: None }
+    }
+
+    /// The place behind which everything lies that is asked for.
+    fn begin(&self) -> EventPlace {
+        let filter = self.matcher.filter;
+        match (filter.after, filter.newest_first) {
+            (Some(after), _) => after,
+            (None, true) => EventPlace { time_ms: i64::MAX, id: i64::MAX },
+            (None, false) => EventPlace { time_ms: i64::MIN, id: 0 },
         }
-        Self { scope, filter, limit, devices, rows: Vec::new(), examined: 0, last: None, next: None }
     }
 
     fn is_done(&self) -> bool {
         self.next.is_some()
     }
 
-    fn finish(self) -> EventSlice {
-        EventSlice { rows: self.rows, next: self.next }
-    }
-
     /// Takes a row if it is wanted. Returns whether to go on.
     fn consider(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        let place = EventPlace { time_ms: row.get(1)?, id: row.get(0)? };
+        let place = Matcher::place(row)?;
         self.examined += 1;
-        if let Some(device) = self.matches(row, place)? {
+        if let Some(device) = self.matcher.device_of(row)? {
             if self.rows.len() == self.limit {
                 self.next = self.last;
                 return Ok(false);
@@ -233,40 +262,10 @@ impl<'q> Search<'q> {
             self.rows.push(EventRow { device, ..read_row(row)? });
             self.last = Some(place);
         }
-        if self.examined >= EXAMINED {
+        if self.examined.is_multiple_of(EXAMINED) && Instant::now() >= self.until {
             self.next = Some(place);
         }
         Ok(self.next.is_none())
-    }
-
-    /// Whether the row is wanted, and if so, its device.
-    fn matches(&self, row: &Row<'_>, place: EventPlace) -> rusqlite::Result<Option<Option<String>>> {
-        let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let filter = self.filter;
-        let (agent, key) = (text(3)?, text(4)?);
-        let spans = self.devices.get(&(agent, key));
-        let span = spans.and_then(|spans| spans.iter().find(|span| span.covers(place.time_ms)));
-        let is_wanted = place.time_ms >= filter.from.0
-            && place.time_ms < filter.to.0
-            && self.scope.covers(text(2)?)
-            && (!filter.only_spans || span.is_some())
-            && match &filter.kind {
-                Some(kind) => text(5)? == kind,
-                None => true,
-            };
-        if !is_wanted {
-            return Ok(None);
-        }
-        if !filter.fields.is_empty() {
-            let details: Value = serde_json::from_str(text(6)?).unwrap_or_default();
-            let has = |(name, wanted): &(String, String)| {
-                lookup::text_of(&details["fields"][name]).is_some_and(|text| text == *wanted)
-            };
-            if !filter.fields.iter().all(has) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(span.map(|span| span.device.clone())))
     }
 
     /// Looks at the events at these places. Returns whether to go on.
@@ -298,25 +297,20 @@ impl<'q> Search<'q> {
         Ok(())
     }
 
-    /// Looks at all events of a day within the filter's times.
-    fn scan(&mut self, partitions: &Partitions, day: i64) -> Result<(), StoreError> {
+    /// Looks at all events of a day within the filter's times and behind a place.
+    fn scan(&mut self, partitions: &Partitions, day: i64, behind: EventPlace) -> Result<(), StoreError> {
         if self.is_done() {
             return Ok(());
         }
-        let filter = self.filter;
+        let filter = self.matcher.filter;
         let (comparison, order) = if filter.newest_first { ("<", "DESC") } else { (">", "ASC") };
-        let after = match (filter.after, filter.newest_first) {
-            (Some(after), _) => after,
-            (None, true) => EventPlace { time_ms: i64::MAX, id: i64::MAX },
-            (None, false) => EventPlace { time_ms: i64::MIN, id: 0 },
-        };
         let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE opaque = 0 AND time_ms >= ?1 AND time_ms < ?2
                  AND (time_ms, id) {comparison} (?3, ?4) ORDER BY time_ms {order}, id {order}"
         );
         partitions.read(day, |partition| {
             let mut statement = partition.prepare_cached(&sql).during("read events")?;
-            let values = params![filter.from.0, filter.to.0, after.time_ms, after.id];
+            let values = params![filter.from.0, filter.to.0, behind.time_ms, behind.id];
             let mut rows = statement.query(values).during("read events")?;
             while let Some(row) = rows.next().during("read events")? {
                 if !self.consider(row).during("read events")? {

@@ -49,7 +49,7 @@ impl History for HistoryFiles {
     }
 
     fn events(&self, scope: &Scope, filter: &EventFilter, limit: usize) -> Result<EventSlice, StoreError> {
-        events::read((&self.lookup, &self.partitions), scope, filter, limit)
+        events::read((&self.lookup, &self.partitions), scope, filter, (limit, events::PATIENCE))
     }
 
     fn event(&self, scope: &Scope, id: &EventId) -> Result<Option<EventRow>, StoreError> {

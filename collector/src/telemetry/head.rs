@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use kouan_protocol::{CellSink, DecodeError, GroupRows, Quality, QualityReason, RawValue};
+use kouan_protocol::{CellSink, DecodeError, GroupRows, GroupSpec, Quality, QualityReason, RawValue, RowsView};
 
 use super::cells::flaw_of;
 use super::rows::{Column, Origin, Rows};
-use crate::store::log::{Correction, OpenCatalogue, Opened};
+use super::waiting::{Source, Waiting};
+use crate::store::log::OpenCatalogue;
 
 /// A read group as its rows name it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,75 +36,66 @@ impl Group {
 /// Tells groups of the head apart; given out once per run of the program.
 pub(super) type GroupNumber = u64;
 
-/// Rows that wait for their columns, at most.
-const WAITING: usize = 64;
-
-/// What rows of one batch have in common.
-#[derive(Debug)]
-pub(super) struct Source {
-    pub(super) entry: i64,
-    pub(super) opened: Arc<Opened>,
-    pub(super) correction: Correction,
-    pub(super) catalogue: Arc<OpenCatalogue>,
-}
+/// What a row costs in memory beside its values.
+pub(super) const ROW_BYTES: usize = 40;
 
 /// Rows in the order of their arrival, each with its log entry.
-///
-/// Batches of a quiet site bring one row of each group. Writing it into its columns at once would touch as much memory
-/// as writing fifty, so it waits as it came, as a part of its batch.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) rows: Rows,
     pub(super) entries: Vec<i64>,
-    /// Each by its place in its batch.
-    waiting: Vec<(u32, Arc<Source>)>,
-    waiting_rows: usize,
+    waiting: Waiting,
 }
 
 impl Arrived {
-    /// Adds rows that are known to open, so many, from that place in their batch; they need not go into their columns
-    /// yet.
-    pub(super) fn add_later(&mut self, at: usize, count: usize, source: &Arc<Source>) {
-        self.waiting_rows += count;
-        self.waiting.push((at as u32, Arc::clone(source)));
-        if self.waiting_rows >= WAITING {
-            self.settle();
-        }
-    }
-
-    /// Adds rows to their columns.
+    /// Adds rows that are known to open; a few may wait for more before they go into their columns. Returns about how
+    /// much memory they take.
     ///
     /// # Errors
-    /// When they do not open; the rows are there then, and some of their cells.
-    pub(super) fn add(&mut self, rows: &GroupRows, source: &Source) -> Result<(), DecodeError> {
-        self.settle();
-        self.write(rows, source)
-    }
-
-    fn write(&mut self, rows: &GroupRows, source: &Source) -> Result<(), DecodeError> {
-        let base = self.rows.len();
-        let anchor = &source.opened.batch.anchor;
-        for boot_time in rows.boot_times(anchor) {
-            let time = source.correction.time_of(anchor, boot_time).0;
-            self.rows.times.push(time);
-            self.rows.origins.push(Origin::new(&source.correction, anchor, boot_time, time));
+    /// When they do not open all the same; the rows are there then, and some of their cells.
+    pub(super) fn add(
+        &mut self,
+        rows: &GroupRows,
+        catalogue: &Arc<OpenCatalogue>,
+        source: &Arc<Source>,
+    ) -> Result<usize, DecodeError> {
+        let Some((_, spec)) = catalogue.at(rows.group()) else { return Ok(0) };
+        let may_wait = Waiting::suits(rows);
+        if !may_wait || !self.waiting.has_room(rows, catalogue) {
+            self.settle();
         }
-        self.entries.resize(self.rows.len(), source.entry);
-        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
-        rows.visit(spec, &mut ColumnCells { rows: &mut self.rows, base: base as u32 })
+        if may_wait {
+            self.waiting.add(rows, catalogue, source);
+        } else {
+            write(&mut self.rows, &mut self.entries, rows.view(), spec, source)?;
+        }
+        // In columns it takes as much as this, however it came.
+        let texts = if rows.has_texts() { rows.encoded().len() } else { 0 };
+        Ok(rows.len() * ROW_BYTES + rows.cell_count(spec.points.len()) * 8 + texts)
     }
 
     /// Writes what waits into the columns.
     pub(super) fn settle(&mut self) {
-        self.waiting_rows = 0;
-        let mut waiting = std::mem::take(&mut self.waiting);
-        for (at, source) in waiting.drain(..) {
-            let Some(rows) = source.opened.batch.groups.get(at as usize) else { continue };
-            let written = self.write(rows, &source);
-            debug_assert!(written.is_ok(), "rows are checked before they wait");
-        }
-        self.waiting = waiting;
+        let (rows, entries) = (&mut self.rows, &mut self.entries);
+        self.waiting.drain(|view, spec, source| write(rows, entries, view, spec, source));
     }
+}
+
+fn write(
+    rows: &mut Rows,
+    entries: &mut Vec<i64>,
+    view: RowsView<'_>,
+    spec: &GroupSpec,
+    source: &Source,
+) -> Result<(), DecodeError> {
+    let base = rows.len() as u32;
+    for boot_time in view.boot_times(&source.anchor) {
+        let (time, origin) = Origin::of(&source.correction, &source.anchor, boot_time);
+        rows.times.push(time);
+        rows.origins.push(origin);
+    }
+    entries.resize(rows.len(), source.entry);
+    view.visit(spec, &mut ColumnCells { rows, base })
 }
 
 /// Puts cells into columns.
@@ -136,7 +128,7 @@ pub(super) struct HeadGroup {
 impl HeadGroup {
     fn new(group: Arc<Group>) -> Self {
         let rows = Rows::new(&group.layout);
-        Self { group, arrived: Mutex::new(Arrived { rows, entries: Vec::new(), waiting: Vec::new(), waiting_rows: 0 }) }
+        Self { group, arrived: Mutex::new(Arrived { rows, entries: Vec::new(), waiting: Waiting::default() }) }
     }
 
     /// For whoever adds rows.

@@ -10,6 +10,7 @@ mod cells;
 mod check;
 mod chunk;
 mod columns;
+mod event_match;
 mod event_rows;
 mod events;
 mod files;
@@ -17,6 +18,7 @@ mod head;
 mod integers;
 mod lookup;
 mod mend;
+mod missing;
 mod partition;
 mod partitions;
 mod reader;
@@ -30,12 +32,14 @@ mod series;
 mod sizes;
 mod span;
 mod take;
+mod waiting;
 
 pub use check::{HistoryReport, check};
 pub use columns::{SeriesColumns, SeriesFlaw, SeriesValues};
 pub use events::{EventFilter, EventId, EventPlace, EventRow, EventSlice};
 pub use files::HistoryFiles;
 pub use mend::set_aside;
+pub use missing::{Incomplete, IncompleteReason};
 use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
@@ -55,6 +59,8 @@ pub struct Slice<T> {
     pub rows: Vec<T>,
     /// The next page's cursor, if there is more.
     pub next: Option<String>,
+    /// Of which times something may be missing.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// What the API needs of the history.
@@ -77,8 +83,8 @@ pub trait History: Send + Sync {
     /// When it cannot be read.
     fn windows(&self, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError>;
 
-    /// Events, newest or oldest first. A page may be short although there is another one: a call looks at so many
-    /// events and no more.
+    /// Events, newest or oldest first. A page is short although there is another one only if it took some seconds to find
+    /// that much: then the next page goes on where this one ended.
     ///
     /// # Errors
     /// When they cannot be read.

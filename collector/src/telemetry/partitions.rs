@@ -10,6 +10,7 @@ use tracing::error;
 
 use super::day_locks::DayLocks;
 use super::mend::is_empty;
+use super::missing::{IncompleteReason, Missing, Stretch};
 use super::{partition_days, partition_path};
 use crate::store::{During as _, StoreError, open_read_only, open_resting};
 
@@ -36,8 +37,12 @@ pub(super) struct Partitions {
     resting: Mutex<HashMap<i64, Vec<Connection>>>,
     /// Days whose file somebody found damaged: their writer looks at them.
     doubts: Mutex<BTreeSet<i64>>,
+    /// How often a day's file was taken away: who read it meanwhile must not give its connection back.
+    removed: AtomicU64,
     /// Files of the history that were set aside since the start.
     set_aside: AtomicU64,
+    /// What is missing because it was damaged.
+    missing: Missing,
 }
 
 /// The day may be written as long as this lives.
@@ -72,7 +77,9 @@ impl Partitions {
             locks: DayLocks::default(),
             resting: Mutex::default(),
             doubts: Mutex::default(),
+            removed: AtomicU64::new(0),
             set_aside: AtomicU64::new(0),
+            missing: Missing::default(),
         })
     }
 
@@ -102,6 +109,7 @@ impl Partitions {
     /// The day's file is about to be deleted.
     pub(super) fn remove(&self, day: i64) {
         self.days.write().unwrap_or_else(PoisonError::into_inner).remove(&day);
+        self.removed.fetch_add(1, Ordering::SeqCst);
         self.close_idle(day);
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).remove(&day);
     }
@@ -133,8 +141,11 @@ impl Partitions {
         Ok(Some(conn))
     }
 
-    fn rest_again(&self, day: i64, conn: Connection) {
+    fn rest_again(&self, day: i64, conn: Connection, removed: u64) {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.removed.load(Ordering::SeqCst) != removed {
+            return;
+        }
         if resting.values().map(Vec::len).sum::<usize>() >= RESTING {
             let oldest = resting.keys().min().copied();
             oldest.map(|oldest| resting.remove(&oldest));
@@ -156,14 +167,20 @@ impl Partitions {
         }
     }
 
-    /// Notes that the day's file must be looked at.
+    /// Notes that the day's file must be looked at. Questions that are under way say that it was left out.
     pub(super) fn doubt_anyway(&self, day: i64) {
+        self.missing.find(Stretch::of_day(day, IncompleteReason::Damaged));
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(day);
     }
 
     /// The days that must be looked at.
     pub(super) fn take_doubts(&self) -> BTreeSet<i64> {
         std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is missing.
+    pub(super) fn missing(&self) -> &Missing {
+        &self.missing
     }
 
     /// A file of the history was set aside.
@@ -189,6 +206,8 @@ impl Partitions {
                 error!(%error, day, "A day of the history is damaged and is left out.");
                 Ok(None)
             }
+            // It was deleted, or set aside, while it was read; what is set aside is known to be missing.
+            Err(_) if !self.has(day) || self.missing.is_filling(day) => Ok(None),
             result => result,
         }
     }
@@ -201,13 +220,14 @@ impl Partitions {
         if !self.has(day) {
             return Ok(None);
         }
+        let removed = self.removed.load(Ordering::SeqCst);
         let resting = self.locks.rest(day);
         if resting.is_some()
             && let Some(conn) = self.resting(day)?
         {
             let result = read(&conn);
-            if self.has(day) && result.is_ok() {
-                self.rest_again(day, conn);
+            if result.is_ok() {
+                self.rest_again(day, conn, removed);
             }
             return result.map(Some);
         }
@@ -220,14 +240,18 @@ impl Partitions {
         let transaction = conn.unchecked_transaction().during("read a partition at one instant")?;
         let result = read(&transaction);
         drop(transaction);
-        if self.has(day) && result.is_ok() {
-            self.put_back(day, conn);
+        if result.is_ok() {
+            self.put_back(day, conn, removed);
         }
         result.map(Some)
     }
 
-    fn put_back(&self, day: i64, conn: Connection) {
+    /// `removed`: how often a file had been taken away before the connection was used.
+    fn put_back(&self, day: i64, conn: Connection, removed: u64) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.removed.load(Ordering::SeqCst) != removed {
+            return;
+        }
         if idle.values().map(Vec::len).sum::<usize>() >= IDLE {
             // Whoever asks for old days now asks for many; the oldest are the least likely to be asked for again.
             let oldest = idle.iter().filter(|(_, conns)| !conns.is_empty()).map(|(day, _)| *day).min();

@@ -1,5 +1,6 @@
 //! The reader of the log that keeps the history.
 
+mod filling;
 mod mending;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use kouan_protocol::{BootTime, Clock, Lane};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use tracing::error;
 
+use self::filling::Filling;
 use super::event_rows::{self, EventItem};
 use super::head::Head;
 use super::lookup::{Keeper, Lookup};
@@ -80,6 +83,15 @@ struct Inner {
     events_taken: i64,
     pass: Pass,
     mender: Mender,
+    /// Days whose file was ahead of the cursor, and how far: entries up to there were not taken into memory.
+    ahead: BTreeMap<i64, i64>,
+    /// Days whose file was set aside and whose new one is to be made, and up to where it will be filled.
+    to_prepare: Vec<(i64, i64)>,
+    filling: Option<Filling>,
+    /// Since when filling waits after a failure.
+    filling_paused: Option<BootTime>,
+    /// Days whose sums were made again because some did not read.
+    sums_made_again: BTreeSet<i64>,
     /// When the head began to fill.
     filling_since: Option<BootTime>,
 }
@@ -102,19 +114,20 @@ impl HistoryReader {
             .during("read the history's cursor")?;
         retention::finish(&mut index, folder)?;
         let pass = Pass::open(&index, clock.boot_time())?;
-        let mender = Mender::open(&index, folder)?;
+        let mender = Mender::open(&index, folder, cursor.unwrap_or(0))?;
         let frozen = mend::frozen(&index)?;
         let files = Arc::new(Partitions::open(folder)?);
         let days = files.within(i64::MIN, i64::MAX).into_iter().collect();
-        let levels = Arc::new(Levels::open(folder, &index, &days)?);
+        let levels = Arc::new(Levels::open(folder, &index, &days, frozen)?);
+        files.missing().load(&index)?;
+        mender.days().for_each(|(day, _)| files.missing().begin_filling(day));
         let lookup = Arc::new(Lookup::new(folder, files.within(i64::MIN, i64::MAX)));
         Ok(Self(Some(Box::new(Inner {
             log: SqliteFollower::open(ingest)?,
             taker: Taker::default(),
             head: Arc::default(),
             writing: Writing { files: Arc::clone(&files), folder: folder.to_owned(), open: HashMap::new() },
-            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files), settings.retention.clone(), clock.wall().0)
-                .freezing(frozen),
+            maker: Maker::new(Arc::clone(&levels), Arc::clone(&files), settings.retention.clone(), clock.wall().0),
             keeper: Keeper::new(Arc::clone(&lookup), Arc::clone(&files)),
             lookup,
             files,
@@ -127,7 +140,12 @@ impl HistoryReader {
             taken: cursor.unwrap_or(0),
             events_taken: cursor.unwrap_or(0),
             pass,
+            to_prepare: mender.days().collect(),
             mender,
+            ahead: BTreeMap::new(),
+            filling: None,
+            filling_paused: None,
+            sums_made_again: BTreeSet::new(),
             filling_since: None,
         }))))
     }
@@ -225,6 +243,12 @@ impl Inner {
     fn step(&mut self) -> Result<bool, StoreError> {
         self.mend()?;
         let now = self.clock.boot_time();
+        let found = self.follow(now)?;
+        Ok(self.fill(now) || found)
+    }
+
+    /// Takes what is new, or does what is due.
+    fn follow(&mut self, now: BootTime) -> Result<bool, StoreError> {
         let is_old = self.filling_since.is_some_and(|since| now.since_ms(since) >= self.settings.seal_every_ms);
         if is_old || self.head.bytes() >= self.settings.memory_bytes {
             self.seal()?;
@@ -248,21 +272,28 @@ impl Inner {
             if more_to_find || self.keeper.step(true) {
                 return Ok(true);
             }
-            return Ok(self.maker.step(&self.index, self.clock.wall().0)? || self.retain(now)?);
+            // What cannot be summed up must not keep what is too old.
+            let summed = self.maker.step(&self.index, self.clock.wall().0).unwrap_or_else(|error| {
+                error!(%error, "A day of the history could not be summed up; it is tried later.");
+                false
+            });
+            return Ok(summed || self.retain(now)?);
         }
-        let mut ahead = BTreeSet::new();
+        let mut ahead = BTreeMap::new();
         let took = entries.iter().try_for_each(|entry| {
             let wanted = |day| {
-                let lacks = self.writing.lacks(day, entry.id)?;
+                let through = self.writing.through(day)?;
+                let lacks = entry.id > through;
                 if !lacks {
-                    ahead.insert(day);
+                    ahead.insert(day, through);
                 }
                 Ok(lacks)
             };
             self.taker.take(&mut self.log, &self.head, entry, wanted)
         });
         // A partition that is ahead of the cursor, after a crash or out of a backup, may be ahead of its sums as well.
-        let doubted = ahead.into_iter().try_for_each(|day| self.maker.doubt(&self.index, day));
+        let doubted = ahead.keys().try_for_each(|day| self.maker.doubt(&self.index, *day));
+        self.ahead.extend(ahead);
         let took = took.and(doubted);
         if let Err(error) = took {
             self.forget();
@@ -314,7 +345,10 @@ impl Inner {
             levels: &self.levels,
             folder: &self.writing.folder,
         };
-        self.pass.step(files, &self.settings.retention, &self.clock.anchor(), closing)
+        let more = self.pass.step(files, &self.settings.retention, &self.clock.anchor(), closing)?;
+        let (readings, sums) = self.pass.kept_since(&self.settings.retention);
+        self.files.missing().forget(&self.index, readings, sums)?;
+        Ok(more)
     }
 
     /// An entry may have been taken by half: what is not sealed is forgotten and read again.
@@ -338,6 +372,7 @@ impl Inner {
             }
             self.set_cursor(HISTORY_CURSOR, generation.through)?;
             self.cursor = generation.through;
+            self.ahead.retain(|_, through| *through > generation.through);
             self.head.end_seal();
         }
         self.filling_since = None;
@@ -403,13 +438,13 @@ impl Writing {
         }
     }
 
-    /// Whether the day's partition does not hold the rows of that entry. What is sealed later than its file was
-    /// opened comes after every entry that is asked about.
-    fn lacks(&mut self, day: i64, entry: i64) -> Result<bool, StoreError> {
+    /// Up to which entry the day's partition holds rows. What is sealed later than its file was opened comes after
+    /// every entry that is asked about.
+    fn through(&mut self, day: i64) -> Result<i64, StoreError> {
         if !self.files.has(day) {
-            return Ok(true);
+            return Ok(0);
         }
-        Ok(entry > self.open(day)?.through)
+        Ok(self.open(day)?.through)
     }
 
     fn events(&mut self, day: i64, items: &[EventItem]) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Rows of one read group in memory: times and origin by row, readings by column.
 
-use kouan_protocol::{Anchor, BootTime, PointKind, PointName, PointSpec};
+use kouan_protocol::{Anchor, BootTime, PointKind, PointName, PointSpec, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
@@ -42,16 +42,18 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(correction: &Correction, anchor: &Anchor, boot_time: BootTime, time_ms: i64) -> Self {
+    /// The corrected time of a row in milliseconds, and where it comes from.
+    pub(super) fn of(correction: &Correction, anchor: &Anchor, boot_time: BootTime) -> (i64, Self) {
+        let (Timestamp(time_ms), status) = correction.believed(anchor, boot_time);
         let delay_ms = correction.received.0.saturating_sub(time_ms);
-        let status = match correction.status {
+        let status = match status {
             TimeStatus::Trusted => 0,
             TimeStatus::Corrected => 1,
             TimeStatus::Uncertain => 2,
         };
         // A time that was kept inside belief is not the agent's plus the correction's shift.
         let shift_ms = time_ms.saturating_sub(anchor.wall_at(boot_time).0);
-        Self { delay_s: delay_ms.saturating_sub(1).div_euclid(1000), shift_ms, status }
+        (time_ms, Self { delay_s: delay_ms.saturating_sub(1).div_euclid(1000), shift_ms, status })
     }
 
     pub(super) fn status(&self) -> TimeStatus {

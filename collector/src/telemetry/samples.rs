@@ -1,19 +1,23 @@
 //! The readings of one point out of memory and chunks, by time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kouan_protocol::Value;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::error;
 
 use super::cells::{Cells, Flaw, Values};
 use super::chunk::Chunk;
 use super::head::Head;
 use super::integers::Malformed;
+use super::missing::Missing;
 use super::partitions::Partitions;
 use super::rows::{Column, Origin, is_late};
 use super::seal::sealed_through;
 use crate::store::{During as _, StoreError};
+
+/// Readings of one time that are compared one by one.
+const TWINS: usize = 8;
 
 /// A reading as the history holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,18 +45,44 @@ pub(super) fn of_day(head: &Head, partitions: &Partitions, query: &DayQuery<'_>)
     let newest = of_head(head, query);
     let sealed = partitions.read(query.day, |conn| {
         let through = sealed_through(conn)?;
-        Ok((through, of_partition(conn, query)?))
+        Ok((through, of_partition(partitions.missing(), conn, query)?))
     })?;
     let (through, mut samples) = sealed.unwrap_or((0, Vec::new()));
     samples.extend(newest.into_iter().filter(|(entry, _)| *entry > through).map(|(_, sample)| sample));
     if !samples.is_sorted_by_key(|sample| sample.time_ms) {
         samples.sort_by_key(|sample| sample.time_ms);
     }
-    // Sealing leaves repeated rows out; until then, and where they lie in different chunks, they stand side by side.
-    samples.dedup_by(|next, sample| {
-        (next.time_ms, next.flaw) == (sample.time_ms, sample.flaw) && next.value == sample.value
-    });
+    once_each(&mut samples);
     Ok(samples)
+}
+
+/// Leaves one of what is said again of the same time, the first. Sealing does so with whole rows; until then, and where
+/// they lie in different chunks, all of them are there, and a place in the series must not depend on it.
+fn once_each(samples: &mut Vec<Sample>) {
+    let (mut kept, mut first) = (0, 0);
+    // Of a time with many, what was said: a mad clock may give all one time.
+    let mut said: HashSet<(u8, Option<String>)> = HashSet::new();
+    let words = |sample: &Sample| (sample.flaw, sample.value.as_ref().map(|value| format!("{value:?}")));
+    for at in 0..samples.len() {
+        if kept == 0 || samples[first].time_ms != samples[at].time_ms {
+            first = kept;
+            said.clear();
+        }
+        let is_again = if kept - first < TWINS {
+            let is_same = |known: &Sample| known.flaw == samples[at].flaw && known.value == samples[at].value;
+            samples[first..kept].iter().any(is_same)
+        } else {
+            if said.is_empty() {
+                said.extend(samples[first..kept].iter().map(words));
+            }
+            !said.insert(words(&samples[at]))
+        };
+        if !is_again {
+            samples.swap(kept, at);
+            kept += 1;
+        }
+    }
+    samples.truncate(kept);
 }
 
 /// Readings that lie in the file of a day as numbers, in order, with nothing wrong with any.
@@ -111,7 +141,7 @@ pub(super) fn run_of_day(
     }
     let (mut run, mut goes_on) = (Run::default(), true);
     partitions.read(query.day, |conn| {
-        each_chunk(conn, query, |chunk, layout| {
+        each_chunk(partitions.missing(), conn, query, |chunk, layout| {
             let Some(at) = layout.iter().position(|column| column.name.as_str() == query.point) else { return Ok(()) };
             goes_on = goes_on && run.add(chunk, at, &layout[at], query)?;
             Ok(())
@@ -149,9 +179,9 @@ fn samples_of<'c>(
     })
 }
 
-fn of_partition(conn: &Connection, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
+fn of_partition(missing: &Missing, conn: &Connection, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
     let mut samples = Vec::new();
-    each_chunk(conn, query, |chunk, layout| {
+    each_chunk(missing, conn, query, |chunk, layout| {
         let Some(at) = layout.iter().position(|column| column.name.as_str() == query.point) else { return Ok(()) };
         let cells = chunk.cells(at, layout[at].kind)?;
         samples.extend(samples_of(&cells, &chunk.times()?, &chunk.origins()?, query).map(|(_, sample)| sample));
@@ -162,46 +192,81 @@ fn of_partition(conn: &Connection, query: &DayQuery<'_>) -> Result<Vec<Sample>, 
 
 /// Shows each chunk that may hold such readings. One that is broken is reported and left out: what the others hold is
 /// worth more than an error.
-pub(super) fn each_chunk(
+fn each_chunk(
+    missing: &Missing,
     conn: &Connection,
     query: &DayQuery<'_>,
     mut take: impl FnMut(&Chunk<'_>, &[Column]) -> Result<(), Malformed>,
 ) -> Result<(), StoreError> {
-    let mut layouts: HashMap<i64, Vec<Column>> = HashMap::new();
+    let mut layouts: HashMap<i64, Option<Vec<Column>>> = HashMap::new();
     let mut statement = conn
         .prepare_cached(
-            "SELECT c.id, c.layout_id, c.checksum, c.body FROM groups g JOIN chunks c ON c.group_id = g.id
+            "SELECT c.id, c.layout_id, c.checksum, c.body, c.t_min, c.t_max FROM groups g JOIN chunks c ON c.group_id = g.id
              WHERE g.agent = ?1 AND g.key = ?2 AND c.t_max >= ?3 AND c.t_min < ?4 ORDER BY c.first_entry, c.id",
         )
         .during("read chunks")?;
     let mut rows =
         statement.query(params![query.agent, query.key, query.from_ms, query.to_ms]).during("read chunks")?;
     while let Some(row) = rows.next().during("read chunks")? {
-        let (id, layout_id, checksum): (i64, i64, u32) =
+        let (id, layout_id, checksum): (i64, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().during("read chunks")?;
         let layout = match layouts.entry(layout_id) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(new) => new.insert(layout(conn, layout_id)?),
         };
         let body = row.get_ref(3).and_then(|body| Ok(body.as_blob()?)).during("read chunks")?;
-        let opened = if crc32fast::hash(body) == checksum {
-            Chunk::open(body).and_then(|chunk| take(&chunk, layout))
-        } else {
-            Err(Malformed("its checksum is wrong"))
+        let opened = match layout {
+            None => Err(Malformed("its layout does not read")),
+            Some(layout) if i64::from(crc32fast::hash(body)) == checksum => {
+                Chunk::open(body).and_then(|chunk| take(&chunk, layout))
+            }
+            Some(_) => Err(Malformed("its checksum is wrong")),
         };
         if let Err(problem) = opened {
             let (agent, key, day) = (query.agent, query.key, query.day);
+            let bounds: (i64, i64) = (|| Ok((row.get(4)?, row.get(5)?)))().during("read chunks")?;
+            missing.find_chunk(id, bounds, day, (agent, key));
             error!(%problem, chunk = id, day, agent, key, "A chunk of the history is broken and is left out.");
         }
     }
     Ok(())
 }
 
-/// The columns of a layout.
-pub(super) fn layout(conn: &Connection, id: i64) -> Result<Vec<Column>, StoreError> {
-    let text: String = conn
-        .prepare_cached("SELECT columns FROM layouts WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+/// The columns of a layout; `None` if it is missing or does not read, and with it what it is the layout of.
+pub(super) fn layout(conn: &Connection, id: i64) -> Result<Option<Vec<Column>>, StoreError> {
+    let text: Option<Vec<u8>> = conn
+        .prepare_cached("SELECT CAST(columns AS BLOB) FROM layouts WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
         .during("read a layout")?;
-    serde_json::from_str(&text).map_err(StoreError::damaged("a layout"))
+    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_again_of_a_time_stands_once_wherever_it_stands() {
+        let sample = |(time_ms, value): (i64, f64)| {
+            let origin = Origin { shift_ms: 0, delay_s: 0, status: 0 };
+            Sample { time_ms, value: Some(Value::Number(value)), flaw: 0, origin }
+        };
+        let of = |samples: &[(i64, f64)]| {
+            let mut samples: Vec<Sample> = samples.iter().copied().map(sample).collect();
+            once_each(&mut samples);
+            samples.iter().map(|sample| (sample.time_ms, sample.value.clone())).collect::<Vec<_>>()
+        };
+        let wanted = |samples: &[(i64, f64)]| {
+            samples.iter().map(|(time_ms, value)| (*time_ms, Some(Value::Number(*value)))).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(&[(1, 5.0), (2, 1.0), (2, 2.0), (2, 1.0), (3, 1.0)]),
+            wanted(&[(1, 5.0), (2, 1.0), (2, 2.0), (3, 1.0)])
+        );
+        assert_eq!(of(&[(2, 1.0), (2, 1.0), (2, 1.0)]), wanted(&[(2, 1.0)]));
+        assert_eq!(of(&[]), wanted(&[]));
+        // A clock that stands still.
+        let still: Vec<(i64, f64)> = (0..3_000).map(|at| (7, f64::from(at % 1_000))).collect();
+        assert_eq!(of(&still), wanted(&still[..1_000]));
+    }
 }

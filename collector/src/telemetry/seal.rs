@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::chunk::{self, Chunk, MOST_ROWS};
 use super::head::{Group, HeadDay};
@@ -13,12 +13,38 @@ use crate::store::{During as _, StoreError};
 const SMALL_ROWS: usize = 2_048;
 /// ... once a group has so many of them: each row is then written about twice before it lies in a full chunk.
 const SMALL_CHUNKS: usize = 8;
+/// The partition's position: rows of entries up to it are in the file.
+const THROUGH: &str = "through";
+/// The same of rows that are read again after the file was damaged.
+const FILLED: &str = "filled";
 
 /// Writes a day's newest rows, unless the partition has them already.
 pub(super) fn seal_day(partition: &mut Connection, day: &HeadDay, through: i64) -> Result<(), StoreError> {
+    seal(partition, day, THROUGH, through)
+}
+
+/// Writes rows that are read again from the log, up to the entry `filled`, unless the partition has them already.
+pub(super) fn fill_day(partition: &mut Connection, day: &HeadDay, filled: i64) -> Result<(), StoreError> {
+    seal(partition, day, FILLED, filled)
+}
+
+/// Up to which entry of the log the partition was filled again.
+pub(super) fn filled_through(conn: &Connection) -> Result<i64, StoreError> {
+    position(conn, FILLED)
+}
+
+/// Says that the partition has, or will be filled with, what came up to that entry of the log.
+pub(super) fn seal_from(partition: &Connection, through: i64) -> Result<(), StoreError> {
+    partition
+        .execute("UPDATE meta SET value = max(value, ?2) WHERE name = ?1", params![THROUGH, through])
+        .during("move a partition's position")?;
+    Ok(())
+}
+
+fn seal(partition: &mut Connection, day: &HeadDay, name: &str, through: i64) -> Result<(), StoreError> {
     let transaction =
         partition.transaction_with_behavior(TransactionBehavior::Immediate).during("begin sealing a partition")?;
-    if sealed_through(&transaction)? >= through {
+    if position(&transaction, name)? >= through {
         return Ok(());
     }
     let mut layouts = HashMap::new();
@@ -55,16 +81,21 @@ pub(super) fn seal_day(partition: &mut Connection, day: &HeadDay, through: i64) 
             .during("note rows that did not open")?;
     }
     transaction
-        .execute("UPDATE meta SET value = ?1 WHERE name = 'through'", [through])
+        .execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)", params![name, through])
         .during("move a partition's position")?;
     transaction.commit().during("commit a partition")
 }
 
 /// The last log entry whose rows are in the partition.
 pub(super) fn sealed_through(conn: &Connection) -> Result<i64, StoreError> {
-    conn.prepare_cached("SELECT value FROM meta WHERE name = 'through'")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .during("read a partition's position")
+    position(conn, THROUGH)
+}
+
+fn position(conn: &Connection, name: &str) -> Result<i64, StoreError> {
+    let position = conn
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional());
+    Ok(position.during("read a partition's position")?.unwrap_or(0))
 }
 
 #[derive(Clone, Copy)]

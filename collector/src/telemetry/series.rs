@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::cells::quality_of;
 use super::columns::{SeriesColumns, SeriesFlaw};
+use super::missing::{Incomplete, Watch, told};
 use super::samples::{self, DayQuery, Sample};
 use super::{HistoryFiles, Slice, Span, day_ms, day_of};
 use crate::http::rfc3339;
@@ -94,12 +95,26 @@ impl From<Sample> for ReadingRow {
 
 pub(super) fn read(history: &HistoryFiles, query: &SeriesQuery) -> Result<Slice<ReadingRow>, StoreError> {
     let mut rows = Vec::new();
+    let watch = watch(history, query);
     let next = Page::new(query).show(history, &days(history, query), |sample| rows.push(ReadingRow::from(sample)))?;
-    Ok(Slice { rows, next })
+    let incomplete = incomplete(watch, query, next.as_ref().and(rows.last()).map(|row| row.time_ms));
+    Ok(Slice { rows, next, incomplete })
+}
+
+fn watch<'h>(history: &'h HistoryFiles, query: &SeriesQuery) -> Watch<'h> {
+    history.partitions.missing().watch(day_of(query.from), day_of(query.to))
+}
+
+/// Of which times readings may be missing, up to the `last` one that is told if there is a page after it.
+fn incomplete(watch: Watch<'_>, query: &SeriesQuery, last: Option<i64>) -> Vec<Incomplete> {
+    let from_ms = query.after.map_or(query.from.0, |after| after.time_ms.max(query.from.0));
+    let to_ms = last.map_or(query.to.0, |last| last.saturating_add(1).min(query.to.0));
+    told(&watch.end(), &query.spans, (from_ms, to_ms), |stretch| stretch.readings)
 }
 
 pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<SeriesColumns, StoreError> {
     let mut columns = SeriesColumns::default();
+    let watch = watch(history, query);
     let (days, mut page) = (days(history, query), Page::new(query));
     let mut quick = 0;
     if query.after.is_none() {
@@ -113,12 +128,14 @@ pub(super) fn columns(history: &HistoryFiles, query: &SeriesQuery) -> Result<Ser
         page.last.time_ms = columns.times.last().copied().unwrap_or(page.last.time_ms);
     }
     columns.next = page.show(history, &days[quick..], |sample| push(&mut columns, sample))?;
+    columns.incomplete = incomplete(watch, query, columns.next.as_ref().and(columns.times.last()).copied());
     Ok(columns)
 }
 
 /// All of them, if there are no more than the limit.
 pub(super) fn columns_if_few(history: &HistoryFiles, query: &SeriesQuery) -> Result<Option<SeriesColumns>, StoreError> {
     let mut columns = SeriesColumns::default();
+    let watch = watch(history, query);
     for day in days(history, query) {
         if add_day(history, day, query, &mut columns)? {
             continue;
@@ -128,6 +145,7 @@ pub(super) fn columns_if_few(history: &HistoryFiles, query: &SeriesQuery) -> Res
         let Some(samples) = of_day_if_few(history, day, &query.spans, point, range, room)? else { return Ok(None) };
         samples.into_iter().for_each(|sample| push(&mut columns, sample));
     }
+    columns.incomplete = incomplete(watch, query, None);
     Ok(Some(columns))
 }
 

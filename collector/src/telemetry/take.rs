@@ -3,22 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kouan_protocol::{AgentId, Catalogue, CatalogueHash, DecodeError, GroupRows, Timestamp};
+use kouan_protocol::{AgentId, CatalogueHash, DecodeError, GroupRows, Timestamp};
 
-use super::head::{ColumnCells, Group, GroupNumber, Head, HeadGroup, Source, Unopened};
+use super::head::{ColumnCells, Group, GroupNumber, Head, HeadGroup, ROW_BYTES, Unopened};
 use super::rows::{Column, Origin, Rows};
+use super::waiting::Source;
 use super::{day_ms, day_of};
 use crate::store::StoreError;
-use crate::store::log::{Catalogues, Entry, FollowLog, Found};
+use crate::store::log::{Catalogues, Entry, FollowLog, Found, OpenCatalogue};
 
-/// What a row costs in memory beside its values.
-const ROW_BYTES: usize = 40;
 /// What a group costs, and each of its columns, before there is a row.
 const GROUP_BYTES: usize = 256;
 const COLUMN_BYTES: usize = 128;
-
-/// A batch with so few rows of a group leaves their cells to wait for more.
-const FEW_ROWS: usize = 4;
+/// What a point of a catalogue costs that rows refer to: its place among the columns, and its description.
+const POINT_BYTES: usize = 256;
 
 /// A group, and where its rows went last.
 struct Place {
@@ -89,18 +87,24 @@ impl Taker {
         }
         let places = self.resolve(entry, hash, &catalogue);
         let correction = entry.correction;
-        let source = Arc::new(Source { entry: entry.id, opened: Arc::clone(&opened), correction, catalogue });
-        // Rows that wait keep the batch in memory, and texts come out of it as they are.
-        self.bytes += entry.size;
+        let source = Arc::new(Source { entry: entry.id, anchor: batch.anchor, correction });
         let mut counts = Counts::default();
         let mut asked: Option<(i64, bool)> = None;
         let mut wanted = |day: i64| match asked {
             Some((same, answer)) if same == day => Ok(answer),
             _ => wanted(day).inspect(|answer| asked = Some((day, *answer))),
         };
-        for (at, rows) in batch.groups.iter().enumerate() {
+        for rows in &batch.groups {
             if let Some(place) = places.get(rows.group().0 as usize) {
-                self.take_rows(head, entry, (at, rows), *place, &source, &mut wanted, &mut counts)?;
+                self.take_rows(
+                    head,
+                    entry,
+                    (batch.first_seq, rows),
+                    *place,
+                    (&catalogue, &source),
+                    &mut wanted,
+                    &mut counts,
+                )?;
             }
         }
         for (day, rows) in counts.0 {
@@ -114,44 +118,40 @@ impl Taker {
         &mut self,
         head: &Head,
         entry: &Entry,
-        (at, rows): (usize, &GroupRows),
+        (first_seq, rows): (u64, &GroupRows),
         place: usize,
-        source: &Arc<Source>,
+        (catalogue, source): (&Arc<OpenCatalogue>, &Arc<Source>),
         wanted: &mut impl FnMut(i64) -> Result<bool, StoreError>,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
         let damaged = StoreError::damaged::<DecodeError>("a batch that had opened before");
-        let batch = &source.opened.batch;
-        let Some((_, spec)) = source.catalogue.at(rows.group()) else { return Ok(()) };
+        let anchor = &source.anchor;
+        let Some((_, spec)) = catalogue.at(rows.group()) else { return Ok(()) };
         let mut times = std::mem::take(&mut self.times);
         times.clear();
-        times.extend(rows.boot_times(&batch.anchor).map(|time| entry.correction.time_of(&batch.anchor, time).0));
+        times.extend(rows.boot_times(anchor).map(|time| entry.correction.time_of(anchor, time).0));
         let Some(first_day) = times.first().map(|time| day_of(Timestamp(*time))) else { return Ok(()) };
         let (from, to) = (day_ms(first_day), day_ms(first_day + 1));
         let is_of_one_day = times.iter().all(|time| (from..to).contains(time));
         let count = times.len();
         self.times = times;
-        if is_of_one_day && entry.from_seq <= batch.first_seq {
+        if is_of_one_day && entry.from_seq <= first_seq {
             if wanted(first_day)? {
                 let group = self.place(head, first_day, place);
-                if count <= FEW_ROWS {
-                    group.lock().add_later(at, count, source);
-                } else {
-                    group.lock().add(rows, source).map_err(damaged)?;
-                }
-                self.bytes += count * ROW_BYTES + rows.cell_count(spec.points.len()) * 8;
+                self.bytes += group.lock().add(rows, catalogue, source).map_err(damaged)?;
                 counts.add(first_day, count as u64);
             }
             return Ok(());
         }
         let mut opened = Rows::new(&self.places[place].group.layout);
-        for (boot_time, time) in rows.boot_times(&batch.anchor).zip(&self.times) {
-            opened.times.push(*time);
-            opened.origins.push(Origin::new(&entry.correction, &batch.anchor, boot_time, *time));
+        for boot_time in rows.boot_times(anchor) {
+            let (time, origin) = Origin::of(&entry.correction, anchor, boot_time);
+            opened.times.push(time);
+            opened.origins.push(origin);
         }
         rows.visit(spec, &mut ColumnCells { rows: &mut opened, base: 0 }).map_err(damaged)?;
         opened.finish();
-        let seqs = rows.seqs(batch.first_seq).map_err(StoreError::damaged("a batch that had opened before"))?;
+        let seqs = rows.seqs(first_seq).map_err(StoreError::damaged("a batch that had opened before"))?;
         let mut by_day: HashMap<i64, Vec<u32>> = HashMap::new();
         for (row, (time, seq)) in opened.times.iter().zip(seqs).enumerate() {
             if seq >= entry.from_seq {
@@ -203,7 +203,7 @@ impl Taker {
         self.resolved.clear();
     }
 
-    fn resolve(&mut self, entry: &Entry, hash: CatalogueHash, catalogue: &Catalogue) -> Arc<Vec<usize>> {
+    fn resolve(&mut self, entry: &Entry, hash: CatalogueHash, catalogue: &OpenCatalogue) -> Arc<Vec<usize>> {
         let key = (entry.agent.clone(), entry.site.clone(), hash);
         if let Some(found) = self.resolved.get(&key) {
             return Arc::clone(found);
@@ -227,6 +227,8 @@ impl Taker {
             place
         });
         let resolved = Arc::new(groups.collect::<Vec<_>>());
+        // It stays until the head is sealed, so ever new catalogues bring that about.
+        self.bytes += resolved.len() * GROUP_BYTES + catalogue.points() * POINT_BYTES;
         self.resolved.insert(key, Arc::clone(&resolved));
         resolved
     }

@@ -9,19 +9,18 @@ use kouan_collector::verify::verify;
 use kouan_protocol::Lane;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::running::{NOW, Running, eventually};
+use crate::running::{NOW, Program, Running, eventually};
 use crate::scripted_agent::{ScriptedAgent, passage};
 use crate::verify::another_key;
 
 const HOUR: u64 = 3_600_000;
-const DAY: u64 = 24 * HOUR;
+pub(crate) const DAY: u64 = 24 * HOUR;
 const PASSAGES: usize = 8;
 
 /// What became of a file.
 #[derive(Debug, Clone, Copy)]
-enum Damage {
+pub(crate) enum Damage {
     /// The sectors under the root of a table.
     Root(&'static str),
     Header,
@@ -30,7 +29,7 @@ enum Damage {
 }
 
 /// Damages a file that nobody has open.
-fn damage(path: &Path, damage: Damage) {
+pub(crate) fn damage(path: &Path, damage: Damage) {
     let conn = Connection::open(path).unwrap();
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0).map(i64::unsigned_abs);
@@ -55,12 +54,12 @@ fn damage(path: &Path, damage: Damage) {
     file.sync_all().unwrap();
 }
 
-fn file(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn file(folder: &Path, name: &str) -> PathBuf {
     folder.join("history").join(name)
 }
 
 /// Ages and values of the readings that are told, oldest first.
-async fn readings(collector: &Running, device: &str) -> Vec<(u64, f64)> {
+pub(crate) async fn readings(collector: &Running, device: &str) -> Vec<(u64, f64)> {
     let from = NOW - 10 * DAY as i64;
     let path = format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={from}");
     let answer = collector.get(&path).await;
@@ -69,7 +68,7 @@ async fn readings(collector: &Running, device: &str) -> Vec<(u64, f64)> {
     ages.zip(series["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap())).collect()
 }
 
-async fn they_stand(collector: &Running, device: &str, wanted: &[(u64, f64)]) {
+pub(crate) async fn they_stand(collector: &Running, device: &str, wanted: &[(u64, f64)]) {
     eventually(&format!("readings {wanted:?}"), async || (readings(collector, device).await == wanted).then_some(()))
         .await;
 }
@@ -85,7 +84,7 @@ async fn hours(collector: &Running, device: &str, ago: i64) -> (u64, Value) {
 }
 
 /// A collector with these readings and passages of the first times, all in files.
-async fn filled(rows: &[(u64, f64)]) -> (Running, ScriptedAgent, String) {
+pub(crate) async fn filled(rows: &[(u64, f64)]) -> (Running, ScriptedAgent, String) {
     let collector = Running::start_sealing_at_once().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
     agent.hello().await;
@@ -218,47 +217,133 @@ async fn the_program_itself_goes_on_beside_a_damaged_file_and_says_so() {
     let folder = collector.stop_caught_up().await;
     damage(&file(folder.path(), "2026-11-21.db"), Damage::Root("chunks"));
     let key = another_key(folder.path());
-    let program = || tokio::process::Command::new(env!("CARGO_BIN_EXE_kouan-collector"));
-    let checked = program().args(["verify", "--data"]).arg(folder.path()).output().await.unwrap();
+    let checked = Program::command().args(["verify", "--data"]).arg(folder.path()).output().await.unwrap();
     // What `verify` reads of the day is in another table.
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-    let checked = program().args(["check", "--data"]).arg(folder.path()).output().await.unwrap();
+    let checked = Program::command().args(["check", "--data"]).arg(folder.path()).output().await.unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(!checked.status.success() && said.contains("PROBLEM: ") && said.contains("2026-11-21.db"), "{said}");
-    let mut running = program()
-        .args(["run", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
-    let base = loop {
-        let line = lines.next_line().await.unwrap().expect("it says where it listens before it ends");
-        if let Some(base) = line.strip_prefix("Listening on ") {
-            break base.trim().to_owned();
-        }
-    };
-    let http = reqwest::Client::new();
-    let ask = async |path: &str| {
-        let answer = http.get(format!("{base}{path}")).bearer_auth(&key).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
-        answer.text().await.unwrap()
-    };
+    let program = Program::start(folder.path(), &key, &[]).await;
     eventually("the file is set aside", async || {
         let range = format!("from={}&to={}", NOW - 2 * DAY as i64, NOW + 1);
-        let told = ask(&format!("/api/v1/devices/{device}/readings?point=voltage&{range}")).await;
+        let told = program.text(&format!("/api/v1/devices/{device}/readings?point=voltage&{range}")).await;
         assert!(told.contains("\"value\":3.0"), "{told}");
-        ask("/metrics").await.contains("kouan_history_files_set_aside_total 1\n").then_some(())
+        program.text("/metrics").await.contains("kouan_history_files_set_aside_total 1\n").then_some(())
     })
     .await;
-    running.start_kill().unwrap();
-    let log = running.wait_with_output().await.unwrap().stderr;
-    let log = String::from_utf8_lossy(&log);
+    let log = program.kill().await;
     assert!(log.contains("A day of the history is damaged and is left out."), "{log}");
     assert!(log.contains("A file of the history is damaged and was set aside"), "{log}");
-    let checked = program().args(["verify", "--data"]).arg(folder.path()).output().await.unwrap();
+    let checked = Program::command().args(["verify", "--data"]).arg(folder.path()).output().await.unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(said.contains("SET ASIDE: history/2026-11-21.db.damaged-"), "{said}");
+}
+
+/// What the index of the history and the new file of today say of the filling: whether a file was noted, whether it has
+/// its other name, how far the new one is filled, and whether that is done.
+fn stage(folder: &Path) -> (bool, bool, i64, bool) {
+    let history = folder.join("history");
+    let open = |path: &Path| {
+        Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok().inspect(|conn| {
+            conn.busy_timeout(std::time::Duration::from_secs(1)).unwrap();
+        })
+    };
+    let number = |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).ok();
+    let index = open(&history.join("index.db"));
+    let noted = index.as_ref().and_then(|index| number(index, "SELECT done FROM damaged"));
+    let names = kouan_collector::telemetry::set_aside(&history).unwrap();
+    // Whoever holds a file that gets another name would hold its log as well.
+    let filled = (!names.is_empty()).then(|| open(&history.join("2026-11-22.db"))).flatten();
+    let filled = filled.and_then(|conn| number(&conn, "SELECT value FROM meta WHERE name = 'filled'"));
+    (noted.is_some(), !names.is_empty(), filled.unwrap_or(0), noted == Some(1))
+}
+
+#[tokio::test]
+async fn killed_at_any_point_it_goes_on_and_neither_loses_nor_doubles_anything() {
+    // As many batches as there are steps of filling.
+    let rows: Vec<(u64, f64)> = (0..80).rev().map(|age| (age * 100 + 10, age as f64)).collect();
+    let collector = Running::start_sealing_at_once().await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    for some in rows.chunks(16) {
+        let batches = some.iter().map(|row| agent.rows(&[*row])).collect();
+        agent.upload(batches).await;
+    }
+    let passages = rows.iter().take(PASSAGES).map(|(age, _)| (*age, passage("in"))).collect();
+    let batch = agent.aged(Lane::Events, passages);
+    agent.upload(vec![batch]).await;
+    let device = collector.device("ups-1").await;
+    they_stand(&collector, &device, &rows).await;
+    collector.items_when("/api/v1/events", PASSAGES).await;
+    let folder = collector.stop_caught_up().await;
+    damage(&file(folder.path(), "2026-11-22.db"), Damage::Root("chunks"));
+    // The program has the real clock: what seems too old to it would leave the log.
+    let log = Connection::open(folder.path().join("ingest.db")).unwrap();
+    log.execute("UPDATE log SET received_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000", []).unwrap();
+    drop(log);
+    let settings = folder.path().join("collector.toml");
+    std::fs::write(&settings, "shipped_alarm_rules = false\n[history]\nmemory = 1\n").unwrap();
+    let settings = ["--config", settings.to_str().unwrap()];
+    let key = another_key(folder.path());
+    let path = format!("/api/v1/devices/{device}/series?points=voltage&resolution=raw&from={}", NOW - DAY as i64);
+    let wanted: Vec<Value> = rows.iter().map(|(_, value)| json!(value)).collect();
+    let mut seen = Vec::new();
+    let mut past = (false, false, 0, false);
+    while !past.3 {
+        let program = Program::start(folder.path(), &key, &settings).await;
+        let now = eventually("it is a step further", async || {
+            let series = program.get(&path).await["series"][0].clone();
+            // Whole, or it says that it is not.
+            let is_whole = series["values"] == json!(wanted);
+            assert!(is_whole || series["incomplete"] != json!([]), "{series}");
+            let now = stage(folder.path());
+            // Not at each of the many steps.
+            (now.3 || (now != past && seen.len() < 8)).then_some(now)
+        })
+        .await;
+        let _ = program.kill().await;
+        past = now;
+        seen.push(past);
+        let report = check(&folder.path().join("history")).unwrap();
+        let is_set_aside = stage(folder.path()).1;
+        assert!(report.problems.is_empty() || !is_set_aside, "{past:?}: {:?}", report.problems);
+    }
+    let between = seen.iter().filter(|(_, _, filled, done)| *filled > 0 && !done).count();
+    assert!(between >= 1, "it was killed while it filled the day: {seen:?}");
+    let collector = Running::start_on(folder).await.with_key(key);
+    they_stand(&collector, &device, &rows).await;
+    let told = collector.get(&path).await;
+    assert_eq!(told["series"][0]["incomplete"], json!([]), "the log had everything");
+    collector.items_when("/api/v1/events", PASSAGES).await;
+    let folder = collector.stop_caught_up().await;
+    let report = verify(&DataFolder::new(folder.path())).unwrap();
+    assert!(report.ok, "{:?}", report.problems);
+    let readings = report.lanes.iter().find(|lane| lane.lane == "readings").unwrap();
+    assert_eq!(readings.history_rows, Some(rows.len() as u64), "each is counted once");
+}
+
+#[tokio::test]
+async fn a_file_that_was_noted_and_kept_its_name_is_set_aside_at_the_start() {
+    let rows = [(30, 2.0), (20, 3.0)];
+    let (collector, _, device) = filled(&rows).await;
+    let folder = collector.stop_caught_up().await;
+    damage(&file(folder.path(), "2026-11-22.db"), Damage::Header);
+    // As a kill between the note and the new name leaves it.
+    let index = Connection::open(folder.path().join("history/index.db")).unwrap();
+    let through: i64 =
+        index.query_row("SELECT log_id FROM cursors WHERE reader = 'history'", [], |row| row.get(0)).unwrap();
+    let (day, aside) = (NOW.div_euclid(DAY as i64), "2026-11-22.db.damaged-then");
+    index
+        .execute(
+            "INSERT INTO damaged (file, aside, found_ms, day, summed, through) VALUES ('2026-11-22.db', ?1, 0, ?2, 0, ?3)",
+            rusqlite::params![aside, day, through],
+        )
+        .unwrap();
+    drop(index);
+    let key = another_key(folder.path());
+    let collector = Running::start_on(folder).await.with_key(key);
+    they_stand(&collector, &device, &rows).await;
+    assert!(file(collector.folder.path(), aside).exists());
+    let folder = collector.stop_caught_up().await;
+    assert!(verify(&DataFolder::new(folder.path())).unwrap().ok);
 }

@@ -3,9 +3,8 @@
 use kouan_collector::store::DataFolder;
 use kouan_collector::verify::verify;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::running::{NOW, Running, eventually};
+use crate::running::{NOW, Program, Running, eventually};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -201,43 +200,20 @@ async fn a_broken_chunk_is_left_out_and_the_rest_is_told() {
     let report = kouan_collector::telemetry::check(&folder.path().join("history")).unwrap();
     assert_eq!((report.days, report.chunks, report.rows, report.problems.len()), (2, 2, 2, 1), "{report:?}");
     let key = crate::verify::another_key(folder.path());
-    let collector = Running::start_on(folder).await.with_key(key.clone());
-    they_stand(&collector, &device, &[(NOW - 20, 2.0), (NOW - 10, 3.0)]).await;
-    let folder = collector.stop().await;
-
-    // The same by the program itself.
-    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_kouan-collector"));
-    let checked = program().args(["check", "--data"]).arg(folder.path()).output().unwrap();
+    // By the program itself.
+    let checked = Program::command().args(["check", "--data"]).arg(folder.path()).output().await.unwrap();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(checked.status.code(), Some(1), "{said}");
     assert!(said.contains("2026-11-21.db: chunk 1: its checksum is wrong") && said.contains("is broken"), "{said}");
-    let checked = program().args(["check", "--json", "--data"]).arg(folder.path()).output().unwrap();
+    let checked = Program::command().args(["check", "--json", "--data"]).arg(folder.path()).output().await.unwrap();
     let said: Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!((checked.status.code(), said["problems"].as_array().unwrap().len()), (Some(1), 1));
-    let mut running = tokio::process::Command::new(env!("CARGO_BIN_EXE_kouan-collector"))
-        .args(["run", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.path())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
-    let base = loop {
-        let line = lines.next_line().await.unwrap().expect("it says where it listens before it ends");
-        if let Some(base) = line.strip_prefix("Listening on ") {
-            break base.trim().to_owned();
-        }
-    };
-    let from = NOW - 2 * DAY as i64;
-    let path = format!("{base}/api/v1/devices/{device}/readings?point=voltage&from={from}&to={}", NOW + 1);
-    let answer = reqwest::Client::new().get(path).bearer_auth(&key).send().await.unwrap();
-    let told: Value = answer.json().await.unwrap();
+    let program = Program::start(folder.path(), &key, &[]).await;
+    let range = format!("from={}&to={}", NOW - 2 * DAY as i64, NOW + 1);
+    let told = program.get(&format!("/api/v1/devices/{device}/readings?point=voltage&{range}")).await;
     let values: Vec<_> = told["items"].as_array().unwrap().iter().map(|row| row["value"].clone()).collect();
     assert_eq!(values, [json!(2.0), json!(3.0)], "{told}");
-    running.start_kill().unwrap();
-    let log = running.wait_with_output().await.unwrap().stderr;
-    let log = String::from_utf8_lossy(&log);
+    let log = program.kill().await;
     assert!(log.contains("A chunk of the history is broken and is left out."), "{log}");
 }
 

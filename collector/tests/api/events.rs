@@ -1,9 +1,11 @@
 //! Finding events, page by page.
 
-use kouan_protocol::{Event, Field, FieldValue, Lane, RecordBody};
+use kouan_collector::telemetry::{day_of, partition_path};
+use kouan_protocol::{Event, Field, FieldValue, Lane, RecordBody, Timestamp};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::damage::{Damage, damage};
 use crate::running::{NOW, Running, eventually};
 use crate::scripted_agent::ScriptedAgent;
 
@@ -273,6 +275,48 @@ async fn pages_miss_nothing_and_repeat_nothing_while_events_arrive() {
         let of_before: Vec<i64> = seen.iter().copied().filter(|number| before.contains(number)).collect();
         assert_eq!(of_before, before, "{order}: those that were there come in their order");
     }
+}
+
+#[tokio::test]
+async fn an_answer_says_of_which_times_events_may_be_missing() {
+    let (collector, _, _, known) = with_events().await;
+    let key = collector.key.clone();
+    let folder = collector.stop_caught_up().await;
+    let day = day_of(Timestamp(NOW - known[30].age.cast_signed()));
+    let (begin, end) = (day * 24 * HOUR.cast_signed(), (day + 1) * 24 * HOUR.cast_signed());
+    damage(&partition_path(&folder.path().join("history"), day), Damage::Root("events"));
+    let log = rusqlite::Connection::open(folder.path().join("ingest.db")).unwrap();
+    log.execute("DELETE FROM log", []).unwrap();
+    drop(log);
+    let collector = Running::start_on(folder).await.with_key(key);
+    let missing = json!([{ "from_ms": begin, "to_ms": end, "reason": "damaged" }]);
+    let ask = async |search: &str| collector.get(&format!("/api/v1/events?{search}")).await;
+    // From the first answer on, and when the day was set aside as well.
+    let lookup = ask("field=number:30").await;
+    assert_eq!((&lookup["items"], &lookup["incomplete"]), (&json!([]), &missing));
+    let set_aside = async || {
+        let sizes = collector.get("/api/v1/history/sizes").await;
+        sizes["set_aside"].as_array().filter(|names| !names.is_empty()).map(|_| ())
+    };
+    eventually("the day is set aside", set_aside).await;
+    let lacks = async || (ask("field=number:30").await["incomplete"] == missing).then_some(());
+    eventually("nothing is left of it in the log", lacks).await;
+    let others: Vec<Known> =
+        known.into_iter().filter(|event| !(begin..end).contains(&(NOW - event.age.cast_signed()))).collect();
+    every_search_is_right(&collector, &others).await;
+    // Only the page that goes over that time tells it.
+    for order in ["newest", "oldest"] {
+        let (mut told, mut cursor) = (0, String::new());
+        loop {
+            let page = ask(&format!("order={order}&limit=10{cursor}")).await;
+            told += page["incomplete"].as_array().unwrap().len();
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(told, 1, "{order}");
+    }
+    assert_eq!(ask(&format!("from={end}")).await["incomplete"], json!([]));
+    assert_eq!(ask(&format!("to={begin}")).await["incomplete"], json!([]));
 }
 
 #[tokio::test]

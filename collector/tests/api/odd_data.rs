@@ -4,12 +4,12 @@
 use kouan_protocol::session::{Envelope, Upload};
 use kouan_protocol::{
     AlarmState, Batch, BootTime, Catalogue, Cell, DeviceHealth, GroupIndex, GroupRows, HealthLevel, Lane, PointKind,
-    RecordBody, Row, Value as PointValue,
+    PointSpec, RecordBody, Row, Value as PointValue,
 };
 use serde_json::{Value, json};
 
 use crate::running::{NOW, Running, eventually};
-use crate::scripted_agent::{ScriptedAgent, alarm, catalogue};
+use crate::scripted_agent::{ScriptedAgent, alarm, catalogue, passage};
 
 const DAY: u64 = 24 * 3_600_000;
 
@@ -118,8 +118,36 @@ async fn a_time_long_before_any_clock_of_ours_was_set_is_kept_inside() {
     let told = collector.items_when(&path, 1).await;
     assert_eq!((&told[0]["time"], &told[0]["value"]), (&json!("2020-01-01T00:00:00.000Z"), &json!(1.0)));
     assert_eq!(told[0]["agent_time_ms"], NOW - (10 * 365 * DAY) as i64, "what the agent said is kept");
+    assert_eq!(told[0]["time_status"], "uncertain");
     let told = readings(&collector, &device, 1).await;
     assert_eq!((&told[0]["time_ms"], &told[0]["value"]), (&json!(NOW - 10), &json!(2.0)));
+    assert_eq!(told[0]["time_status"], "trusted", "its neighbour in the batch");
+    let old = agent.aged(Lane::Events, vec![(10 * 365 * DAY, passage("in")), (5, passage("out"))]);
+    agent.upload(vec![old]).await;
+    let told = collector.items_when("/api/v1/events?kind=passage&order=oldest", 2).await;
+    let times: Vec<_> = told.iter().map(|event| (&event["time"], &event["time_status"])).collect();
+    assert_eq!(times[0], (&json!("2020-01-01T00:00:00.000Z"), &json!("uncertain")));
+    assert_eq!(times[1].1, "trusted");
+    collector.is_sound().await;
+}
+
+#[tokio::test]
+async fn a_time_far_ahead_is_kept_inside_a_day_and_says_so() {
+    let (collector, mut agent) = started().await;
+    let (now, catalogue) = (agent.now(), catalogue());
+    let mut ahead = agent.row_batch(agent.next[&Lane::Readings], &[(20, 1.0), (10, 2.0)]);
+    let (_, group) = catalogue.group(GroupIndex(0)).unwrap();
+    let mut rows = ahead.groups[0].rows(group, ahead.first_seq, &now).unwrap();
+    rows[1].boot_time = BootTime(now.boot_time.0 + 365 * DAY);
+    ahead.groups = vec![GroupRows::encode(GroupIndex(0), group, &rows, ahead.first_seq, &now)];
+    let envelope = agent.envelope(Lane::Readings, &ahead);
+    agent.upload(vec![envelope]).await;
+    let device = collector.device("ups-1").await;
+    let told = readings(&collector, &device, 2).await;
+    let (first, second) = (&told[0], &told[1]);
+    assert_eq!((&first["time_ms"], &first["time_status"]), (&json!(NOW - 20), &json!("trusted")));
+    assert_eq!((&second["time_ms"], &second["time_status"]), (&json!(NOW + DAY as i64), &json!("uncertain")));
+    assert_eq!(second["agent_time_ms"], NOW + 365 * DAY as i64, "what the agent said is kept");
     collector.is_sound().await;
 }
 
@@ -164,6 +192,38 @@ async fn long_texts_fill_the_memory_of_the_newest_readings_as_numbers_do() {
         (rows >= 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn ever_new_names_of_points_fill_the_memory_of_the_newest_readings() {
+    let collector = Running::start_with(|settings| settings.history_memory = 4 << 20).await;
+    let mut agent = collector.enrol("hall-1", "hall").await;
+    agent.hello().await;
+    // One reading of each catalogue: what the names cost is all that there is, and nothing is written by time.
+    let of = |part: u32| {
+        let mut other = catalogue();
+        let points = &mut other.devices[0].groups[0].points;
+        let first = points[0].clone();
+        points.splice(
+            1..,
+            (0..500).map(|at| PointSpec { name: format!("p{part}.n{at}").parse().unwrap(), ..first.clone() }),
+        );
+        other
+    };
+    for part in 0..60_u32 {
+        let names = of(part);
+        let cell = Cell::good(PointValue::Number(f64::from(part)));
+        let batch = batch_of(&mut agent, &names, vec![(1_000 - u64::from(part), cell)]);
+        upload(&agent, &names, batch).await;
+    }
+    eventually("the first of them are on disk", async || {
+        let sizes = collector.get("/api/v1/history/sizes").await;
+        let rows = sizes["classes"].as_array()?.iter().filter_map(|class| class["rows"].as_u64()).sum::<u64>();
+        (rows >= 30).then_some(())
+    })
+    .await;
+    let device = collector.device("ups-1").await;
+    assert_eq!(readings(&collector, &device, 60).await.len(), 60, "none is lost");
 }
 
 fn alarm_of(condition: &str, state: AlarmState) -> RecordBody {

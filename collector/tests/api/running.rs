@@ -14,6 +14,7 @@ use kouan_protocol::{Clock, ManualClock, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -277,6 +278,69 @@ impl Running {
             (found["value"] == value).then_some(found)
         };
         eventually(&format!("{point} of {device} is {value}"), check).await
+    }
+}
+
+/// The program itself, on a folder that somebody else filled. It has the real clock.
+pub(crate) struct Program {
+    process: tokio::process::Child,
+    log: JoinHandle<String>,
+    base: String,
+    key: String,
+    http: reqwest::Client,
+}
+
+impl Program {
+    /// One of its commands.
+    pub(crate) fn command() -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kouan-collector"));
+        command.kill_on_drop(true);
+        command
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) async fn start(folder: &Path, key: &str, settings: &[&str]) -> Self {
+        let mut process = Self::command()
+            .args(["run", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder)
+            .args(settings)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = process.stderr.take().unwrap();
+        let log = tokio::spawn(async move {
+            let mut log = Vec::new();
+            said.read_to_end(&mut log).await.unwrap();
+            String::from_utf8_lossy(&log).into_owned()
+        });
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let base = loop {
+            let line = lines.next_line().await.unwrap().expect("it says where it listens before it ends");
+            if let Some(base) = line.strip_prefix("Listening on ") {
+                break base.trim().to_owned();
+            }
+        };
+        Self { process, log, base, key: key.to_owned(), http: reqwest::Client::new() }
+    }
+
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, StatusCode::OK, "GET {path}: {text}");
+        text
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path).await).unwrap()
+    }
+
+    /// Kills it, and returns what it logged.
+    pub(crate) async fn kill(mut self) -> String {
+        self.process.kill().await.unwrap();
+        self.log.await.unwrap()
     }
 }
 

@@ -841,7 +841,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. */
+        /**
+         * Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. Where a
+         *     part of the history is damaged, a line with the quality `missing` and no value says that readings of the point may
+         *     be missing from its time on, with the reason `damaged`, or `filling` while they are being read again.
+         */
         get: operations["csv"];
         put?: never;
         post?: never;
@@ -860,7 +864,9 @@ export interface paths {
         };
         /**
          * Raw readings as an Apache Parquet file, by time: `time`, `point`, `value` of numbers and counters, `text` of states
-         *     and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open.
+         *     and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open. Where a part of
+         *     the history is damaged, a row with the quality `missing` and no value says that readings of the point may be missing
+         *     from its time on, with the reason `damaged`, or `filling` while they are being read again.
          */
         get: operations["parquet"];
         put?: never;
@@ -933,9 +939,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Events, newest first or oldest first. The last page is the one without `next`; a page before it may hold fewer rows
-         *     than asked for, also none, where many events had to be looked at. Whatever arrives in between, no event is missed
-         *     that was there at the first page, and none comes twice.
+         * Events, newest first or oldest first. The last page is the one without `next`: only there an empty page means that
+         *     there are no such events. A page before it holds fewer rows than asked for, also none, only if so many events had to be
+         *     looked at that it took more than five seconds; the next one goes on there. Whatever arrives in between, no event is
+         *     missed that was there at the first page, and none comes twice.
          */
         get: operations["list"];
         put?: never;
@@ -2572,6 +2579,18 @@ export interface components {
             /** @description Its token, shown this once. */
             token: string;
         };
+        /** @description A page of events. */
+        EventPage: {
+            /**
+             * @description Times of this page of which events may be missing, because a part of the history is damaged; empty when nothing is
+             *     known to be. What was read again from the log may then stand in another order among events of one time.
+             */
+            incomplete: components["schemas"]["Incomplete"][];
+            /** @description The events. */
+            items: components["schemas"]["EventRow"][];
+            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
+            next?: string | null;
+        };
         /** @description An event. */
         EventRow: {
             /** @description The agent that reported it. */
@@ -2815,6 +2834,8 @@ export interface components {
         Images: {
             /** @description How many cameras there are. */
             cameras: number;
+            /** @description Whether what a camera told may be missing for a part of the time, because a part of the history is damaged. */
+            incomplete: boolean;
             /**
              * Format: double
              * @description The share of the time of which that is known in which pictures came, without what was worked on; `null` if
@@ -2833,6 +2854,24 @@ export interface components {
         Imported: {
             /** @description Always `true`; otherwise there is a problem document. */
             applied: boolean;
+        };
+        /** @description A time of which an answer may lack something. */
+        Incomplete: {
+            /**
+             * Format: int64
+             * @description From this time on, in milliseconds since 1970.
+             */
+            from_ms: number;
+            /**
+             * @description `damaged`: it was in a part of the history that is damaged. `filling`: it is being read again and will be there
+             *     soon. `late`: the sums are from before their readings were damaged, and lack what arrived since.
+             */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Before this time.
+             */
+            to_ms: number;
         };
         /** @description A key, without its secret. */
         KeyView: {
@@ -3732,60 +3771,6 @@ export interface components {
             next?: string | null;
         };
         /** @description A page of a list. */
-        Page_EventRow: {
-            /** @description The rows. */
-            items: {
-                /** @description The agent that reported it. */
-                agent: string;
-                /**
-                 * Format: int64
-                 * @description When it happened by the agent's own clock.
-                 */
-                agent_time_ms?: number | null;
-                /** @description Pictures and other evidence: hash, size, media type. */
-                blobs: Record<string, never>[];
-                /** @description The device, if its name was looked up and could be placed. */
-                device?: string | null;
-                /** @description With `agent` and `seq`, names the event for ever. */
-                epoch: string;
-                /** @description Details by name. */
-                fields: Record<string, never>;
-                /** @description Names the event for ever. */
-                id: string;
-                /** @description The device's name there. */
-                key: string;
-                /** @description What happened: `passage`. */
-                kind: string;
-                /** @description Whether it arrived more than a minute after it happened. */
-                late: boolean;
-                /** @description Names of personal values that this site does not keep. */
-                left_out: string[];
-                /**
-                 * Format: int64
-                 * @description When it arrived.
-                 */
-                received_ms: number;
-                /**
-                 * Format: int64
-                 * @description The event's number in its epoch.
-                 */
-                seq: number;
-                /** @description Where. */
-                site: string;
-                /** @description When it happened, corrected, RFC 3339. */
-                time: string;
-                /**
-                 * Format: int64
-                 * @description The same in milliseconds since 1970.
-                 */
-                time_ms: number;
-                /** @description How far the time may be believed. */
-                time_status: string;
-            }[];
-            /** @description Give it as `cursor` to get the next page; `null` on the last one. */
-            next?: string | null;
-        };
-        /** @description A page of a list. */
         Page_EvidenceRow: {
             /** @description The rows. */
             items: {
@@ -4337,6 +4322,11 @@ export interface components {
         };
         /** @description One point over time. */
         PointSeries: components["schemas"]["Content"] & {
+            /**
+             * @description Times of which something may be missing here, because a part of the history is damaged; empty when nothing is
+             *     known to be.
+             */
+            incomplete: components["schemas"]["Incomplete"][];
             /** @description What the answer was made of: `raw`, `1m`, `1h`. */
             levels: string[];
             /** @description The point. */
@@ -4780,6 +4770,11 @@ export interface components {
         Series: {
             /** @description The device. */
             device: string;
+            /**
+             * @description Times of this page of which readings may be missing, because a part of the history is damaged; empty when
+             *     nothing is known to be.
+             */
+            incomplete: components["schemas"]["Incomplete"][];
             /** @description The readings. */
             items: components["schemas"]["ReadingRow"][];
             /** @description Give it as `cursor` to get the next page; `null` on the last one. */
@@ -4997,6 +4992,11 @@ export interface components {
             changes: number;
             /** @description The device. */
             device: string;
+            /**
+             * @description Times of which readings may be missing, because a part of the history is damaged: the state before counts on
+             *     there. Empty when nothing is known to be missing.
+             */
+            incomplete: components["schemas"]["Incomplete"][];
             /** @description The point. */
             point: string;
             /** @description Milliseconds in each state; `(bad)` stands for no usable reading. */
@@ -7636,7 +7636,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_EventRow"];
+                    "application/json": components["schemas"]["EventPage"];
                 };
             };
         };

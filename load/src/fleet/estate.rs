@@ -41,10 +41,15 @@ pub(crate) fn once() -> anyhow::Result<Vec<Place>> {
 
 /// All places, as many times over as asked.
 pub(crate) fn places(times: usize) -> anyhow::Result<Vec<Place>> {
+    copies(0..times)
+}
+
+/// Those of their copies.
+pub(crate) fn copies(times: std::ops::Range<usize>) -> anyhow::Result<Vec<Place>> {
     let once = read(ESTATE)?;
     let copy =
         |time: usize| once.iter().map(move |place| Place { name: format!("{}-{time}", place.name), ..place.clone() });
-    Ok((0..times).flat_map(copy).collect())
+    Ok(times.flat_map(copy).collect())
 }
 
 fn read(text: &'static str) -> anyhow::Result<Vec<Place>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kouan_protocol::{
     AlarmChange, AlarmState, Anchor, Batch, BootTime, Catalogue, CatalogueHash, Cell, DeviceHealth, DeviceKey,
-    DeviceSpec, Event, GroupRows, GroupSpec, HealthLevel, Record, RecordBody, Row, Value,
+    DeviceSpec, Event, GroupRows, GroupSpec, HealthLevel, Lane, Record, RecordBody, Row, Value,
 };
 
 use super::classes::{EventPlay, GroupPlay, Motion, PointPlay};
@@ -19,6 +19,26 @@ const FAILS_EVERY_S: u64 = 200_000;
 /// ... and is back after so many at most.
 const SILENT_S: u64 = 120;
 
+/// How densely a place lives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Seconds that pass at a time.
+    pub(crate) tick_s: u64,
+    /// Devices are read at most so often, in seconds; a whole number of ticks.
+    pub(crate) every_s: u64,
+    /// One event in so many happens.
+    pub(crate) events_one_in: u64,
+}
+
+impl Pace {
+    /// As such places do.
+    pub(crate) const REAL: Self = Self { tick_s: 1, every_s: 1, events_one_in: 1 };
+}
+
+/// At a slower pace one group of each place is still read so often, in seconds: a real agent records figures of its own
+/// at least every fifteen minutes, and what nobody recorded counts as not observed.
+const OWN_FIGURES_S: u64 = 300;
+
 /// A place as it lives.
 pub(crate) struct Life {
     pub(crate) catalogue: Arc<Catalogue>,
@@ -28,7 +48,10 @@ pub(crate) struct Life {
     dice: Dice,
     /// What goes wrong, where it is more than a device that is silent for once.
     troubles: Option<Troubles>,
+    pace: Pace,
     next_seq: u64,
+    /// The first number that waits to be taken.
+    waiting_seq: u64,
     next_event: u64,
     next_urgent: u64,
     rows: Vec<Vec<Row>>,
@@ -49,6 +72,8 @@ struct LiveGroup {
     /// Its number in the catalogue.
     index: usize,
     play: GroupPlay,
+    /// How often it is read at the present pace, in seconds.
+    every_s: u64,
     phase_s: u64,
     points: Vec<LivePoint>,
 }
@@ -80,7 +105,8 @@ impl Life {
             let mut groups = Vec::new();
             for play in device.play.groups {
                 let points = play.points.iter().map(|point| LivePoint::new(point, now_s, &mut dice)).collect();
-                groups.push(LiveGroup { index, play: *play, phase_s: dice.next() % play.every_s, points });
+                let every_s = play.every_s;
+                groups.push(LiveGroup { index, play: *play, every_s, phase_s: dice.next() % every_s, points });
                 index += 1;
             }
             devices.push(LiveDevice { key: key.clone(), events: device.play.events, groups, silent_until_s: 0 });
@@ -105,7 +131,9 @@ impl Life {
             devices,
             dice,
             troubles: None,
+            pace: Pace::REAL,
             next_seq: 1,
+            waiting_seq: 1,
             next_event: 1,
             next_urgent: 1,
             rows: vec![Vec::new(); index],
@@ -113,6 +141,32 @@ impl Life {
             urgent: Vec::new(),
             polled: 0,
         })
+    }
+
+    /// From now on it lives at that pace.
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+        for group in self.devices.iter_mut().flat_map(|device| &mut device.groups) {
+            let most = if group.index == 0 { pace.every_s.min(OWN_FIGURES_S) } else { pace.every_s };
+            group.every_s = group.play.every_s.max(most);
+            let phase_s = self.dice.next() % group.every_s;
+            group.phase_s = phase_s - phase_s % pace.tick_s;
+        }
+    }
+
+    /// Seconds that pass at a time.
+    pub(crate) fn tick_s(&self) -> u64 {
+        self.pace.tick_s
+    }
+
+    /// Rows that wait to be taken.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.next_seq - self.waiting_seq
+    }
+
+    /// The numbers that the next records of the lanes get.
+    pub(crate) fn next_numbers(&self) -> [(Lane, u64); 3] {
+        [(Lane::Urgent, self.next_urgent), (Lane::Events, self.next_event), (Lane::Readings, self.next_seq)]
     }
 
     /// From now on these go wrong, and no device is silent by chance.
@@ -161,10 +215,11 @@ impl Life {
         }
     }
 
-    /// Lives through one second, which begins at that time of the boot clock.
+    /// Lives through one tick, a second unless the pace says otherwise, which begins at that time of the boot clock.
     pub(crate) fn second(&mut self, now_s: u64, boot_time: BootTime) {
         let happenings = self.troubles.as_mut().map(|troubles| troubles.second(now_s, &mut self.dice));
-        let by_chance = happenings.is_none();
+        let pace = self.pace;
+        let by_chance = happenings.is_none().then_some(pace.tick_s);
         for happening in happenings.into_iter().flatten() {
             self.happen(happening, boot_time);
         }
@@ -174,7 +229,7 @@ impl Life {
                 continue;
             }
             for group in &mut device.groups {
-                if (now_s + group.phase_s).is_multiple_of(group.play.every_s) {
+                if (now_s + group.phase_s).is_multiple_of(group.every_s) {
                     self.polled += group.points.len() as u64;
                     let cells = group.poll(now_s, &mut self.dice);
                     if !cells.is_empty() {
@@ -185,7 +240,7 @@ impl Life {
                 }
             }
             for event in device.events {
-                if self.dice.next() % 3_600 < event.per_hour {
+                if self.dice.next() % (3_600 * pace.events_one_in) < event.per_hour * pace.tick_s {
                     let fields = (event.fields)(&mut self.dice);
                     let event =
                         Event { device: device.key.clone(), kind: event.kind.to_owned(), fields, blobs: vec![] };
@@ -200,7 +255,8 @@ impl Life {
     pub(crate) fn take(&mut self, anchor: &Anchor) -> Due {
         let rows: u64 = self.rows.iter().map(|rows| rows.len() as u64).sum();
         let kept = self.rows.iter().flatten().map(|row| row.cells.len() as u64).sum();
-        let first_seq = self.next_seq - rows;
+        let first_seq = self.waiting_seq;
+        self.waiting_seq = self.next_seq;
         let groups = self.encode(first_seq, anchor);
         let readings = (rows > 0).then(|| self.batch(first_seq, rows, groups, anchor));
         let records = |records: &mut Vec<Record>, next: &mut u64| {
@@ -246,12 +302,23 @@ impl Life {
 }
 
 impl LiveDevice {
-    fn fail(&mut self, now_s: u64, boot_time: BootTime, by_chance: bool, dice: &mut Dice, urgent: &mut Vec<Record>) {
+    /// `by_chance`: the seconds that pass, where devices fall silent by chance.
+    fn fail(
+        &mut self,
+        now_s: u64,
+        boot_time: BootTime,
+        by_chance: Option<u64>,
+        dice: &mut Dice,
+        urgent: &mut Vec<Record>,
+    ) {
         if self.silent_until_s > 0 && now_s >= self.silent_until_s {
             self.silent_until_s = 0;
             urgent.push(Record::new(boot_time, working(&self.key)));
-        } else if by_chance && self.silent_until_s == 0 && dice.chance(FAILS_EVERY_S) {
-            self.silent_until_s = now_s + 1 + dice.next() % SILENT_S;
+        } else if let Some(tick_s) = by_chance
+            && self.silent_until_s == 0
+            && dice.chance(FAILS_EVERY_S / tick_s)
+        {
+            self.silent_until_s = now_s + tick_s + dice.next() % SILENT_S;
             urgent.push(Record::new(boot_time, unreachable(&self.key, "timeout", "no answer")));
         }
     }
@@ -272,7 +339,7 @@ impl LiveGroup {
         let mut cells = Vec::new();
         for (column, (point, play)) in self.points.iter_mut().zip(self.play.points).enumerate() {
             if now_s >= point.held_until_s {
-                point.step(play, self.play.every_s, dice);
+                point.step(play, self.every_s, dice);
             }
             let moved = (point.value - point.kept).abs() >= play.dead_band;
             if moved || now_s >= point.kept_at_s + HEARTBEAT_S {

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use futures_util::StreamExt as _;
 use kouan_protocol::{Clock as _, SystemClock};
 use tokio_util::sync::CancellationToken;
 
+use super::breaking;
 use super::estate::{Place, places};
 use super::life::Life;
+use super::meter::Meter;
 use super::play::{Playing, Tally};
 use super::questions::{KINDS, ask};
 use crate::collector::Collector;
 use crate::played_agent::client;
 use crate::stop::Stopped;
-use kouan_figures::process::{cpu_seconds, folder_bytes, forget_peak, memory_mib, settle};
+use kouan_figures::process::{folder_bytes, memory_mib, settle};
 use kouan_figures::{Figure, quantile};
 
 /// How the fleet is played.
@@ -29,10 +31,24 @@ pub(crate) struct FleetOptions {
     times: Vec<usize>,
     /// How long it is watched, in seconds.
     #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    pub(super) seconds: u64,
     /// Sends the last `seconds` as fast as the collector takes them, instead of living through them.
     #[arg(long)]
     fast: bool,
+    /// Lets the largest of `times` grow at the running collector until receipts take more than a second (p99), uploads
+    /// are pushed back, or a reader is behind for ten seconds.
+    #[arg(long, conflicts_with = "fast")]
+    until_it_breaks: bool,
+    /// By how much it grows each time.
+    #[arg(long, default_value_t = 25, value_parser = at_least_one)]
+    pub(super) step: usize,
+    /// It does not grow beyond this.
+    #[arg(long, default_value_t = 500)]
+    pub(super) most: usize,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number of at least 1".to_owned())
 }
 
 /// Agents that say hello at the same time.
@@ -41,11 +57,43 @@ const HELLOS: usize = 16;
 const WARM_UP: Duration = Duration::from_secs(5);
 
 pub(crate) async fn measure(options: &FleetOptions) -> anyhow::Result<Vec<Figure>> {
+    if options.until_it_breaks {
+        return breaking::measure(options, options.times.iter().copied().max().unwrap_or(1)).await;
+    }
     let mut figures = Vec::new();
+    let mut before: Option<(usize, Vec<Figure>)> = None;
     for times in &options.times {
-        figures.extend(at_scale(*times, options).await?);
+        let scale = at_scale(*times, options).await?;
+        if let Some((smaller, before)) = &before {
+            figures.extend(growth(*smaller, before, *times, &scale));
+        }
+        figures.extend(scale.iter().cloned());
+        before = Some((*times, scale));
     }
     Ok(figures)
+}
+
+/// What is said of how cost grows, of the figures of each size.
+const GROWING: [&str; 9] = [
+    "devices",
+    "readings kept and stored",
+    "uploads",
+    "CPU of the collector",
+    "memory, peak",
+    "log on disk, for a reading",
+    "history on disk, for a reading",
+    "receipt p99",
+    "questions, p99",
+];
+
+fn growth(smaller: usize, before: &[Figure], times: usize, after: &[Figure]) -> Vec<Figure> {
+    let part: &'static str = Box::leak(format!("from × {smaller} to × {times}").into_boxed_str());
+    let value = |figures: &[Figure], what: &str| figures.iter().find(|figure| figure.what == what).map(|one| one.value);
+    let ratio = |what: &&str| {
+        let ratio = value(after, what)? / value(before, what)?;
+        Some(Figure::new(part, format!("{what} grows by"), ratio, "times"))
+    };
+    GROWING.iter().filter_map(ratio).collect()
 }
 
 async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Figure>> {
@@ -73,10 +121,9 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
     if !options.fast {
         tokio::time::sleep(WARM_UP).await;
     }
-    forget_peak(pid)?;
-    let (cpu, own_cpu) = (cpu_seconds(pid)?, cpu_seconds(std::process::id())?);
-    let started = Instant::now();
-    tally.counts.store(true, Ordering::Relaxed);
+    let api = collector.api()?;
+    let meter = Meter::begin(pid, &api).await?;
+    tally.begin();
     let mut ended = Vec::new();
     if options.fast {
         for agent in agents {
@@ -86,10 +133,8 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
         tokio::time::sleep(Duration::from_secs(options.seconds)).await;
         tally.counts.store(false, Ordering::Relaxed);
     }
-    let wall = started.elapsed().as_secs_f64();
-    let lag = collector.api()?.behind().await?;
-    let used = cpu_seconds(pid)? - cpu;
-    let own = cpu_seconds(std::process::id())? - own_cpu;
+    let usage = meter.end(&api).await?;
+    let lag = api.behind().await?;
     stop.cancel();
     let answers = questions.await??;
     for ended in ended {
@@ -97,12 +142,15 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
     }
     settle(pid).await?;
     let memory = (memory_mib(pid, "VmHWM")?, memory_mib(pid, "RssAnon")?);
+    let (wall, used) = (usage.wall, usage.cpu * usage.wall);
     let kept = tally.kept.load(Ordering::Relaxed) as f64;
     let Stopped { cpu: sealing, took } = collector.stop().await?;
     let data = collector.data();
     let (log, state) = (file_bytes(&data.join("ingest.db"))?, file_bytes(&data.join("state.db"))?);
     let history = folder_bytes(&data.join("history"))?;
     let ever = tally.ever_kept.load(Ordering::Relaxed) as f64;
+    let ever_events = tally.ever_events.load(Ordering::Relaxed) as f64;
+    let sizes = sizes(&collector).await?;
 
     let mut latencies = tally.take_latencies();
     latencies.sort_by(f64::total_cmp);
@@ -119,13 +167,15 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
         figure("events", count(&tally.events) / wall, "1/s"),
         figure("uploads", count(&tally.uploads) / wall, "1/s"),
         figure("bytes of an upload", count(&tally.bytes) / count(&tally.uploads), "B"),
-        figure("CPU", used / wall, "cores"),
         figure("CPU for a million readings", used / kept * 1e6, "s"),
         figure("CPU for an upload", used / count(&tally.uploads) * 1e6, "µs"),
         figure("memory, peak", memory.0, "MiB"),
         figure("memory (anonymous) at the end", memory.1, "MiB"),
         figure("log on disk, for a reading", log / ever, "B"),
         figure("history on disk, for a reading", history / ever, "B"),
+        figure("of that, chunks of readings, for a reading", sizes.readings / ever, "B"),
+        figure("days without chunks of readings, for an event", (sizes.days - sizes.readings) / ever_events, "B"),
+        figure("index of events, for an event", sizes.index / ever_events, "B"),
         figure("state on disk", state / f64::from(1 << 20), "MiB"),
         figure("CPU of the stop, which seals everything", sealing, "s"),
         figure("the stop took", took.as_secs_f64(), "s"),
@@ -135,8 +185,8 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
         figure("uploads pushed back", count(&tally.pushed_back), ""),
         figure("entries that a reader was behind at the end", lag, ""),
         figure("a second begun late by, at most", count(&tally.latest_ms), "ms"),
-        figure("CPU of this side", own / wall, "cores"),
     ];
+    figures.extend(usage.figures(part));
     let mut all: Vec<f64> = answers.iter().flatten().copied().collect();
     all.sort_by(f64::total_cmp);
     figures.push(figure("questions, p50", quantile(&all, 0.5), "ms"));
@@ -149,10 +199,42 @@ async fn at_scale(times: usize, options: &FleetOptions) -> anyhow::Result<Vec<Fi
     Ok(figures)
 }
 
+/// What the history takes on disk, in bytes.
+struct Sizes {
+    /// Files of days: readings and events.
+    days: f64,
+    /// Of these, chunks of readings.
+    readings: f64,
+    /// What finds events.
+    index: f64,
+}
+
+async fn sizes(collector: &Collector) -> anyhow::Result<Sizes> {
+    let output = collector.beside()?.args(["sizes", "--json"]).output().await.context("asking for the sizes failed")?;
+    ensure!(output.status.success(), "the sizes are not told: {}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).context("the sizes are no JSON")?;
+    let level = |name: &str| {
+        let found = told["files"].as_array().into_iter().flatten().find(|level| level["level"] == name);
+        found.and_then(|level| level["bytes"].as_f64()).unwrap_or(0.0)
+    };
+    let classes = told["classes"].as_array().into_iter().flatten();
+    let readings = classes.filter_map(|class| class["readings"].as_f64()).sum();
+    Ok(Sizes { days: level("days"), readings, index: level("events") })
+}
+
 /// Enrols the agents of all places and begins their sessions.
 pub(crate) async fn join(collector: &Collector, places: &[Place], tally: &Arc<Tally>) -> anyhow::Result<Vec<Playing>> {
+    join_since(collector, places, tally, SystemClock::new()?.wall().0.unsigned_abs() / 1000).await
+}
+
+/// The same of agents that live on from a time in the past, in seconds since 1970.
+pub(crate) async fn join_since(
+    collector: &Collector,
+    places: &[Place],
+    tally: &Arc<Tally>,
+    now_s: u64,
+) -> anyhow::Result<Vec<Playing>> {
     let (api, http, url) = (collector.api()?, client()?, collector.url.as_str());
-    let now_s = SystemClock::new()?.wall().0.unsigned_abs() / 1000;
     let joining = places.iter().zip(0..).map(|(place, seed)| {
         let (api, http, tally) = (&api, http.clone(), Arc::clone(tally));
         async move {

@@ -10,13 +10,17 @@
 //! | [`play`] | the agents that send them |
 //! | [`questions`] | what people and programs ask meanwhile |
 //! | [`load`] | all of it together, and the figures |
+//! | [`meter`] | what a collector uses meanwhile |
+//! | [`breaking`] | a fleet that grows until something breaks |
 
-mod classes;
+mod breaking;
+pub(crate) mod classes;
 pub(crate) mod estate;
 pub(crate) mod life;
 mod load;
+mod meter;
 pub(crate) mod play;
 mod questions;
 pub(crate) mod troubles;
 
-pub(crate) use load::{FleetOptions, join, measure};
+pub(crate) use load::{FleetOptions, join, join_since, measure};

@@ -97,9 +97,8 @@ pub(crate) async fn measure(options: &PeersOptions) -> anyhow::Result<Vec<Figure
         if wanted(&options.only, "victoria-metrics") {
             figures.extend(victoria(options, shape, name).await?);
         }
-        // Its rows cost the same whether their neighbours were kept or not.
-        if shape == Shape::FullRows && wanted(&options.only, "postgresql") {
-            figures.extend(postgres(options, name).await?);
+        if wanted(&options.only, "postgresql") {
+            figures.extend(postgres(options, shape, name).await?);
         }
     }
     Ok(figures)
@@ -145,13 +144,13 @@ async fn victoria(options: &PeersOptions, shape: Shape, name: &str) -> anyhow::R
     Ok(figures)
 }
 
-async fn postgres(options: &PeersOptions, name: &str) -> anyhow::Result<Vec<Figure>> {
+async fn postgres(options: &PeersOptions, shape: Shape, name: &str) -> anyhow::Result<Vec<Figure>> {
     let (folder, ends) = (tempfile::tempdir()?, ends()?);
     let store = Postgres::start(folder.path()).await?;
     store.prepare(ends.1 - DAYS * DAY_MS, ends.0).await?;
-    let costs = store.fill(site(options.devices, options.samples, ends.0, Shape::FullRows), false).await?;
+    let costs = store.fill(site(options.devices, options.samples, ends.0, shape), false).await?;
     let mut figures = told("postgresql", name, options, &costs);
-    if !options.no_questions {
+    if shape == Shape::FullRows && !options.no_questions {
         store.fill(month(ends.1), true).await?;
         figures.extend(answers("postgresql", &store.ask(&spans(ends), options.times).await?));
     }

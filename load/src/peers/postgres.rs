@@ -13,6 +13,8 @@ use super::readings::{DAY_MS, POINTS, Post};
 use kouan_figures::process::{folder_bytes, tree_cpu_seconds, tree_memory_mib};
 
 const START: Duration = Duration::from_secs(60);
+/// Requests between two looks at the memory of all its processes.
+const MEMORY_EVERY: usize = 100;
 const PROGRAMS: &str = "/usr/lib/postgresql";
 /// Series of the device about which ranges are asked come after those of all others.
 const MONTH: usize = 1_000_000;
@@ -158,7 +160,7 @@ impl Postgres {
             }
             kept += post.kept();
             copies[post.part % 2].1.write_all(text.as_bytes()).await.context("psql does not take its input")?;
-            if at % 500 == 0 {
+            if at % MEMORY_EVERY == 0 {
                 memory = memory.max(tree_memory_mib(pid)?);
             }
         }

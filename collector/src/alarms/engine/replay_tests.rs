@@ -40,7 +40,7 @@ impl History for Recorded {
             agent_time_ms: *time_ms,
             late: false,
         };
-        Ok(Slice { rows: within.map(row).collect(), next: None })
+        Ok(Slice { rows: within.map(row).collect(), next: None, incomplete: Vec::new() })
     }
 
     fn columns(&self, _: &SeriesQuery) -> Result<SeriesColumns, StoreError> {

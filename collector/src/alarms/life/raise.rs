@@ -55,6 +55,12 @@ pub(crate) fn subject_of_site(site: &str, condition: &str) -> String {
     format!("site:{site}|{condition}")
 }
 
+/// What names the alarm of the collector itself.
+#[must_use]
+pub(crate) fn subject_of_collector(condition: &str) -> String {
+    format!("collector|{condition}")
+}
+
 /// A condition that holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Raise<'a> {

@@ -6,15 +6,17 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::range::Range;
-use super::rows::{Line, Rows, word};
+use super::rows::{Line, Rows};
 use super::stream::{self, Broken, Parts};
 use crate::http::extract::{Caller, Id, Params};
 use crate::http::{AppState, Problem, rfc3339};
 
 const HEAD: &str = "time,point,value,quality,reason\n";
 
-/// Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. So many
-/// files are made at the same time; beyond that the answer is 503 with `Retry-After`.
+/// Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. Where a
+/// part of the history is damaged, a line with the quality `missing` and no value says that readings of the point may
+/// be missing from its time on, with the reason `damaged`, or `filling` while they are being read again. So many files
+/// are made at the same time; beyond that the answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv", tag = "devices", params(("id" = String, Path), Range),
     responses((status = 200, content_type = "text/csv", body = String),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
@@ -50,7 +52,7 @@ impl Parts for Csv {
 fn write_line(line: &Line, text: &mut String) {
     let value = line.value.as_ref().map(ToString::to_string).unwrap_or_default();
     let (time, point, value) = (rfc3339(line.time_ms), quoted(&line.point), quoted(&value));
-    let (quality, reason) = (word(line.quality), word(line.reason));
+    let (quality, reason) = (line.said.quality(), line.said.reason());
     // Writing into a string cannot fail.
     let _ = writeln!(text, "{time},{point},{value},{quality},{reason}");
 }
@@ -68,14 +70,20 @@ fn quoted(field: &str) -> std::borrow::Cow<'_, str> {
 mod tests {
     use kouan_protocol::{Quality, QualityReason, Value};
 
+    use super::super::rows::Said;
     use super::*;
+    use crate::telemetry::IncompleteReason;
 
     #[test]
     fn a_line_quotes_what_would_break_it() {
         let mut text = String::new();
-        let (quality, reason) = (Quality::Uncertain, QualityReason::OutOfRange);
+        let said = Said::Read(Quality::Uncertain, QualityReason::OutOfRange);
         let value = Some(Value::text("x,\"y\""));
-        write_line(&Line { time_ms: 0, point: "a.b".into(), value, quality, reason, late: false }, &mut text);
+        write_line(&Line { time_ms: 0, point: "a.b".into(), value, said, late: false }, &mut text);
         assert_eq!(text, "1970-01-01T00:00:00.000Z,a.b,\"x,\"\"y\"\"\",uncertain,out-of-range\n");
+        text.clear();
+        let said = Said::Missing(IncompleteReason::Damaged);
+        write_line(&Line { time_ms: 0, point: "a.b".into(), value: None, said, late: false }, &mut text);
+        assert_eq!(text, "1970-01-01T00:00:00.000Z,a.b,,missing,damaged\n");
     }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use kouan_protocol::Value;
 
 use super::range::Range;
-use super::rows::{Line, Rows, word};
+use super::rows::{Line, Rows};
 use super::stream::{self, Broken, Parts};
 use crate::http::extract::{Caller, Id, Params};
 use crate::http::{AppState, Problem};
@@ -26,8 +26,10 @@ const FIELDS: [Field; 7] = [
 ];
 
 /// Raw readings as an Apache Parquet file, by time: `time`, `point`, `value` of numbers and counters, `text` of states
-/// and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open.
-/// So many files are made at the same time; beyond that the answer is 503 with `Retry-After`.
+/// and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open. Where a part of
+/// the history is damaged, a row with the quality `missing` and no value says that readings of the point may be missing
+/// from its time on, with the reason `damaged`, or `filling` while they are being read again. So many
+/// files are made at the same time; beyond that the answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.parquet", tag = "devices",
     params(("id" = String, Path), Range),
     responses((status = 200, content_type = "application/vnd.apache.parquet", body = Vec<u8>),
@@ -73,7 +75,7 @@ fn fill(columns: &mut [Column], line: &Line) {
         Some(Value::Text(text)) => Some(text),
         _ => None,
     });
-    quality.word(&word(line.quality));
-    reason.word(&word(line.reason));
+    quality.word(&line.said.quality());
+    reason.word(&line.said.reason());
     late.truth(line.late);
 }

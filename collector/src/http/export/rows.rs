@@ -1,11 +1,12 @@
 //! Readings of several points by time, of any range, a page at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kouan_protocol::{PointName, Quality, QualityReason, Timestamp, Value};
 
 use crate::store::StoreError;
-use crate::telemetry::{History, SeriesColumns, SeriesPlace, SeriesQuery, Span};
+use crate::telemetry::{History, Incomplete, IncompleteReason, SeriesColumns, SeriesPlace, SeriesQuery, Span};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// The first window.
@@ -17,14 +18,40 @@ const FEW: usize = 5_000;
 /// Windows that are looked at in one go when none of them holds anything.
 const EMPTY: usize = 200;
 
-/// A reading of a file.
+/// What a line of a file says of its value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Said {
+    /// It was read.
+    Read(Quality, QualityReason),
+    /// From this time on readings may be missing.
+    Missing(IncompleteReason),
+}
+
+impl Said {
+    /// The word for the quality.
+    pub(super) fn quality(self) -> String {
+        match self {
+            Self::Read(quality, _) => word(quality),
+            Self::Missing(_) => "missing".to_owned(),
+        }
+    }
+
+    /// The word for the reason.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Read(_, reason) => word(reason),
+            Self::Missing(reason) => reason.as_str().to_owned(),
+        }
+    }
+}
+
+/// A line of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
     pub(super) time_ms: i64,
     pub(super) point: Arc<str>,
     pub(super) value: Option<Value>,
-    pub(super) quality: Quality,
-    pub(super) reason: QualityReason,
+    pub(super) said: Said,
     pub(super) late: bool,
 }
 
@@ -40,6 +67,8 @@ pub(super) struct Rows {
     length_ms: i64,
     /// How far the readings of the next millisecond are told, when there are too many of them for one page.
     crowd: Option<Crowd>,
+    /// Until when it was said of a point that readings are missing.
+    told: HashMap<(usize, IncompleteReason), i64>,
 }
 
 /// A place in a millisecond that is told point by point.
@@ -52,7 +81,8 @@ struct Crowd {
 impl Rows {
     pub(super) fn new(history: Arc<dyn History>, spans: Vec<Span>, points: Vec<PointName>, range: (i64, i64)) -> Self {
         let points = points.into_iter().map(|point| (point.clone(), Arc::from(point.as_str()))).collect();
-        Self { history, spans, points, from_ms: range.0, to_ms: range.1, length_ms: FIRST_MS, crowd: None }
+        let (from_ms, to_ms) = range;
+        Self { history, spans, points, from_ms, to_ms, length_ms: FIRST_MS, crowd: None, told: HashMap::new() }
     }
 
     /// The next readings by time, [`MANY`] at most and maybe none; `None` when all were told.
@@ -85,12 +115,16 @@ impl Rows {
     }
 
     /// The readings before `end_ms`; `None` if they are too many.
-    fn window(&self, end_ms: i64) -> Result<Option<Vec<Line>>, StoreError> {
-        let mut lines = Vec::new();
+    fn window(&mut self, end_ms: i64) -> Result<Option<Vec<Line>>, StoreError> {
+        let (mut lines, mut missing) = (Vec::new(), Vec::new());
         for at in 0..self.points.len() {
             let query = self.query(at, end_ms, None, MANY - lines.len());
-            let Some(columns) = self.history.columns_if_few(&query)? else { return Ok(None) };
+            let Some(mut columns) = self.history.columns_if_few(&query)? else { return Ok(None) };
+            missing.push(std::mem::take(&mut columns.incomplete));
             self.add(at, columns, &mut lines);
+        }
+        for (at, missing) in missing.into_iter().enumerate() {
+            self.add_missing(at, missing, &mut lines);
         }
         lines.sort_by_key(|line| line.time_ms);
         Ok(Some(lines))
@@ -98,7 +132,11 @@ impl Rows {
 
     /// The next readings of a millisecond: of one point.
     fn next_of_crowd(&mut self, Crowd { point, after }: Crowd) -> Result<Vec<Line>, StoreError> {
-        let columns = self.history.columns(&self.query(point, self.from_ms + 1, after, MANY))?;
+        let mut columns = self.history.columns(&self.query(point, self.from_ms + 1, after, MANY))?;
+        let mut lines = Vec::new();
+        if after.is_none() {
+            self.add_missing(point, std::mem::take(&mut columns.incomplete), &mut lines);
+        }
         let next = columns.next.as_deref().map(str::parse).transpose();
         let next = next.map_err(|()| StoreError::Damaged {
             what: "a place among readings",
@@ -112,7 +150,6 @@ impl Rows {
                 None
             }
         };
-        let mut lines = Vec::new();
         self.add(point, columns, &mut lines);
         Ok(lines)
     }
@@ -135,13 +172,23 @@ impl Rows {
             let flaw = flaws.next_if(|flaw| flaw.at == at).map(|flaw| (flaw.quality, flaw.reason));
             let (quality, reason) = flaw.unwrap_or((Quality::Good, QualityReason::None));
             let (late, point) = (late.next_if_eq(&at).is_some(), Arc::clone(&self.points[point].1));
-            lines.push(Line { time_ms, point, value, quality, reason, late });
+            lines.push(Line { time_ms, point, value, said: Said::Read(quality, reason), late });
+        }
+    }
+
+    fn add_missing(&mut self, point: usize, missing: Vec<Incomplete>, lines: &mut Vec<Line>) {
+        for Incomplete { from_ms, to_ms, reason } in missing {
+            // One that goes on from the window before is told already.
+            if self.told.insert((point, reason), to_ms) != Some(from_ms) {
+                let (said, point) = (Said::Missing(reason), Arc::clone(&self.points[point].1));
+                lines.push(Line { time_ms: from_ms, point, value: None, said, late: false });
+            }
         }
     }
 }
 
 /// The API's word for a quality or a reason.
-pub(super) fn word<T: serde::Serialize>(value: T) -> String {
+fn word<T: serde::Serialize>(value: T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

@@ -72,7 +72,9 @@ impl OpenCatalogue {
         Some((devices.get(device as usize)?, devices.get(described as usize)?.groups.get(group as usize)?))
     }
 
-    fn points(&self) -> usize {
+    /// About how many points there are, devices and groups counted as one each.
+    #[must_use]
+    pub fn points(&self) -> usize {
         let groups = self.catalogue.devices.iter().flat_map(|device| &device.groups);
         groups.map(|group| group.points.len() + 1).sum::<usize>() + self.catalogue.devices.len()
     }

@@ -36,6 +36,19 @@ impl SqliteFollower {
 }
 
 impl SqliteFollower {
+    /// The oldest entry that is there, and when it was received.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn oldest(&self) -> Result<Option<(i64, Timestamp)>, StoreError> {
+        self.conn
+            .prepare_cached("SELECT id, received_ms FROM log ORDER BY id LIMIT 1")
+            .and_then(|mut statement| {
+                statement.query_row([], |row| Ok((row.get(0)?, Timestamp(row.get(1)?)))).optional()
+            })
+            .during("look for the oldest log entry")
+    }
+
     fn body(&self, id: i64) -> Result<Vec<u8>, StoreError> {
         self.conn
             .prepare_cached("SELECT body FROM log WHERE id = ?1")

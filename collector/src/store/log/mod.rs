@@ -78,8 +78,15 @@ impl Correction {
     /// where nobody looks or in front of all later ones.
     #[must_use]
     pub fn time_of(&self, anchor: &Anchor, boot_time: BootTime) -> Timestamp {
-        let time = anchor.wall_at(boot_time).plus_ms(self.shift_ms);
-        time.clamp(EARLIEST, self.received.plus_ms(FUTURE_MS).max(EARLIEST))
+        self.believed(anchor, boot_time).0
+    }
+
+    /// The same, and how far it may be believed: not far when it had to be kept inside.
+    #[must_use]
+    pub fn believed(&self, anchor: &Anchor, boot_time: BootTime) -> (Timestamp, TimeStatus) {
+        let told = anchor.wall_at(boot_time).plus_ms(self.shift_ms);
+        let time = told.clamp(EARLIEST, self.received.plus_ms(FUTURE_MS).max(EARLIEST));
+        (time, if time == told { self.status } else { TimeStatus::Uncertain })
     }
 
     /// Whether a record of `time` arrived too late to act upon. One that seems to come from the future bears the time

@@ -1,29 +1,24 @@
 //! Bringing the files up to the partitions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::Value;
 use tracing::{error, warn};
 
-use super::files::{Lookup, Unit};
+use super::claim::Claim;
+use super::files::{Lookup, Tail, Unit};
 use super::keys;
 use super::settle::{Settled, WHOLE, settle_slice};
-use crate::store::{During as _, File, StoreError, open_writable};
+use crate::store::{During as _, File, StoreError};
 use crate::telemetry::day_ms;
-use crate::telemetry::partition::sync_folder;
+use crate::telemetry::partition::{delete_file, open_file};
 use crate::telemetry::partitions::Partitions;
 
-/// Events that are taken into a file in one commit.
-const COMMIT: i64 = 8_192;
-/// New events of all days that wait before they are taken even while there is other work.
-const PENDING: usize = 2_048;
 /// Files that stay open for writing.
 const OPEN: usize = 4;
-/// How long one call compares or fills files while other work waits.
-const SLICE: Duration = Duration::from_millis(20);
 /// After a failure the files are left alone for so long.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -35,6 +30,8 @@ pub(in crate::telemetry) struct Keeper {
     unknown: BTreeSet<i64>,
     /// Days with events that are not in the file.
     behind: BTreeSet<i64>,
+    /// Days whose partition could not be read, and since when. Searches read what they can of them.
+    doubtful: BTreeMap<i64, Instant>,
     pending: usize,
     through: HashMap<i64, i64>,
     /// Months that are in one part.
@@ -51,6 +48,7 @@ impl Keeper {
             partitions,
             unknown,
             behind: BTreeSet::new(),
+            doubtful: BTreeMap::new(),
             pending: 0,
             through: HashMap::new(),
             whole: BTreeSet::new(),
@@ -66,11 +64,11 @@ impl Keeper {
             return;
         }
         if self.partitions.has(day) {
-            self.lookup.set_tail(day, self.through.get(&day).copied().unwrap_or(0));
+            self.lookup.set_tail(day, Tail::After(self.through.get(&day).copied().unwrap_or(0)));
             self.behind.insert(day);
         } else {
             // A file of an earlier life may know the day.
-            self.lookup.set_tail(day, 0);
+            self.lookup.set_tail(day, Tail::After(0));
             self.unknown.insert(day);
         }
     }
@@ -82,8 +80,15 @@ impl Keeper {
         }
         self.paused = None;
         let started = Instant::now();
-        while started.elapsed() < SLICE {
-            let take_new = idle || self.pending >= PENDING;
+        for month in self.lookup.take_doubts() {
+            self.make_again(month);
+        }
+        while let Some((day, _)) = self.doubtful.first_key_value().filter(|(_, since)| since.elapsed() >= PAUSE) {
+            self.unknown.insert(*day);
+            self.doubtful.pop_first();
+        }
+        loop {
+            let take_new = idle || self.pending >= self.lookup.limits.pending;
             // The newest first: they are asked for most.
             let day = self.unknown.last().copied();
             let Some(day) = day.or_else(|| self.behind.last().copied().filter(|_| take_new)) else {
@@ -103,8 +108,10 @@ impl Keeper {
                     return false;
                 }
             }
+            if started.elapsed() >= self.lookup.limits.slice {
+                return true;
+            }
         }
-        true
     }
 
     /// Puts a bit more of a month that is over into one part. Returns whether there is more to do.
@@ -134,8 +141,8 @@ impl Keeper {
         let Unit { month, part } = Unit::of(day);
         self.unknown.remove(&day);
         self.behind.remove(&day);
+        self.doubtful.remove(&day);
         self.through.remove(&day);
-        self.lookup.end_tail(day);
         let others = self.partitions.within(day - 31, day + 31).into_iter();
         let is_last = !others.into_iter().any(|other| other != day && Unit::of(other).month == month);
         let forgotten = if is_last {
@@ -146,49 +153,50 @@ impl Keeper {
         if let Err(error) = forgotten {
             error!(%error, day, "A deleted day stays in its index of events; searches find nothing there.");
         }
+        self.unknown.remove(&day);
+        self.lookup.end_tail(day);
     }
 
     /// Takes events of the day into its month's file. Returns whether it has them all now.
     fn fill(&mut self, day: i64) -> Result<bool, StoreError> {
         let unit = Unit::of(day);
-        let through = match self.through.get(&day) {
-            Some(through) => *through,
-            None => {
-                let known: Option<i64> = self
-                    .writable(unit.month)?
-                    .query_row("SELECT through FROM days WHERE day = ?1", [day], |row| row.get(0))
-                    .optional()
-                    .during("read how far an index of events is")?;
-                known.unwrap_or(-1)
-            }
-        };
+        let known = self.through.get(&day).copied();
+        let claim = if known.is_some() { None } else { Claim::of_day(self.writable(unit.month)?, day)? };
         let found = self.partitions.read(day, |partition| {
+            let from = match (known, claim) {
+                (Some(through), _) => through,
+                (None, Some(claim)) => claim.believed(partition)?,
+                (None, None) => 0,
+            };
             let newest: Option<i64> = partition
                 .query_row("SELECT max(id) FROM events", [], |row| row.get(0))
                 .during("look for new events of a day")?;
-            let newest = newest.unwrap_or(0);
-            // A file that claims more than there is belongs to a partition that is gone.
-            let from = if through > newest { 0 } else { through.max(0) };
-            Ok((newest, from, new_events(partition, from)?))
+            let (entries, last) = new_events(partition, from, self.lookup.limits.commit)?;
+            Ok((newest.unwrap_or(0), entries, Claim::up_to(partition, last.unwrap_or(from))?))
         })?;
-        let Some((newest, from, (mut entries, last))) = found else {
-            self.lookup.end_tail(day);
+        let Some((newest, mut entries, now)) = found else {
+            if self.partitions.has(day) {
+                // Damaged, or not: a second look will tell. Until then the file cannot be said to have all of it.
+                self.doubtful.insert(day, Instant::now());
+            } else {
+                self.lookup.end_tail(day);
+            }
             return Ok(true);
         };
-        let last = last.unwrap_or(from);
-        if last != through {
+        if known.map_or(claim != Some(now), |through| through != now.through) {
             // In the order of the file: each page is touched once.
             entries.sort_unstable();
             let transaction = self
                 .writable(unit.month)?
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .during("begin writing an index of events")?;
-            insert(&transaction, unit.part, day, &entries, last)?;
+            insert(&transaction, unit.part, &entries)?;
+            now.save(&transaction, day)?;
             transaction.commit().during("commit an index of events")?;
         }
-        self.through.insert(day, last);
-        if last < newest {
-            self.lookup.set_tail(day, last);
+        self.through.insert(day, now.through);
+        if now.through < newest {
+            self.lookup.set_tail(day, Tail::After(now.through));
             return Ok(false);
         }
         self.lookup.end_tail(day);
@@ -201,22 +209,16 @@ impl Keeper {
                 self.open.clear();
             }
             let path = self.lookup.path(month);
-            let is_new = !path.exists();
-            let file = open_writable(&path, File::EventIndex)?;
+            let file = open_file(&path, File::EventIndex)?;
             // What a power cut takes back is taken again from the partition, which has it: `days` goes back with it.
             file.pragma_update(None, "synchronous", "normal").during("set synchronous")?;
-            if is_new {
-                sync_folder(&path)?;
-            }
             self.open.insert(month, file);
         }
         self.open.get_mut(&month).ok_or(StoreError::Closed)
     }
 
     fn failed(&mut self, month: i64, error: &StoreError) {
-        let is_broken = matches!(error, StoreError::Migrate { .. })
-            || matches!(error, StoreError::Sqlite { source, .. } if source.sqlite_error_code().is_some_and(|code|
-                matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)));
+        let is_broken = error.is_damage() || matches!(error, StoreError::Migrate { .. });
         if is_broken && self.delete(month).is_ok() {
             let path = self.lookup.path(month);
             warn!(%error, path = %path.display(), "An index of events was broken; it is made again.");
@@ -227,27 +229,28 @@ impl Keeper {
         }
     }
 
+    /// Makes a file again that somebody could not read.
+    fn make_again(&mut self, month: i64) {
+        let path = self.lookup.path(month);
+        match self.delete(month) {
+            Ok(_) => warn!(path = %path.display(), "An index of events could not be read; it is made again."),
+            Err(error) => self.failed(month, &error),
+        }
+    }
+
     /// Deletes a month's file; the days that still have partitions are taken again.
     fn delete(&mut self, month: i64) -> Result<usize, StoreError> {
         self.open.remove(&month);
         self.whole.remove(&month);
-        self.lookup.close(month);
         for day in self.partitions.within(i64::MIN, i64::MAX).into_iter().filter(|day| Unit::of(*day).month == month) {
-            self.lookup.set_tail(day, 0);
+            self.lookup.set_tail(day, Tail::After(0));
             self.through.remove(&day);
+            self.doubtful.remove(&day);
             self.unknown.insert(day);
         }
-        let path = self.lookup.path(month);
-        for ending in ["-wal", "-shm", ""] {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            match std::fs::remove_file(&name) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(StoreError::io("delete", &path)(error));
-                }
-                _ => {}
-            }
-        }
+        // Only now, so that a search that finds no file, or a new one, knows the days that it lacks.
+        self.lookup.close(month);
+        delete_file(&self.lookup.path(month))?;
         Ok(0)
     }
 }
@@ -268,14 +271,14 @@ fn forget_day(file: &mut Connection, part: i64, day: i64) -> Result<usize, Store
 /// A key, and the event's time and id.
 type Entry = (i64, i64, i64);
 
-/// The keys of events after an id, and the last id that was looked at.
-fn new_events(partition: &Connection, after: i64) -> Result<(Vec<Entry>, Option<i64>), StoreError> {
+/// The keys of at most so many events after an id, and the last id that was looked at.
+fn new_events(partition: &Connection, after: i64, most: i64) -> Result<(Vec<Entry>, Option<i64>), StoreError> {
     let mut statement = partition
         .prepare_cached(
             "SELECT id, time_ms, agent, key, kind, details, opaque, site FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
         )
         .during("read new events of a day")?;
-    let mut rows = statement.query([after, COMMIT]).during("read new events of a day")?;
+    let mut rows = statement.query([after, most]).during("read new events of a day")?;
     let (mut entries, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next().during("read new events of a day")? {
         let (id, time_ms, opaque): (i64, i64, bool) = (column(row, 0)?, column(row, 1)?, column(row, 6)?);
@@ -296,7 +299,7 @@ fn column<T: rusqlite::types::FromSql>(row: &rusqlite::Row<'_>, index: usize) ->
     row.get(index).during("read new events of a day")
 }
 
-fn insert(file: &Connection, part: i64, day: i64, entries: &[Entry], through: i64) -> Result<(), StoreError> {
+fn insert(file: &Connection, part: i64, entries: &[Entry]) -> Result<(), StoreError> {
     let settled = Settled::read(file)?;
     let mut statement = file
         .prepare_cached("INSERT OR IGNORE INTO lookup (part, hash, time_ms, id) VALUES (?1, ?2, ?3, ?4)")
@@ -306,7 +309,5 @@ fn insert(file: &Connection, part: i64, day: i64, entries: &[Entry], through: i6
             .execute(params![settled.part_of(part, *hash), hash, time_ms, id])
             .during("write an index of events")?;
     }
-    file.execute("INSERT OR REPLACE INTO days (day, through) VALUES (?1, ?2)", [day, through])
-        .during("note how far an index of events is")?;
     Ok(())
 }

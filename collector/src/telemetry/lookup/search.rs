@@ -1,15 +1,17 @@
 //! Where the events that are asked for may be.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 use tracing::error;
 
-use super::files::{Lookup, Unit};
+use super::claim::Claim;
+use super::files::{Limits, Lookup, Tail, Tails, Unit};
 use super::keys;
 use super::settle::Settled;
 use crate::auth::Scope;
 use crate::store::{During as _, StoreError};
+use crate::telemetry::event_match::{COLUMNS, Matcher};
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::{EventFilter, EventPlace};
 
@@ -17,14 +19,8 @@ use crate::telemetry::{EventFilter, EventPlace};
 const NAMES: usize = 512;
 /// Most sites that are looked for one by one.
 const SITES: usize = 64;
-/// Places of one key that are counted to find the rarest, and read at a time at first.
-const COUNTED: i64 = 4_096;
 /// So many places are read out of an index in the time of one event out of its day.
 const WORTH: i64 = 50;
-const FIRST: i64 = 128;
-const MOST: i64 = 4_096;
-/// Most events that a file may lack before its days are read instead.
-const TAIL: i64 = 20_000;
 
 /// What an event must be found by: each is a list of keys, of which it has one.
 pub(in crate::telemetry) struct Wanted(Vec<Vec<i64>>);
@@ -97,6 +93,11 @@ impl Stretch {
         }
     }
 
+    /// The times in between.
+    fn times(&self) -> (i64, i64) {
+        if self.newest_first { (self.end_ms, self.at.time_ms) } else { (self.at.time_ms, self.end_ms) }
+    }
+
     fn sort(&self, places: &mut Vec<EventPlace>) {
         places.sort_unstable();
         places.dedup();
@@ -106,182 +107,237 @@ impl Stretch {
     }
 }
 
+/// How a search of a month's file ended.
+enum Searched {
+    /// All of it was shown, or enough.
+    Whole,
+    /// The file lacks so much that the days themselves are read.
+    Lacking,
+    /// The file was deleted meanwhile.
+    Gone,
+    /// Showing failed.
+    Failed(StoreError),
+}
+
 /// Shows the places in a month where events may be that are wanted, in the order of the filter, until `show`
-/// says that it is enough. `days` are the month's days that have partitions. Returns whether the month was searched: if
-/// not, nothing was shown, and its days must be read.
+/// says that it is enough. `days` are the month's days that have partitions. Returns the place behind which the days
+/// themselves must be read, if the file does not tell: nothing behind it was shown.
 pub(in crate::telemetry) fn find(
     (lookup, partitions): (&Lookup, &Partitions),
-    filter: &EventFilter,
+    matcher: &Matcher<'_>,
     wanted: &Wanted,
     days: &[i64],
     mut show: impl FnMut(&[EventPlace]) -> Result<bool, StoreError>,
-) -> Result<bool, StoreError> {
-    let (Some(first), Some(last)) = (days.iter().min(), days.iter().max()) else { return Ok(true) };
-    let mut stretch = Stretch::new(filter);
-    // Before the file: what is taken into it in between is then found twice and not missed.
-    let Some(tails) = tails(partitions, &lookup.tails(*first, *last), &stretch)? else { return Ok(false) };
+) -> Result<Option<EventPlace>, StoreError> {
+    let (Some(first), Some(last)) = (days.iter().min(), days.iter().max()) else { return Ok(None) };
+    let (mut stretch, limits) = (Stretch::new(matcher.filter), lookup.limits);
+    let month = Unit::of(*first).month;
     let mut parts: Vec<i64> = days.iter().map(|day| Unit::of(*day).part).collect();
     parts.sort_unstable();
     parts.dedup();
-    let mut shown = false;
-    let searched = lookup.read(Unit::of(*first).month, |file| {
-        let parts = Settled::read(file)?.parts(parts);
-        let (rarest, others) = rarest(file, &parts, wanted, &stretch)?;
-        let mut size = FIRST;
-        loop {
-            let (mut places, horizon) = next(file, &parts, rarest, &stretch, size)?;
-            places.retain(|place| others.iter().all(|other| other.contains(place)));
-            places.extend(tails.iter().copied().filter(|place| stretch.holds(*place)));
-            stretch.sort(&mut places);
-            if let Some(horizon) = horizon {
-                // Behind it, some key may have places that were not read.
-                let newest_first = stretch.newest_first;
-                places.retain(|place| if newest_first { *place >= horizon } else { *place <= horizon });
+    loop {
+        // Before the file: what is taken into it in between is then found twice and not missed.
+        let tails = lookup.tails(*first, *last);
+        let searched = lookup.read(month, |file| {
+            // This read makes it the instant of all others.
+            let settled = Settled::read(file)?;
+            if lookup.deleted_since(&tails) {
+                return Ok(Searched::Gone);
             }
-            shown |= !places.is_empty();
-            if !show(&places)? {
-                return Ok(());
+            let claims = if tails.has_unknown() { Claim::all(file)? } else { HashMap::new() };
+            let Some(tail) = tail_places(partitions, (&tails, &claims), matcher, limits.tail)? else {
+                return Ok(Searched::Lacking);
+            };
+            let sought = Sought { file, parts: settled.parts(parts.clone()), limits };
+            sought.search(wanted, &tail, &mut stretch, &mut show)
+        });
+        return match searched {
+            Ok(Some(Searched::Whole)) => Ok(None),
+            Ok(Some(Searched::Lacking)) => Ok(Some(stretch.at)),
+            Ok(Some(Searched::Failed(error))) => Err(error),
+            Ok(Some(Searched::Gone)) => continue,
+            Ok(None) if lookup.deleted_since(&tails) => continue,
+            Ok(None) => {
+                let Some(mut places) = tail_places(partitions, (&tails, &HashMap::new()), matcher, limits.tail)? else {
+                    return Ok(Some(stretch.at));
+                };
+                places.retain(|place| stretch.holds(*place));
+                stretch.sort(&mut places);
+                show(&places)?;
+                Ok(None)
             }
-            let Some(horizon) = horizon else { return Ok(()) };
-            stretch.at = horizon;
-            size = (size * 2).min(MOST);
-        }
-    });
-    match searched {
-        Ok(Some(())) => Ok(true),
-        Ok(None) => {
-            let mut places = tails;
-            stretch.sort(&mut places);
-            show(&places)?;
-            Ok(true)
-        }
-        // What was shown cannot be taken back.
-        Err(error) if shown => Err(error),
-        Err(error) => {
-            error!(%error, "An index of events could not be read; the days themselves are.");
-            Ok(false)
-        }
+            Err(error) => {
+                error!(%error, "An index of events could not be read; the days themselves are.");
+                lookup.doubt(month, &error);
+                Ok(Some(stretch.at))
+            }
+        };
     }
 }
 
-/// The places of all events that are not in the file; `None` if they are too many.
-fn tails(
+/// The places of all events that are wanted and not in the file; `None` if it lacks too many. `claims` are what it has of
+/// days that nobody has compared with it.
+fn tail_places(
     partitions: &Partitions,
-    tails: &BTreeMap<i64, i64>,
-    stretch: &Stretch,
+    (tails, claims): (&Tails, &HashMap<i64, Claim>),
+    matcher: &Matcher<'_>,
+    most: i64,
 ) -> Result<Option<Vec<EventPlace>>, StoreError> {
-    let mut places = Vec::new();
-    for (day, through) in tails {
-        let of_day = partitions.read(*day, |partition| {
-            partition
-                .prepare_cached("SELECT time_ms, id FROM events WHERE id > ?1 AND opaque = 0 ORDER BY id LIMIT ?2")
-                .and_then(|mut statement| {
-                    statement.query_map([*through, TAIL + 1], read_place)?.collect::<Result<Vec<_>, _>>()
-                })
-                .during("look for new events of a day")
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE id > ?1 AND opaque = 0 ORDER BY id LIMIT ?2");
+    let (mut places, mut left) = (Vec::new(), most);
+    for (day, tail) in &tails.of_days {
+        // A day without a partition was deleted.
+        partitions.read(*day, |partition| {
+            let through = match tail {
+                Tail::After(through) => *through,
+                Tail::Unknown => claims.get(day).map_or(Ok(0), |claim| claim.believed(partition))?,
+            };
+            let reading = "look for new events of a day";
+            let mut statement = partition.prepare_cached(&sql).during(reading)?;
+            let mut rows = statement.query([through, left + 1]).during(reading)?;
+            while let Some(row) = rows.next().during(reading)? {
+                left -= 1;
+                if matcher.device_of(row).during(reading)?.is_some() {
+                    places.push(Matcher::place(row).during(reading)?);
+                }
+            }
+            Ok(())
         })?;
-        places.extend(of_day.unwrap_or_default());
-        if places.len() as i64 > TAIL {
+        if left < 0 {
             return Ok(None);
         }
     }
-    places.retain(|place| stretch.holds(*place));
     Ok(Some(places))
 }
 
 /// All places of a condition.
 type Places = HashSet<EventPlace>;
 
-/// Of the conditions that which the fewest events meet, and the places of others that are so few that it costs less to
-/// read them than to read events for nothing.
-fn rarest<'w>(
-    file: &Connection,
-    parts: &[i64],
-    wanted: &'w Wanted,
-    stretch: &Stretch,
-) -> Result<(&'w [i64], Vec<Places>), StoreError> {
-    let Wanted(wanted) = wanted;
-    let [first, others @ ..] = wanted.as_slice() else { return Ok((&[], Vec::new())) };
-    // One alone needs no comparison.
-    if others.is_empty() {
-        return Ok((first, Vec::new()));
+/// A month's file at one instant.
+struct Sought<'f> {
+    file: &'f Connection,
+    parts: Vec<i64>,
+    limits: Limits,
+}
+
+impl Sought<'_> {
+    /// `stretch` begins behind what was shown, whatever happens.
+    fn search(
+        &self,
+        wanted: &Wanted,
+        tail: &[EventPlace],
+        stretch: &mut Stretch,
+        show: &mut impl FnMut(&[EventPlace]) -> Result<bool, StoreError>,
+    ) -> Result<Searched, StoreError> {
+        let (rarest, others) = self.rarest(wanted, stretch)?;
+        let mut size = self.limits.first;
+        loop {
+            let (mut places, horizon) = self.next(rarest, stretch, size)?;
+            places.retain(|place| others.iter().all(|other| other.contains(place)));
+            places.extend(tail.iter().copied().filter(|place| stretch.holds(*place)));
+            stretch.sort(&mut places);
+            if let Some(horizon) = horizon {
+                // Behind it, some key may have places that were not read.
+                let newest_first = stretch.newest_first;
+                places.retain(|place| if newest_first { *place >= horizon } else { *place <= horizon });
+            }
+            match show(&places) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Searched::Whole),
+                Err(error) => return Ok(Searched::Failed(error)),
+            }
+            let Some(horizon) = horizon else { return Ok(Searched::Whole) };
+            stretch.at = horizon;
+            size = (size * 2).min(self.limits.most);
+        }
     }
-    let mut counts = Vec::with_capacity(wanted.len());
-    for keys in wanted {
-        let mut count = 0;
-        for (part, key) in places_of(parts, keys) {
-            count += count_of(file, part, key, stretch, COUNTED - count)?;
-            if count >= COUNTED {
-                break;
+
+    /// Of the conditions that which the fewest events meet, and the places of others that are so few that it costs less
+    /// to read them than to read events for nothing.
+    fn rarest<'w>(
+        &self,
+        Wanted(wanted): &'w Wanted,
+        stretch: &Stretch,
+    ) -> Result<(&'w [i64], Vec<Places>), StoreError> {
+        let [first, others @ ..] = wanted.as_slice() else { return Ok((&[], Vec::new())) };
+        // One alone needs no comparison.
+        if others.is_empty() {
+            return Ok((first, Vec::new()));
+        }
+        let most = self.limits.counted;
+        let mut counts = Vec::with_capacity(wanted.len());
+        for keys in wanted {
+            let mut count = 0;
+            for (part, key) in self.places_of(keys) {
+                count += self.count_of(part, key, stretch, most - count)?;
+                if count >= most {
+                    break;
+                }
+            }
+            if count == 0 {
+                return Ok((&[], Vec::new()));
+            }
+            counts.push((count, keys.as_slice()));
+        }
+        counts.sort_by_key(|(count, _)| *count);
+        let (least, rarest) = counts.remove(0);
+        let mut few = Vec::new();
+        for (count, keys) in counts {
+            if count < most && count <= least.saturating_mul(WORTH) {
+                few.push(self.next(keys, stretch, most)?.0.into_iter().collect());
             }
         }
-        if count == 0 {
-            return Ok((&[], Vec::new()));
-        }
-        counts.push((count, keys.as_slice()));
+        Ok((rarest, few))
     }
-    counts.sort_by_key(|(count, _)| *count);
-    let (least, rarest) = counts.remove(0);
-    let mut few = Vec::new();
-    for (count, keys) in counts {
-        if count < COUNTED && count <= least.saturating_mul(WORTH) {
-            few.push(next(file, parts, keys, stretch, COUNTED)?.0.into_iter().collect());
-        }
+
+    /// Every key in every part.
+    fn places_of<'k>(&'k self, keys: &'k [i64]) -> impl Iterator<Item = (i64, i64)> + 'k {
+        self.parts.iter().flat_map(move |part| keys.iter().map(move |key| (*part, *key)))
     }
-    Ok((rarest, few))
-}
 
-/// Every key in every part.
-fn places_of<'k>(parts: &'k [i64], keys: &'k [i64]) -> impl Iterator<Item = (i64, i64)> + 'k {
-    parts.iter().flat_map(move |part| keys.iter().map(move |key| (*part, *key)))
-}
-
-fn times(stretch: &Stretch) -> (i64, i64) {
-    if stretch.newest_first { (stretch.end_ms, stretch.at.time_ms) } else { (stretch.at.time_ms, stretch.end_ms) }
-}
-
-fn count_of(file: &Connection, part: i64, key: i64, stretch: &Stretch, most: i64) -> Result<i64, StoreError> {
-    let (from, to) = times(stretch);
-    file.prepare_cached(
-        "SELECT count(*) FROM (SELECT 1 FROM lookup WHERE part = ?1 AND hash = ?2 AND time_ms BETWEEN ?3 AND ?4 LIMIT ?5)",
-    )
-    .and_then(|mut statement| statement.query_row([part, key, from, to, most], |row| row.get(0)))
-    .during("count in an index of events")
-}
-
-/// The next places of every key, at most `size` of each in each part. Behind the horizon, if there is one, more may follow.
-fn next(
-    file: &Connection,
-    parts: &[i64],
-    keys: &[i64],
-    stretch: &Stretch,
-    size: i64,
-) -> Result<(Vec<EventPlace>, Option<EventPlace>), StoreError> {
-    let sql = if stretch.newest_first {
-        "SELECT time_ms, id FROM lookup WHERE part = ?1 AND hash = ?2 AND (time_ms, id) < (?3, ?4) AND time_ms >= ?5
-         ORDER BY time_ms DESC, id DESC LIMIT ?6"
-    } else {
-        "SELECT time_ms, id FROM lookup WHERE part = ?1 AND hash = ?2 AND (time_ms, id) > (?3, ?4) AND time_ms < ?5
-         ORDER BY time_ms, id LIMIT ?6"
-    };
-    let mut statement = file.prepare_cached(sql).during("search an index of events")?;
-    let (mut places, mut horizon) = (Vec::new(), None::<EventPlace>);
-    for (part, key) in places_of(parts, keys) {
-        let values = params![part, key, stretch.at.time_ms, stretch.at.id, stretch.end_ms, size];
-        let found: Vec<EventPlace> =
-            statement.query_map(values, read_place).and_then(Iterator::collect).during("search an index of events")?;
-        if let Some(last) = found.last().filter(|_| found.len() as i64 == size) {
-            horizon = Some(match horizon {
-                Some(known) if stretch.newest_first => known.max(*last),
-                Some(known) => known.min(*last),
-                None => *last,
-            });
-        }
-        places.extend(found);
+    fn count_of(&self, part: i64, key: i64, stretch: &Stretch, most: i64) -> Result<i64, StoreError> {
+        let (from, to) = stretch.times();
+        self.file
+            .prepare_cached(
+                "SELECT count(*) FROM (SELECT 1 FROM lookup
+                     WHERE part = ?1 AND hash = ?2 AND time_ms BETWEEN ?3 AND ?4 LIMIT ?5)",
+            )
+            .and_then(|mut statement| statement.query_row([part, key, from, to, most], |row| row.get(0)))
+            .during("count in an index of events")
     }
-    Ok((places, horizon))
-}
 
-fn read_place(row: &rusqlite::Row<'_>) -> rusqlite::Result<EventPlace> {
-    Ok(EventPlace { time_ms: row.get(0)?, id: row.get(1)? })
+    /// The next places of every key, at most `size` of each in each part. Behind the horizon, if there is one, more may
+    /// follow.
+    fn next(
+        &self,
+        keys: &[i64],
+        stretch: &Stretch,
+        size: i64,
+    ) -> Result<(Vec<EventPlace>, Option<EventPlace>), StoreError> {
+        let sql = if stretch.newest_first {
+            "SELECT time_ms, id FROM lookup WHERE part = ?1 AND hash = ?2 AND (time_ms, id) < (?3, ?4) AND time_ms >= ?5
+             ORDER BY time_ms DESC, id DESC LIMIT ?6"
+        } else {
+            "SELECT time_ms, id FROM lookup WHERE part = ?1 AND hash = ?2 AND (time_ms, id) > (?3, ?4) AND time_ms < ?5
+             ORDER BY time_ms, id LIMIT ?6"
+        };
+        let mut statement = self.file.prepare_cached(sql).during("search an index of events")?;
+        let (mut places, mut horizon) = (Vec::new(), None::<EventPlace>);
+        for (part, key) in self.places_of(keys) {
+            let values = params![part, key, stretch.at.time_ms, stretch.at.id, stretch.end_ms, size];
+            let found: Vec<EventPlace> = statement
+                .query_map(values, |row| Ok(EventPlace { time_ms: row.get(0)?, id: row.get(1)? }))
+                .and_then(Iterator::collect)
+                .during("search an index of events")?;
+            if let Some(last) = found.last().filter(|_| found.len() as i64 == size) {
+                horizon = Some(match horizon {
+                    Some(known) if stretch.newest_first => known.max(*last),
+                    Some(known) => known.min(*last),
+                    None => *last,
+                });
+            }
+            places.extend(found);
+        }
+        Ok((places, horizon))
+    }
 }

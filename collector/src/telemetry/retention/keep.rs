@@ -74,7 +74,7 @@ impl Retention {
     }
 
     /// How many days anything of the level is kept at least: what is younger need not be looked at.
-    pub(super) fn shortest(&self, level: Level) -> Option<i64> {
+    pub(in crate::telemetry) fn shortest(&self, level: Level) -> Option<i64> {
         let classes = self.classes.keys().map(|class| self.of_class(level, class));
         classes.chain([self.of(level)]).flatten().min()
     }

@@ -51,6 +51,8 @@ impl Expired {
 pub(in crate::telemetry) struct Pass {
     clock: BelievedClock,
     looked_at: Option<BootTime>,
+    /// The day by which it looked last.
+    today: Option<i64>,
     /// What files do not hold any more, as long as nothing is written to them.
     shrunk: HashMap<PathBuf, Expired>,
 }
@@ -58,12 +60,20 @@ pub(in crate::telemetry) struct Pass {
 impl Pass {
     /// As it was left.
     pub(in crate::telemetry) fn open(index: &Connection, now: BootTime) -> Result<Self, StoreError> {
-        Ok(Self { clock: BelievedClock::open(index, now)?, looked_at: None, shrunk: HashMap::new() })
+        Ok(Self { clock: BelievedClock::open(index, now)?, looked_at: None, today: None, shrunk: HashMap::new() })
     }
 
     /// Whether it is time.
     pub(in crate::telemetry) fn is_due(&self, retention: &Retention, now: BootTime) -> bool {
         !retention.is_for_ever() && self.looked_at.is_none_or(|at| now.since_ms(at) >= EVERY_MS)
+    }
+
+    /// Since which day readings are kept, and sums, of any class; `None` is for ever.
+    pub(in crate::telemetry) fn kept_since(&self, retention: &Retention) -> (Option<i64>, Option<i64>) {
+        let since = |kept: Option<i64>| Some(self.today? - kept?);
+        let [readings, minutes, hours] =
+            [Level::Readings, Level::Minutes, Level::Hours].map(|level| since(retention.longest(level)));
+        (readings, minutes.zip(hours).map(|(minutes, hours)| minutes.min(hours)))
     }
 
     /// The file is written to: what is too old may be in it again.
@@ -83,6 +93,7 @@ impl Pass {
         let mut left = FILES;
         if let Some(believed) = self.clock.look(files.index, now)? {
             let today = day_of(believed);
+            self.today = Some(today);
             self.days(&mut files, retention, today, &mut left, &mut closing)?;
             for (level, prefix) in [(Level::Minutes, "minutes-"), (Level::Hours, "hours-")] {
                 self.sums(&files, retention, (level, prefix), today, &mut left)?;

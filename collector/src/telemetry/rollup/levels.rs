@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
@@ -67,24 +68,32 @@ pub(in crate::telemetry) struct Levels {
     folder: PathBuf,
     made: RwLock<Made>,
     idle: Mutex<HashMap<PathBuf, Vec<Connection>>>,
+    /// How often a file was taken away: who read it meanwhile must not give its connection back.
+    removed: AtomicU64,
     /// Days whose sums stand, made in whatever way.
     rolled: RwLock<BTreeSet<i64>>,
     /// Files that somebody found damaged: their writer looks at them.
     doubts: Mutex<BTreeSet<PathBuf>>,
+    /// Days some of whose sums do not read.
+    doubted_days: Mutex<BTreeSet<i64>>,
+    /// Days whose sums are from before their readings were damaged: they know more than what is left.
+    frozen: RwLock<BTreeSet<i64>>,
 }
 
 impl Levels {
-    /// What `index` says is made; `partitions` are the days whose readings are there.
+    /// What `index` says is made; `partitions` are the days whose readings are there, `frozen` those whose sums stay.
     pub(in crate::telemetry) fn open(
         folder: &Path,
         index: &Connection,
         partitions: &BTreeSet<i64>,
+        frozen: BTreeSet<i64>,
     ) -> Result<Self, StoreError> {
         let rolled: Vec<(i64, i64)> = index
             .prepare("SELECT day, version FROM rolled")
             .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .during("read which days are summed up")?;
-        let is_made = |(day, version): &(i64, i64)| *version == VERSION || !partitions.contains(day);
+        let is_made =
+            |(day, version): &(i64, i64)| *version == VERSION || !partitions.contains(day) || frozen.contains(day);
         let all = rolled.iter().map(|(day, _)| *day).collect();
         let days = rolled.into_iter().filter(is_made).map(|(day, _)| day).collect();
         let dirty = index
@@ -97,9 +106,47 @@ impl Levels {
             folder: folder.to_owned(),
             made: RwLock::new(Made { days, dirty }),
             idle: Mutex::default(),
+            removed: AtomicU64::new(0),
             rolled: RwLock::new(all),
             doubts: Mutex::default(),
+            doubted_days: Mutex::default(),
+            frozen: RwLock::new(frozen),
         })
+    }
+
+    /// Whether the day's sums are from before its readings were damaged.
+    pub(in crate::telemetry) fn is_frozen(&self, day: i64) -> bool {
+        self.frozen.read().unwrap_or_else(PoisonError::into_inner).contains(&day)
+    }
+
+    /// The day's readings are damaged: its sums stay as they are, in whatever way they were made.
+    pub(in crate::telemetry) fn freeze(&self, day: i64) {
+        self.frozen.write().unwrap_or_else(PoisonError::into_inner).insert(day);
+        self.remove_dirty_day(day);
+        self.add_day(day);
+    }
+
+    /// All readings of the day are there again: its sums are made anew.
+    pub(in crate::telemetry) fn thaw(&self, day: i64) {
+        self.frozen.write().unwrap_or_else(PoisonError::into_inner).remove(&day);
+        self.rolled.write().unwrap_or_else(PoisonError::into_inner).remove(&day);
+        self.remove_day(day);
+        self.remove_dirty_day(day);
+    }
+
+    /// Notes that some sums of the day do not read.
+    pub(super) fn doubt_day(&self, day: i64) {
+        self.doubted_days.lock().unwrap_or_else(PoisonError::into_inner).insert(day);
+    }
+
+    /// The days whose sums must be made again, if they can be.
+    pub(in crate::telemetry) fn take_doubted_days(&self) -> BTreeSet<i64> {
+        std::mem::take(&mut *self.doubted_days.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether somebody found the file damaged and nobody has looked at it yet.
+    pub(super) fn is_doubted(&self, path: &Path) -> bool {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -164,9 +211,9 @@ impl Levels {
     }
 
     /// The first day with devices that must be summed up again, and those devices.
-    pub(super) fn first_dirty(&self) -> Option<(i64, Vec<(String, String)>)> {
+    pub(super) fn first_dirty(&self, wanted: impl Fn(i64) -> bool) -> Option<(i64, Vec<(String, String)>)> {
         self.ask(|made| {
-            let first = made.dirty.iter().map(|(day, ..)| *day).min()?;
+            let first = made.dirty.iter().map(|(day, ..)| *day).filter(|day| wanted(*day)).min()?;
             let devices = made.dirty.iter().filter(|(day, ..)| *day == first);
             Some((first, devices.map(|(_, agent, key)| (agent.clone(), key.clone())).collect()))
         })
@@ -228,6 +275,7 @@ impl Levels {
         path: &Path,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
+        let removed = self.removed.load(Ordering::SeqCst);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(path).and_then(Vec::pop);
         let conn = match idle {
             Some(conn) => conn,
@@ -239,7 +287,7 @@ impl Levels {
         drop(transaction);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let of_file = idle.entry(path.to_owned()).or_default();
-        if of_file.len() < IDLE && result.is_ok() {
+        if of_file.len() < IDLE && result.is_ok() && self.removed.load(Ordering::SeqCst) == removed {
             of_file.push(conn);
         }
         result.map(Some)
@@ -247,6 +295,7 @@ impl Levels {
 
     /// The file is about to be deleted.
     pub(in crate::telemetry) fn forget(&self, path: &Path) {
+        self.removed.fetch_add(1, Ordering::SeqCst);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
 }

@@ -14,6 +14,7 @@ use crate::store::{During as _, File, StoreError};
 use crate::telemetry::chunk::Chunk;
 use crate::telemetry::head::{Generation, Group, HeadDay};
 use crate::telemetry::mend::is_empty;
+use crate::telemetry::missing::{IncompleteReason, Missing, Stretch};
 use crate::telemetry::partition::open_file;
 use crate::telemetry::partitions::Partitions;
 use crate::telemetry::retention::{Level, Retention};
@@ -24,6 +25,9 @@ use crate::telemetry::{day_ms, day_of, samples, seal};
 const DEVICES: usize = 16;
 /// A day is summed up when it has been over for so long; what is late by less makes nothing twice.
 const GRACE_MS: i64 = 3_600_000;
+/// A day that could not be summed up is tried again after so long.
+const PAUSE_MS: i64 = 10_000;
+
 /// A day that is being summed up.
 struct Job {
     day: i64,
@@ -39,19 +43,20 @@ pub(in crate::telemetry) struct Maker {
     open: HashMap<PathBuf, Connection>,
     job: Option<Job>,
     kept: Kept,
+    /// Days that could not be summed up, and when that was last tried by the wall clock: others come first.
+    failed: HashMap<i64, i64>,
 }
 
 /// Which readings are still there, so that sums are never made again of what is left of them.
 struct Kept {
     retention: Retention,
     today: i64,
-    /// Days whose readings were in a file that was damaged.
-    frozen: HashSet<i64>,
+    levels: Arc<Levels>,
 }
 
 impl Kept {
     fn has(&self, day: i64, class: &str) -> bool {
-        !self.frozen.contains(&day)
+        !self.levels.is_frozen(day)
             && self.retention.of_class(Level::Readings, class).is_none_or(|kept| self.today - day <= kept)
     }
 }
@@ -64,14 +69,8 @@ impl Maker {
         now_ms: i64,
     ) -> Self {
         let today = day_of(kouan_protocol::Timestamp(now_ms));
-        let kept = Kept { retention, today, frozen: HashSet::new() };
-        Self { levels, partitions, open: HashMap::new(), job: None, kept }
-    }
-
-    /// Leaves the sums of those days as they are.
-    pub(in crate::telemetry) fn freezing(mut self, days: Vec<i64>) -> Self {
-        self.kept.frozen.extend(days);
-        self
+        let kept = Kept { retention, today, levels: Arc::clone(&levels) };
+        Self { levels, partitions, open: HashMap::new(), job: None, kept, failed: HashMap::new() }
     }
 
     /// Ends what it is doing; it begins again.
@@ -80,13 +79,21 @@ impl Maker {
         self.open.clear();
     }
 
-    /// Says that the readings of a day are lost. If it was summed up, its sums know more than what is left.
-    pub(in crate::telemetry) fn lost(&mut self, index: &Connection, day: i64, summed: bool) -> Result<(), StoreError> {
-        if summed {
-            self.kept.frozen.insert(day);
+    /// Whether the readings of some class of that day are kept no longer.
+    pub(in crate::telemetry) fn lacks_some(&self, day: i64) -> bool {
+        self.kept.retention.shortest(Level::Readings).is_some_and(|kept| self.kept.today - day > kept)
+    }
+
+    /// Says that rows of these days are about to be sealed whose sums stay as they are: they will lack them.
+    fn note_late(&self, index: &Connection, generation: &Generation) -> Result<(), StoreError> {
+        for (day, rows) in generation.days.iter().filter(|(day, _)| self.levels.is_frozen(**day)) {
+            let devices: HashSet<_> =
+                rows.groups.values().map(|group| (group.group.agent.clone(), group.group.key.clone())).collect();
+            for device in devices {
+                let late = Stretch::of_sums(*day, Some(device), IncompleteReason::Late);
+                self.partitions.missing().note(index, late)?;
+            }
         }
-        index.execute("DELETE FROM dirty WHERE day = ?1", [day]).during("forget marks of late readings")?;
-        self.levels.remove_dirty_day(day);
         Ok(())
     }
 
@@ -97,6 +104,7 @@ impl Maker {
         index: &mut Connection,
         generation: &Generation,
     ) -> Result<(), StoreError> {
+        self.note_late(index, generation)?;
         let is_touched =
             |day: &i64| self.levels.is_made(*day) || self.job.as_ref().is_some_and(|job| job.whole && job.day == *day);
         // Sums of readings that were deleted are all that is left of them.
@@ -129,7 +137,7 @@ impl Maker {
 
     /// Says that the day's sums may lack something: they are made again.
     pub(in crate::telemetry) fn doubt(&self, index: &Connection, day: i64) -> Result<(), StoreError> {
-        if self.levels.is_made(day) && !self.kept.frozen.contains(&day) {
+        if self.levels.is_made(day) && !self.levels.is_frozen(day) {
             index.execute("DELETE FROM rolled WHERE day = ?1", [day]).during("note that a day is not summed up")?;
             self.levels.remove_day(day);
         }
@@ -145,10 +153,13 @@ impl Maker {
         let Some(job) = &mut self.job else { return Ok(false) };
         let devices: Vec<_> = job.devices.drain(..DEVICES.min(job.devices.len())).collect();
         let (day, whole, is_last) = (job.day, job.whole, job.devices.is_empty());
-        let made = self.make(day, &devices);
-        if !matches!(made, Ok(true)) {
+        let made = self.make(index, day, &devices);
+        if matches!(made, Ok(true)) {
+            self.failed.remove(&day);
+        } else {
             self.job = None;
             self.open.clear();
+            self.failed.insert(day, now_ms);
         }
         if !made? {
             return Ok(false);
@@ -177,13 +188,18 @@ impl Maker {
 
     fn is_due(&self, day: i64, now_ms: i64) -> bool {
         let is_over = day_ms(day + 1) + GRACE_MS <= now_ms;
-        // What stands of a frozen day is better than what is left.
-        is_over && !self.levels.is_made(day) && !(self.kept.frozen.contains(&day) && self.levels.was_made(day))
+        // What stands of a frozen day is better than what is left; one that is being filled again would be summed up
+        // by half.
+        is_over
+            && !self.levels.is_made(day)
+            && !self.levels.is_frozen(day)
+            && !self.partitions.missing().is_filling(day)
     }
 
     fn next_job(&self, now_ms: i64) -> Result<Option<Job>, StoreError> {
         let days = self.partitions.within(i64::MIN, i64::MAX);
-        if let Some(day) = days.into_iter().find(|day| self.is_due(*day, now_ms)) {
+        let waits = |day: i64| self.failed.get(&day).is_some_and(|at| (now_ms - at).abs() < PAUSE_MS);
+        if let Some(day) = days.into_iter().find(|day| self.is_due(*day, now_ms) && !waits(*day)) {
             let devices = self.partitions.read(day, |conn| {
                 conn.prepare_cached("SELECT DISTINCT agent, key FROM groups")
                     .and_then(|mut statement| statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
@@ -192,17 +208,24 @@ impl Maker {
             // A day that cannot be read is told elsewhere.
             return Ok(devices.map(|devices| Job { day, devices, whole: true }));
         }
-        Ok(self.levels.first_dirty().map(|(day, devices)| Job { day, devices: devices.into(), whole: false }))
+        Ok(self.levels.first_dirty(|day| !waits(day)).map(|(day, devices)| Job {
+            day,
+            devices: devices.into(),
+            whole: false,
+        }))
     }
 
     /// Makes the sums of some devices. Returns false if the day's file cannot be read as it is.
-    fn make(&mut self, day: i64, devices: &[(String, String)]) -> Result<bool, StoreError> {
+    fn make(&mut self, index: &Connection, day: i64, devices: &[(String, String)]) -> Result<bool, StoreError> {
         let (mut minutes, mut hours) = (Vec::new(), Vec::new());
         for (agent, key) in devices {
-            let Some(groups) = self.partitions.read(day, |conn| rows_of(conn, agent, key))? else {
+            let missing = self.partitions.missing();
+            let Some(groups) = self.partitions.read(day, |conn| rows_of(missing, conn, day, (agent, key)))? else {
                 // A day that was deleted meanwhile leaves its sums as they are.
                 return Ok(!self.partitions.has(day));
             };
+            // What is broken is set aside first, and known to be missing.
+            let Some(groups) = groups else { return Ok(false) };
             for GroupSums { group, minutes: own, hours: own_hours } in device::sum_up(groups) {
                 if let Some(own) = own {
                     minutes.push((group.clone(), codec::encode(&own)));
@@ -210,6 +233,8 @@ impl Maker {
                 hours.push((group, codec::encode(&own_hours)));
             }
         }
+        // On disk before the sums are: a crash in between says too much, never too little.
+        self.partitions.missing().before_sums(index, day, devices)?;
         for (level, groups) in [(LevelFile::Minutes, minutes), (LevelFile::Hours, hours)] {
             let path = level.path(self.levels.folder(), day);
             let written = self.write(&path, day, devices, &groups);
@@ -295,11 +320,18 @@ fn rows_that_stand(
         .during("look for sums that stand")
 }
 
-fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, StoreError> {
+/// The rows of a device, chunk after chunk; `None` if one of them does not open.
+fn rows_of(
+    missing: &Missing,
+    conn: &Connection,
+    day: i64,
+    (agent, key): (&str, &str),
+) -> Result<Option<Vec<GroupRows>>, StoreError> {
     let mut found: Vec<(i64, i64, GroupRows)> = Vec::new();
     let mut statement = conn
         .prepare_cached(
-            "SELECT g.id, c.layout_id, g.name, g.site, g.class, c.checksum, c.body
+            "SELECT g.id, c.layout_id, g.name, g.site, g.class, c.checksum, c.body, c.id, c.t_min,
+                 c.t_max
              FROM groups g JOIN chunks c ON c.group_id = g.id WHERE g.agent = ?1 AND g.key = ?2
              ORDER BY c.first_entry, c.id",
         )
@@ -307,12 +339,19 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
     let mut rows = statement.query([agent, key]).during("read a device's day")?;
     let mut chunk = 0;
     while let Some(row) = rows.next().during("read a device's day")? {
-        let (id, layout_id, checksum): (i64, i64, u32) =
+        let broken = || {
+            let (id, t_min, t_max): (i64, i64, i64) =
+                (|| Ok((row.get(7)?, row.get(8)?, row.get(9)?)))().during("read a device's day")?;
+            missing.find_chunk(id, (t_min, t_max), day, (agent, key));
+            error!(chunk = id, day, agent, key, "A chunk of the history is broken; sums wait until it is set aside.");
+            Ok(None)
+        };
+        let (id, layout_id, checksum): (i64, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(5)?)))().during("read a device's day")?;
         let at = match found.iter().position(|(group, layout, _)| (*group, *layout) == (id, layout_id)) {
             Some(at) => at,
             None => {
-                let layout = samples::layout(conn, layout_id)?;
+                let Some(layout) = samples::layout(conn, layout_id)? else { return broken() };
                 let rows = Rows::new(&layout);
                 let (name, site, class) = (|| Ok((row.get(2)?, row.get(3)?, row.get(4)?)))().during("read a group")?;
                 let group = Group { agent: agent.to_owned(), key: key.to_owned(), name, site, class, layout };
@@ -323,7 +362,7 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
         chunk += 1;
         let group = &mut found[at].2;
         let body = row.get_ref(6).and_then(|body| Ok(body.as_blob()?)).during("read a device's day")?;
-        let opened = (crc32fast::hash(body) == checksum)
+        let opened = (i64::from(crc32fast::hash(body)) == checksum)
             .then(|| Chunk::open(body).and_then(|chunk| chunk.rows(&group.group.layout)).ok())
             .flatten();
         match opened {
@@ -332,8 +371,8 @@ fn rows_of(conn: &Connection, agent: &str, key: &str) -> Result<Vec<GroupRows>, 
                 group.chunks.push((chunk, group.rows.len()));
                 group.rows.append(&rows, &all);
             }
-            None => error!(agent, key, "A chunk of the history is broken and is missing in the sums."),
+            None => return broken(),
         }
     }
-    Ok(found.into_iter().map(|(_, _, group)| group).collect())
+    Ok(Some(found.into_iter().map(|(_, _, group)| group).collect()))
 }

@@ -1,6 +1,6 @@
 //! Readings at a resolution: from sums where they stand, from the readings themselves where they do not.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kouan_protocol::{PointName, Timestamp};
 use rusqlite::{Connection, params};
@@ -11,6 +11,7 @@ use super::levels::LevelFile;
 use super::window::{Numbers, Summary, Windows, Word};
 use crate::store::{During as _, StoreError};
 use crate::telemetry::integers::Malformed;
+use crate::telemetry::missing::{Incomplete, IncompleteReason, Stretch, joined, told};
 use crate::telemetry::rows::Column;
 use crate::telemetry::{HistoryFiles, Span, day_ms, day_of, samples, series};
 
@@ -49,6 +50,8 @@ pub struct WindowsAnswer {
     pub levels: Vec<&'static str>,
     /// The windows by their start in milliseconds since 1970.
     pub windows: Vec<(i64, Aggregate)>,
+    /// Of which times something may be missing in them.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// What a point did in a window.
@@ -93,7 +96,17 @@ pub(in crate::telemetry) fn read(history: &HistoryFiles, query: &WindowsQuery) -
     let to_ms = (query.to.0.saturating_add(step - 1)).div_euclid(step).saturating_mul(step);
     let mut answer = WindowsAnswer::default();
     let mut windows = Windows::new(step);
-    for (_, (level, day)) in days(history, query, (from_ms, to_ms))? {
+    let watch = history.partitions.missing().watch(day_of(Timestamp(from_ms)), day_of(Timestamp(to_ms)));
+    let Told { days, by_sums, incomplete } = days(history, query, (from_ms, to_ms))?;
+    let lacks = |stretch: &Stretch| match days.get(&stretch.day) {
+        _ if by_sums.contains(&stretch.day) => stretch.sums,
+        Some(_) => stretch.readings,
+        None => stretch.readings || stretch.sums,
+    };
+    answer.incomplete = told(&watch.end(), &query.spans, (from_ms, to_ms), lacks);
+    answer.incomplete.extend(incomplete);
+    answer.incomplete = joined(answer.incomplete);
+    for (_, (level, day)) in days {
         if !answer.levels.contains(&level) {
             answer.levels.push(level);
         }
@@ -107,19 +120,25 @@ pub(in crate::telemetry) fn read(history: &HistoryFiles, query: &WindowsQuery) -
     Ok(answer)
 }
 
-fn days(
-    history: &HistoryFiles,
-    query: &WindowsQuery,
-    (from_ms, to_ms): (i64, i64),
-) -> Result<BTreeMap<i64, DayWindows>, StoreError> {
+fn days(history: &HistoryFiles, query: &WindowsQuery, (from_ms, to_ms): (i64, i64)) -> Result<Told, StoreError> {
     let (first, last) = (day_of(Timestamp(from_ms)), day_of(Timestamp(to_ms - 1)));
-    let Summed { mut days, mut partly } = match query.resolution.level() {
+    let Summed { mut days, mut partly, nothing: mut by_sums, unread } = match query.resolution.level() {
         Some(level) => summed_days(history, query, level, (first, last))?,
         None => Summed::default(),
     };
+    by_sums.extend(days.keys());
+    let name = query.resolution.level().map_or("raw", LevelFile::name);
     let small = query.resolution.level().map_or(query.resolution.0, LevelFile::step_ms);
     for day in history.days(first, last) {
         if days.contains_key(&day) {
+            continue;
+        }
+        // What is left of a day that was damaged knows less than the sums from before.
+        if history.levels.is_frozen(day)
+            && let Some(windows) = partly.remove(&day)
+        {
+            days.insert(day, (name, merged(windows)));
+            by_sums.insert(day);
             continue;
         }
         let range = (from_ms.max(day_ms(day)), to_ms.min(day_ms(day + 1)));
@@ -136,9 +155,33 @@ fn days(
     }
     // Where the readings are gone, sums that may lack something are all there is.
     for (day, windows) in std::mem::take(&mut partly) {
-        days.entry(day).or_insert_with(|| (query.resolution.level().map_or("raw", LevelFile::name), merged(windows)));
+        days.entry(day).or_insert_with(|| {
+            by_sums.insert(day);
+            (name, merged(windows))
+        });
     }
-    Ok(days)
+    let whole = |day: i64, reason| {
+        let (from_ms, to_ms) = (day_ms(day).max(from_ms), day_ms(day + 1).min(to_ms));
+        Incomplete { from_ms, to_ms, reason }
+    };
+    let has_newer =
+        |day: i64| query.spans.iter().any(|span| history.head.has_device(day, span.agent.as_str(), span.key.as_str()));
+    let late = by_sums.iter().filter(|day| history.levels.is_frozen(**day) && has_newer(**day));
+    let mut incomplete: Vec<_> = late.map(|day| whole(*day, IncompleteReason::Late)).collect();
+    // Where the readings are gone as well.
+    let is_raw = |day: &i64| days.get(day).is_some_and(|(level, _)| *level == "raw");
+    let lost = unread.into_iter().filter(|day| !is_raw(day));
+    incomplete.extend(lost.map(|day| whole(day, IncompleteReason::Damaged)));
+    Ok(Told { days, by_sums, incomplete })
+}
+
+/// What is known of the days.
+struct Told {
+    days: BTreeMap<i64, DayWindows>,
+    /// Days of which sums said everything, which may be nothing.
+    by_sums: BTreeSet<i64>,
+    /// Of which times something may be missing, beside what is known to be.
+    incomplete: Vec<Incomplete>,
 }
 
 /// What the sums say.
@@ -148,6 +191,10 @@ struct Summed {
     days: BTreeMap<i64, DayWindows>,
     /// Days whose sums are in parts, or of which the device had one of its names for a part only.
     partly: BTreeMap<i64, ColumnWindows>,
+    /// Days whose sums hold nothing of the device, because there was nothing.
+    nothing: BTreeSet<i64>,
+    /// Days that were summed up and whose sums do not read.
+    unread: BTreeSet<i64>,
 }
 
 fn summed_days(
@@ -158,15 +205,18 @@ fn summed_days(
 ) -> Result<Summed, StoreError> {
     let mut summed = Summed::default();
     let newest = history.head.days();
-    for span in &query.spans {
+    // Minutes are kept of some groups only.
+    let is_kept_of_all = level == LevelFile::Hours;
+    for (at, span) in query.spans.iter().enumerate() {
         let (agent, key) = (span.agent.as_str(), span.key.as_str());
         // Asked before the sums are read: what they lack now arrived later than the question.
         let is_good = |day: i64| {
-            history.levels.is_made_for(day, agent, key)
-                && !(newest.contains(&day) && history.head.has_device(day, agent, key))
+            let has_newer = || newest.contains(&day) && history.head.has_device(day, agent, key);
+            history.levels.is_made_for(day, agent, key) && (history.levels.is_frozen(day) || !has_newer())
         };
         let good: HashSet<i64> =
             history.levels.made_within(first, last).into_iter().filter(|day| is_good(*day)).collect();
+        let (mut read, mut told) = (BTreeSet::new(), BTreeSet::new());
         let mut day = first;
         while day <= last {
             let path = level.path(history.levels.folder(), day);
@@ -174,12 +224,38 @@ fn summed_days(
             while end < last && level.path(history.levels.folder(), end + 1) == path {
                 end += 1;
             }
-            let read = |conn: &Connection| of_file(conn, (agent, key), query.point.as_str(), (day, end));
-            for (day, windows) in history.levels.read(&path, read)?.unwrap_or_default() {
+            let look = |conn: &Connection| of_file(conn, (agent, key), query.point.as_str(), (day, end));
+            let found = history.levels.read(&path, look)?;
+            match &found {
+                Some(_) => read.extend(good.iter().copied().filter(|good| (day..=end).contains(good))),
+                // Damaged, and not set aside yet.
+                None if history.levels.is_doubted(&path) || path.exists() => {
+                    summed.unread.extend((day..=end).filter(|day| history.levels.was_made(*day)));
+                }
+                None => {}
+            }
+            for (day, windows) in found.unwrap_or_default() {
+                told.insert(day);
+                let Some(windows) = windows else {
+                    history.levels.doubt_day(day);
+                    summed.unread.insert(day);
+                    continue;
+                };
                 let is_whole = span.from_ms <= day_ms(day) && span.to_ms >= day_ms(day + 1);
                 summed.add(day, (level.name(), windows), is_whole && good.contains(&day), span);
             }
             day = end + 1;
+        }
+        let silent: BTreeSet<i64> = read.difference(&told).copied().filter(|_| is_kept_of_all).collect();
+        match at {
+            0 => summed.nothing = silent,
+            _ => summed.nothing.retain(|day| silent.contains(day)),
+        }
+    }
+    // What does not read may be what holds the point: the readings are asked.
+    for day in &summed.unread {
+        if let Some((_, known)) = summed.days.remove(day) {
+            summed.partly.entry(*day).or_default().extend(known);
         }
     }
     Ok(summed)
@@ -224,13 +300,14 @@ fn merged(mut windows: ColumnWindows) -> ColumnWindows {
     merged
 }
 
+/// The sums of a point, day by day; `None` where they do not open.
 fn of_file(
     conn: &Connection,
     (agent, key): (&str, &str),
     point: &str,
     (first, last): (i64, i64),
-) -> Result<Vec<(i64, ColumnWindows)>, StoreError> {
-    let mut layouts: HashMap<i64, Vec<Column>> = HashMap::new();
+) -> Result<Vec<(i64, Option<ColumnWindows>)>, StoreError> {
+    let mut layouts: HashMap<i64, Option<Vec<Column>>> = HashMap::new();
     let mut statement = conn
         .prepare_cached(
             "SELECT w.day, w.layout_id, w.checksum, w.body FROM groups g JOIN windows w ON w.group_id = g.id
@@ -240,22 +317,30 @@ fn of_file(
     let mut rows = statement.query(params![agent, key, first, last]).during("read sums")?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().during("read sums")? {
-        let (day, layout_id, checksum): (i64, i64, u32) =
+        let (day, layout_id, checksum): (i64, i64, i64) =
             (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().during("read sums")?;
         let layout = match layouts.entry(layout_id) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(new) => new.insert(samples::layout(conn, layout_id)?),
         };
+        let Some(layout) = layout else {
+            error!(day, agent, key, "The layout of sums does not read; the readings are asked instead.");
+            found.push((day, None));
+            continue;
+        };
         let Some(column) = layout.iter().position(|column| column.name.as_str() == point) else { continue };
         let body = row.get_ref(3).and_then(|body| Ok(body.as_blob()?)).during("read sums")?;
-        let opened = if crc32fast::hash(body) == checksum {
+        let opened = if i64::from(crc32fast::hash(body)) == checksum {
             codec::decode_column(body, column)
         } else {
             Err(Malformed("its checksum is wrong"))
         };
         match opened {
-            Ok(windows) => found.push((day, windows)),
-            Err(problem) => error!(%problem, day, agent, key, "Sums are broken; the readings are asked instead."),
+            Ok(windows) => found.push((day, Some(windows))),
+            Err(problem) => {
+                error!(%problem, day, agent, key, "Sums are broken; the readings are asked instead.");
+                found.push((day, None));
+            }
         }
     }
     Ok(found)

@@ -49,7 +49,7 @@ impl Engine {
         let index = open_writable(&folder.path().join("index.db"), File::HistoryIndex).unwrap();
         let partitions = Arc::new(Partitions::open(folder.path()).unwrap());
         let days = partitions.within(i64::MIN, i64::MAX).into_iter().collect();
-        let levels = Arc::new(Levels::open(folder.path(), &index, &days).unwrap());
+        let levels = Arc::new(Levels::open(folder.path(), &index, &days, Default::default()).unwrap());
         let maker = Maker::new(Arc::clone(&levels), Arc::clone(&partitions), Retention::default(), NOW);
         let lookup = Arc::new(Lookup::new(folder.path(), []));
         let files = HistoryFiles { head: Arc::default(), partitions, levels, lookup };
