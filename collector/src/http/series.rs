@@ -24,8 +24,12 @@ use crate::telemetry::{
 const POINTS: usize = 100;
 /// Most raw readings of one point in an answer.
 const READINGS: usize = 100_000;
+/// Most raw readings of all points of an answer together. What one point leaves of its share is for those after it.
+const ALL_READINGS: usize = 500_000;
 /// Most windows of one point in an answer.
 const WINDOWS: i64 = 20_000;
+/// Most windows of all points of an answer together.
+const ALL_WINDOWS: i64 = 200_000;
 /// About how many windows an answer has if the caller does not say.
 const COMFORTABLE: i64 = 1_000;
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -57,7 +61,8 @@ pub(super) struct Range {
     /// about a thousand windows. Windows begin at whole multiples of their length since 1970 UTC. Only windows of whole
     /// hours can be had of more than 4,000 days, counted for all points together.
     resolution: Option<String>,
-    /// The `next` of the answer before, with everything else the same: only for the raw readings of one point.
+    /// The `next` of a point in the answer before, with everything else the same, for that point alone: it goes on with
+    /// its raw readings. An answer has at most 100,000 of a point and 500,000 of all points together.
     cursor: Option<String>,
 }
 
@@ -180,6 +185,29 @@ impl Answer {
     }
 }
 
+/// How many raw readings the points of an answer may have: each the same part of what is left.
+struct Share {
+    left: usize,
+    points: usize,
+}
+
+impl Share {
+    fn new(points: usize) -> Self {
+        Self { left: ALL_READINGS, points }
+    }
+
+    /// How many the next point may have.
+    fn next(&self) -> usize {
+        (self.left / self.points.max(1)).min(READINGS)
+    }
+
+    /// It has so many.
+    fn took(&mut self, readings: usize) {
+        self.left = self.left.saturating_sub(readings);
+        self.points = self.points.saturating_sub(1);
+    }
+}
+
 fn invalid(problem: impl Into<String>) -> Problem {
     Problem::invalid(vec![problem.into()])
 }
@@ -207,8 +235,16 @@ fn resolution(text: Option<&str>, range_ms: i64) -> Result<Option<Resolution>, P
 
 /// Refuses what would have to be made of too many days of readings.
 fn is_affordable(resolution: Option<Resolution>, range_ms: i64, points: usize) -> Result<(), Problem> {
+    let points = i64::try_from(points).unwrap_or(i64::MAX);
+    let windows = resolution.map_or(0, |Resolution(ms)| (range_ms / ms).saturating_mul(points));
+    if windows > ALL_WINDOWS {
+        return Err(invalid(format!(
+            "that would be {windows} windows of all points together, and at most {ALL_WINDOWS} are told at once: ask for \
+             fewer points, a shorter time, or longer windows"
+        )));
+    }
     let of_hours = resolution.is_some_and(|Resolution(ms)| ms % 3_600_000 == 0);
-    let days = (range_ms / DAY_MS + 1).saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
+    let days = (range_ms / DAY_MS + 1).saturating_mul(points);
     if of_hours || days <= POINT_DAYS {
         return Ok(());
     }
@@ -257,7 +293,7 @@ pub(super) async fn spans(shared: &AppState, id: &str) -> Result<Vec<Span>, Prob
     Ok(bindings.into_iter().map(Span::try_from).collect::<Result<_, _>>()?)
 }
 
-/// Points of a device over time, by column.
+/// Points of a device over time, by column. A point whose readings do not all fit has a `next`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/series", tag = "devices", params(("id" = String, Path), Range),
     responses((status = 200, body = Answer),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
@@ -294,13 +330,15 @@ pub(super) async fn columns(
     let answer = shared.history(move |history| {
         let bindings = readers.read_blocking(|conn| state::bindings(conn, Some(&id)))?;
         let spans = bindings.into_iter().map(Span::try_from).collect::<Result<Vec<_>, _>>()?;
+        let mut share = Share::new(points.len());
         let point = |(point, unit): (PointName, String)| {
             let name = point.to_string();
             let spans = spans.clone();
             let (levels, incomplete, content) = match resolution {
                 None => {
-                    let query = SeriesQuery { spans, point, from, to, after, limit: READINGS };
+                    let query = SeriesQuery { spans, point, from, to, after, limit: share.next() };
                     let mut columns = history.columns(&query)?;
+                    share.took(columns.times.len());
                     (vec!["raw"], std::mem::take(&mut columns.incomplete), Content::Readings(columns))
                 }
                 Some(resolution) => {
@@ -467,9 +505,26 @@ mod tests {
         let refused =
             |ms: Option<i64>, days: i64, points| is_affordable(ms.map(Resolution), days * day, points).is_err();
         assert!(!refused(None, 399, 10) && refused(None, 399, 11));
-        assert!(!refused(Some(61_000), 39, 100) && refused(Some(61_000), 40, 100));
+        assert!(!refused(Some(3_660_000), 39, 100) && refused(Some(3_660_000), 40, 100));
         assert!(refused(Some(86_401_000), 19_000, 1), "no sums are of that length");
-        assert!(!refused(Some(86_400_000), 19_000, 100), "sums of hours are made");
+        assert!(!refused(Some(10 * 86_400_000), 19_000, 100), "sums of hours are made");
+        assert!(!refused(Some(3_600_000), 83, 100) && refused(Some(3_600_000), 84, 100), "windows of all points");
+    }
+
+    #[test]
+    fn points_share_what_an_answer_may_have() {
+        assert_eq!(Share::new(1).next(), READINGS);
+        let mut share = Share::new(100);
+        let mut all = 0;
+        for at in 0..100 {
+            let part = share.next();
+            assert!((ALL_READINGS / 100..=READINGS).contains(&part), "{part}");
+            // Every other point has few.
+            let took = if at % 2 == 0 { part } else { 10 };
+            share.took(took);
+            all += took;
+        }
+        assert!(all <= ALL_READINGS && all > ALL_READINGS * 9 / 10, "{all}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod cells;
 mod check;
 mod chunk;
 mod columns;
+mod day_locks;
 mod event_match;
 mod event_rows;
 mod events;
@@ -76,6 +77,16 @@ pub trait History: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     fn columns(&self, query: &SeriesQuery) -> Result<SeriesColumns, StoreError>;
+
+    /// The same if there are at most `query.limit` of them; `None` if there are more. It takes no more memory than
+    /// so many and a chunk need, however many there are.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn columns_if_few(&self, query: &SeriesQuery) -> Result<Option<SeriesColumns>, StoreError> {
+        let columns = self.columns(query)?;
+        Ok(columns.next.is_none().then_some(columns))
+    }
 
     /// What one point of one device did in windows of time.
     ///

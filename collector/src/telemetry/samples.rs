@@ -40,20 +40,30 @@ pub(super) struct DayQuery<'q> {
 }
 
 /// The readings by time; those of one time in the order in which they arrived.
-pub(super) fn of_day(head: &Head, partitions: &Partitions, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
+///
+/// If there are more than `most`, it looks no further and tells none.
+pub(super) fn of_day_if_few(
+    head: &Head,
+    partitions: &Partitions,
+    query: &DayQuery<'_>,
+    most: usize,
+) -> Result<Option<Vec<Sample>>, StoreError> {
     // Memory first: a row that is sealed in between is then found twice, and the partition tells which.
-    let newest = of_head(head, query);
+    let newest = of_head(head, query, most);
     let sealed = partitions.read(query.day, |conn| {
         let through = sealed_through(conn)?;
-        Ok((through, of_partition(partitions.missing(), conn, query)?))
+        Ok((through, of_partition(partitions.missing(), conn, query, most)?))
     })?;
     let (through, mut samples) = sealed.unwrap_or((0, Vec::new()));
+    if newest.len() > most || samples.len() > most {
+        return Ok(None);
+    }
     samples.extend(newest.into_iter().filter(|(entry, _)| *entry > through).map(|(_, sample)| sample));
     if !samples.is_sorted_by_key(|sample| sample.time_ms) {
         samples.sort_by_key(|sample| sample.time_ms);
     }
     once_each(&mut samples);
-    Ok(samples)
+    Ok((samples.len() <= most).then_some(samples))
 }
 
 /// Leaves one of what is said again of the same time, the first. Sealing does so with whole rows; until then, and where
@@ -135,6 +145,7 @@ pub(super) fn run_of_day(
     head: &Head,
     partitions: &Partitions,
     query: &DayQuery<'_>,
+    most: usize,
 ) -> Result<Option<Run>, StoreError> {
     if head.has_device(query.day, query.agent, query.key) {
         return Ok(None);
@@ -143,20 +154,22 @@ pub(super) fn run_of_day(
     partitions.read(query.day, |conn| {
         each_chunk(partitions.missing(), conn, query, |chunk, layout| {
             let Some(at) = layout.iter().position(|column| column.name.as_str() == query.point) else { return Ok(()) };
-            goes_on = goes_on && run.add(chunk, at, &layout[at], query)?;
+            goes_on = goes_on && run.add(chunk, at, &layout[at], query)? && run.times.len() <= most;
             Ok(())
         })
     })?;
     Ok(goes_on.then_some(run))
 }
 
-fn of_head(head: &Head, query: &DayQuery<'_>) -> Vec<(i64, Sample)> {
+/// At most one more than `most`.
+fn of_head(head: &Head, query: &DayQuery<'_>, most: usize) -> Vec<(i64, Sample)> {
     let mut samples = Vec::new();
     for group in head.of_device(query.day, query.agent, query.key) {
         let Some(column) = group.group.column(query.point) else { continue };
         let arrived = group.lock_settled();
         let cells = &arrived.rows.columns[column];
-        for (row, sample) in samples_of(cells, &arrived.rows.times, &arrived.rows.origins, query) {
+        let room = most.saturating_add(1) - samples.len();
+        for (row, sample) in samples_of(cells, &arrived.rows.times, &arrived.rows.origins, query).take(room) {
             samples.push((arrived.entries[row], sample));
         }
     }
@@ -179,12 +192,23 @@ fn samples_of<'c>(
     })
 }
 
-fn of_partition(missing: &Missing, conn: &Connection, query: &DayQuery<'_>) -> Result<Vec<Sample>, StoreError> {
+/// At most one more than `most`.
+fn of_partition(
+    missing: &Missing,
+    conn: &Connection,
+    query: &DayQuery<'_>,
+    most: usize,
+) -> Result<Vec<Sample>, StoreError> {
     let mut samples = Vec::new();
     each_chunk(missing, conn, query, |chunk, layout| {
         let Some(at) = layout.iter().position(|column| column.name.as_str() == query.point) else { return Ok(()) };
+        if samples.len() > most {
+            return Ok(());
+        }
         let cells = chunk.cells(at, layout[at].kind)?;
-        samples.extend(samples_of(&cells, &chunk.times()?, &chunk.origins()?, query).map(|(_, sample)| sample));
+        let room = most.saturating_add(1) - samples.len();
+        let (times, origins) = (chunk.times()?, chunk.origins()?);
+        samples.extend(samples_of(&cells, &times, &origins, query).take(room).map(|(_, sample)| sample));
         Ok(())
     })?;
     Ok(samples)
