@@ -19,7 +19,8 @@ const HEAD: &str = "time,point,value,quality,reason\n";
 /// are made at the same time; beyond that the answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.csv", tag = "devices", params(("id" = String, Path), Range),
     responses((status = 200, content_type = "text/csv", body = String),
-        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+        (status = "4XX", content_type = "application/problem+json", body = Problem),
+        (status = 503, content_type = "application/problem+json", body = Problem)))]
 pub(in crate::http) async fn csv(
     State(shared): State<AppState>,
     caller: Caller,

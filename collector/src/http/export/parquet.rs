@@ -28,12 +28,14 @@ const FIELDS: [Field; 7] = [
 /// Raw readings as an Apache Parquet file, by time: `time`, `point`, `value` of numbers and counters, `text` of states
 /// and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open. Where a part of
 /// the history is damaged, a row with the quality `missing` and no value says that readings of the point may be missing
-/// from its time on, with the reason `damaged`, or `filling` while they are being read again. Values are
-/// floating point: counters beyond 2^53 lose their last digits, which CSV has. So many files are made at the same time; beyond that the answer is 503 with `Retry-After`.
+/// from its time on, with the reason `damaged`, or `filling` while they are being read again. Values are floating point:
+/// counters beyond 2^53 lose their last digits, which CSV has. So many files are made at the same time; beyond that the
+/// answer is 503 with `Retry-After`.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/export.parquet", tag = "devices",
     params(("id" = String, Path), Range),
     responses((status = 200, content_type = "application/vnd.apache.parquet", body = Vec<u8>),
-        (status = "4XX", content_type = "application/problem+json", body = Problem)))]
+        (status = "4XX", content_type = "application/problem+json", body = Problem),
+        (status = 503, content_type = "application/problem+json", body = Problem)))]
 pub(in crate::http) async fn parquet(
     State(shared): State<AppState>,
     caller: Caller,
