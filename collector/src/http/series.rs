@@ -17,7 +17,7 @@ use super::{AppState, Problem, devices};
 use crate::state;
 use crate::store::StoreError;
 use crate::telemetry::{
-    Aggregate, Incomplete, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery,
+    Aggregate, Figure, Incomplete, Resolution, SeriesColumns, SeriesQuery, Span, WindowsAnswer, WindowsQuery,
 };
 
 /// Most points of one request.
@@ -106,7 +106,8 @@ pub(super) enum Content {
     Words(WordWindows),
 }
 
-/// Windows of numbers and counters; only those that hold readings.
+/// Windows of numbers and counters; only those that hold readings. Those of counters are whole and exact: of more than
+/// 53 bits, which a program that reads all numbers as floating point rounds.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct NumberWindows {
     /// Starts, in milliseconds since 1970.
@@ -114,15 +115,20 @@ pub(super) struct NumberWindows {
     /// How many readings had a value.
     count: Vec<u64>,
     /// Least values.
-    min: Vec<f64>,
+    #[schema(value_type = Vec<f64>)]
+    min: Vec<Figure>,
     /// Greatest values.
-    max: Vec<f64>,
+    #[schema(value_type = Vec<f64>)]
+    max: Vec<Figure>,
     /// Sums.
-    sum: Vec<f64>,
+    #[schema(value_type = Vec<f64>)]
+    sum: Vec<Figure>,
     /// First values.
-    first: Vec<f64>,
+    #[schema(value_type = Vec<f64>)]
+    first: Vec<Figure>,
     /// Last values.
-    last: Vec<f64>,
+    #[schema(value_type = Vec<f64>)]
+    last: Vec<Figure>,
 }
 
 /// Windows of states and texts; only those that hold readings.
@@ -138,7 +144,7 @@ pub(super) struct WordWindows {
     first: Vec<Option<String>>,
     /// Last words.
     last: Vec<Option<String>>,
-    /// Milliseconds in each word; `(bad)` stands for no usable reading.
+    /// Milliseconds in each word; `(bad)` stands for no usable reading. Nothing for texts.
     spent_ms: Vec<BTreeMap<String, i64>>,
 }
 
@@ -361,8 +367,10 @@ fn word(word: Option<String>) -> String {
     word.unwrap_or_else(|| NO_WORD.to_owned())
 }
 
+/// A point that was of several kinds within the range is told as the kind with most windows.
 fn by_column(windows: Vec<(i64, Aggregate)>) -> Content {
-    let (mut numbers, mut words) = (NumberWindows::default(), WordWindows::default());
+    let mut numbers = NumberWindows::default();
+    let (mut states, mut texts) = (WordWindows::default(), WordWindows::default());
     for (start, aggregate) in windows {
         match aggregate {
             Aggregate::Numbers { count, min, max, sum, first, last } => {
@@ -375,17 +383,33 @@ fn by_column(windows: Vec<(i64, Aggregate)>) -> Content {
                 numbers.last.push(last);
             }
             Aggregate::Words { count, changes, first, last, spent_ms } => {
-                words.times.push(start);
-                words.count.push(count);
-                words.changes.push(changes);
-                words.first.push(first);
-                words.last.push(last);
-                words.spent_ms.push(spent_ms.into_iter().map(|(name, ms)| (word(name), ms)).collect());
+                let spent = spent_ms.into_iter().map(|(name, ms)| (word(name), ms)).collect();
+                states.push(start, (count, changes), (first, last), spent);
+            }
+            Aggregate::Texts { count, changes, first, last } => {
+                texts.push(start, (count, changes), (first, last), BTreeMap::new());
             }
         }
     }
-    // A point that was of both kinds within the range: the kind with more windows is told.
+    let words = if texts.times.len() > states.times.len() { texts } else { states };
     if words.times.len() > numbers.times.len() { Content::Words(words) } else { Content::Numbers(numbers) }
+}
+
+impl WordWindows {
+    fn push(
+        &mut self,
+        start: i64,
+        (count, changes): (u64, u64),
+        (first, last): (Option<String>, Option<String>),
+        spent_ms: BTreeMap<String, i64>,
+    ) {
+        self.times.push(start);
+        self.count.push(count);
+        self.changes.push(changes);
+        self.first.push(first);
+        self.last.push(last);
+        self.spent_ms.push(spent_ms);
+    }
 }
 
 /// Which state.
@@ -419,8 +443,8 @@ pub(super) struct TimeInState {
     incomplete: Vec<Incomplete>,
 }
 
-/// The time that a point spent in each of its states. The range is widened to whole minutes, one of more than 14 days
-/// to whole hours, and may be 3,660 days long; a state lasts until the next reading.
+/// The time that a point spent in each of its states; texts have none. The range is widened to whole minutes, one of
+/// more than 14 days to whole hours, and may be 3,660 days long; a state lasts until the next reading.
 #[utoipa::path(get, path = "/api/v1/devices/{id}/time-in-state", tag = "devices",
     params(("id" = String, Path), StateRange), responses((status = 200, body = TimeInState),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]
@@ -441,6 +465,10 @@ pub(super) async fn time_in_state(
     let (spans, now) = (spans(&shared, &id).await?, shared.clock.wall());
     let query = WindowsQuery { spans, point, from, to, resolution: Resolution(step), now };
     let mut answer = shared.history(move |history| history.windows(&query)).await?;
+    let is = |wanted: fn(&Aggregate) -> bool| answer.windows.iter().any(|(_, window)| wanted(window));
+    if is(|it| matches!(it, Aggregate::Texts { .. })) && !is(|it| matches!(it, Aggregate::Words { .. })) {
+        return Err(invalid(format!("{} holds texts: the time in each is told of states only", wanted.point)));
+    }
     let incomplete = std::mem::take(&mut answer.incomplete);
     let end_ms = to_ms.min(now.0);
     let (spent_ms, changes) = spent(answer, step, end_ms);

@@ -29,7 +29,7 @@ pub enum IncompleteReason {
     Damaged,
     /// It is being read again from the log, and will be there soon.
     Filling,
-    /// The sums are from before their readings were damaged, and lack what arrived since.
+    /// The sums are from before readings of the day were damaged or deleted, and lack what arrived since.
     Late,
 }
 
@@ -55,7 +55,7 @@ pub struct Incomplete {
     /// Before this time.
     pub to_ms: i64,
     /// `damaged`: it was in a part of the history that is damaged. `filling`: it is being read again and will be there
-    /// soon. `late`: the sums are from before their readings were damaged, and lack what arrived since.
+    /// soon. `late`: the sums are from before readings of the day were damaged or deleted, and lack what arrived since.
     #[schema(value_type = String)]
     pub reason: IncompleteReason,
 }

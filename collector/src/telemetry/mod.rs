@@ -45,7 +45,7 @@ use partition::day_ms;
 pub use partition::{day_of, partition_days, partition_path};
 pub use reader::{HISTORY_CURSOR, HistoryReader, HistorySettings, history_last_seen};
 pub use retention::{KeepClass, Retention, believed_time};
-pub use rollup::{Aggregate, Resolution, WindowsAnswer, WindowsQuery};
+pub use rollup::{Aggregate, Figure, Resolution, WindowsAnswer, WindowsQuery};
 pub use series::{ReadingRow, SeriesPlace, SeriesQuery};
 pub use sizes::{ClassSizes, HistorySizes, LevelSizes, sizes};
 pub use span::Span;

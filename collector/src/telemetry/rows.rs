@@ -17,13 +17,6 @@ pub(super) struct Column {
     pub(super) decimals: u8,
 }
 
-impl Column {
-    /// Whether its readings are words.
-    pub(super) fn is_words(&self) -> bool {
-        matches!(self.kind, PointKind::State | PointKind::Text)
-    }
-}
-
 impl From<&PointSpec> for Column {
     fn from(point: &PointSpec) -> Self {
         Self { name: point.name.clone(), kind: point.kind, decimals: point.decimals }

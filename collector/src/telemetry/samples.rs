@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kouan_protocol::Value;
+use kouan_protocol::{PointKind, Value};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::error;
 
@@ -23,6 +23,8 @@ const TWINS: usize = 8;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
     pub(super) time_ms: i64,
+    /// Of the point when it was read: it tells what a bad reading says.
+    pub(super) kind: PointKind,
     pub(super) value: Option<Value>,
     pub(super) flaw: Flaw,
     pub(super) origin: Origin,
@@ -66,21 +68,32 @@ pub(super) fn of_day_if_few(
     Ok((samples.len() <= most).then_some(samples))
 }
 
+/// What may be said again.
+pub(super) trait Said {
+    /// Of which time, how bad it is, and the value.
+    fn said(&self) -> (i64, Flaw, Option<&Value>);
+}
+
+impl Said for Sample {
+    fn said(&self) -> (i64, Flaw, Option<&Value>) {
+        (self.time_ms, self.flaw, self.value.as_ref())
+    }
+}
+
 /// Leaves one of what is said again of the same time, the first. Sealing does so with whole rows; until then, and where
 /// they lie in different chunks, all of them are there, and a place in the series must not depend on it.
-fn once_each(samples: &mut Vec<Sample>) {
+pub(super) fn once_each<S: Said>(samples: &mut Vec<S>) {
     let (mut kept, mut first) = (0, 0);
     // Of a time with many, what was said: a mad clock may give all one time.
     let mut said: HashSet<(u8, Option<String>)> = HashSet::new();
-    let words = |sample: &Sample| (sample.flaw, sample.value.as_ref().map(|value| format!("{value:?}")));
+    let words = |sample: &S| (sample.said().1, sample.said().2.map(|value| format!("{value:?}")));
     for at in 0..samples.len() {
-        if kept == 0 || samples[first].time_ms != samples[at].time_ms {
+        if kept == 0 || samples[first].said().0 != samples[at].said().0 {
             first = kept;
             said.clear();
         }
         let is_again = if kept - first < TWINS {
-            let is_same = |known: &Sample| known.flaw == samples[at].flaw && known.value == samples[at].value;
-            samples[first..kept].iter().any(is_same)
+            samples[first..kept].iter().any(|known| known.said() == samples[at].said())
         } else {
             if said.is_empty() {
                 said.extend(samples[first..kept].iter().map(words));
@@ -167,7 +180,7 @@ fn of_head(head: &Head, query: &DayQuery<'_>, most: usize) -> Vec<(i64, Sample)>
     for group in head.of_device(query.day, query.agent, query.key) {
         let Some(column) = group.group.column(query.point) else { continue };
         let arrived = group.lock_settled();
-        let cells = &arrived.rows.columns[column];
+        let cells = (&arrived.rows.columns[column], group.group.layout[column].kind);
         let room = most.saturating_add(1) - samples.len();
         for (row, sample) in samples_of(cells, &arrived.rows.times, &arrived.rows.origins, query).take(room) {
             samples.push((arrived.entries[row], sample));
@@ -177,18 +190,18 @@ fn of_head(head: &Head, query: &DayQuery<'_>, most: usize) -> Vec<(i64, Sample)>
 }
 
 fn samples_of<'c>(
-    cells: &'c Cells,
+    (cells, kind): (&'c Cells, PointKind),
     times: &'c [i64],
     origins: &'c [Origin],
     query: &'c DayQuery<'_>,
 ) -> impl Iterator<Item = (usize, Sample)> + 'c {
-    cells.iter().filter_map(|(row, flaw, place)| {
+    cells.iter().filter_map(move |(row, flaw, place)| {
         let time_ms = *times.get(row)?;
         if time_ms < query.from_ms || time_ms >= query.to_ms {
             return None;
         }
         let value = place.and_then(|place| cells.values.get(place));
-        Some((row, Sample { time_ms, value, flaw, origin: *origins.get(row)? }))
+        Some((row, Sample { time_ms, kind, value, flaw, origin: *origins.get(row)? }))
     })
 }
 
@@ -205,10 +218,11 @@ fn of_partition(
         if samples.len() > most {
             return Ok(());
         }
-        let cells = chunk.cells(at, layout[at].kind)?;
+        let kind = layout[at].kind;
+        let cells = chunk.cells(at, kind)?;
         let room = most.saturating_add(1) - samples.len();
         let (times, origins) = (chunk.times()?, chunk.origins()?);
-        samples.extend(samples_of(&cells, &times, &origins, query).take(room).map(|(_, sample)| sample));
+        samples.extend(samples_of((&cells, kind), &times, &origins, query).take(room).map(|(_, sample)| sample));
         Ok(())
     })?;
     Ok(samples)
@@ -273,7 +287,7 @@ mod tests {
     fn what_is_said_again_of_a_time_stands_once_wherever_it_stands() {
         let sample = |(time_ms, value): (i64, f64)| {
             let origin = Origin { shift_ms: 0, delay_s: 0, status: 0 };
-            Sample { time_ms, value: Some(Value::Number(value)), flaw: 0, origin }
+            Sample { time_ms, kind: PointKind::Measurement, value: Some(Value::Number(value)), flaw: 0, origin }
         };
         let of = |samples: &[(i64, f64)]| {
             let mut samples: Vec<Sample> = samples.iter().copied().map(sample).collect();

@@ -42,4 +42,5 @@ mod scripted_agent;
 mod series;
 mod slots;
 mod state;
+mod sums;
 mod verify;

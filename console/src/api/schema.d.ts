@@ -919,8 +919,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The time that a point spent in each of its states. The range is widened to whole minutes, one of more than 14 days
-         *     to whole hours, and may be 3,660 days long; a state lasts until the next reading.
+         * The time that a point spent in each of its states; texts have none. The range is widened to whole minutes, one of
+         *     more than 14 days to whole hours, and may be 3,660 days long; a state lasts until the next reading.
          */
         get: operations["time_in_state"];
         put?: never;
@@ -2864,7 +2864,7 @@ export interface components {
             from_ms: number;
             /**
              * @description `damaged`: it was in a part of the history that is damaged. `filling`: it is being read again and will be there
-             *     soon. `late`: the sums are from before their readings were damaged, and lack what arrived since.
+             *     soon. `late`: the sums are from before readings of the day were damaged or deleted, and lack what arrived since.
              */
             reason: string;
             /**
@@ -3331,7 +3331,10 @@ export interface components {
             /** @description The user who is told; `null` for the channel's own recipients. */
             user?: string | null;
         };
-        /** @description Windows of numbers and counters; only those that hold readings. */
+        /**
+         * @description Windows of numbers and counters; only those that hold readings. Those of counters are whole and exact: of more than
+         *     53 bits, which a program that reads all numbers as floating point rounds.
+         */
         NumberWindows: {
             /** @description How many readings had a value. */
             count: number[];
@@ -5117,7 +5120,7 @@ export interface components {
             first: (string | null)[];
             /** @description Last words. */
             last: (string | null)[];
-            /** @description Milliseconds in each word; `(bad)` stands for no usable reading. */
+            /** @description Milliseconds in each word; `(bad)` stands for no usable reading. Nothing for texts. */
             spent_ms: {
                 [key: string]: number;
             }[];

@@ -409,3 +409,34 @@ fn group_spec(play: &GroupPlay) -> anyhow::Result<GroupSpec> {
         points: play.points.iter().map(PointPlay::spec).collect::<anyhow::Result<_>>()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use kouan_protocol::{BootId, Timestamp};
+
+    use super::*;
+    use crate::fleet::estate::once;
+
+    #[test]
+    fn a_slow_day_is_read_as_often_as_it_should_and_numbered_without_holes() {
+        let place = once().unwrap().into_iter().find(|place| place.title == "横琴海关").unwrap();
+        let mut life = Life::new(&place, 1, 0).unwrap();
+        life.set_pace(Pace { tick_s: 60, every_s: 1_800, events_one_in: 400 });
+        let day_s = 86_400;
+        for at in (day_s..2 * day_s).step_by(60) {
+            life.second(at, BootTime(at * 1000));
+        }
+        // Two devices with two groups each: one is read every five minutes, as figures of the agent itself would be.
+        let (rows, most) = (life.waiting(), 288 + 3 * 48);
+        assert!((most - 20..=most).contains(&rows), "{rows} rows");
+        let (boot, boot_time) = (BootId(1), BootTime(2 * day_s * 1000));
+        let anchor = Anchor { boot, boot_time, wall: Timestamp(2 * 86_400_000), trusted: true };
+        let batch = life.take(&anchor).readings.unwrap();
+        assert_eq!((batch.first_seq, batch.count), (1, rows));
+        assert_eq!((life.waiting(), life.next_numbers()[2]), (0, (Lane::Readings, rows + 1)));
+        life.set_pace(Pace::REAL);
+        (2 * day_s..2 * day_s + 60).for_each(|at| life.second(at, BootTime(at * 1000)));
+        assert!(life.waiting() >= 4, "every group is read at least once a minute again");
+        assert_eq!(life.take(&anchor).readings.unwrap().first_seq, rows + 1);
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kouan_figures::process::{cpu_seconds, folder_bytes, settle};
@@ -11,6 +11,7 @@ use kouan_protocol::{Clock as _, SystemClock};
 use tokio::task::JoinSet;
 
 use super::measure::YearOptions;
+use crate::api::Api;
 use crate::collector::Collector;
 use crate::fleet::estate::{Place, copies};
 use crate::fleet::join_since;
@@ -31,6 +32,10 @@ const ROUND: u64 = 2;
 /// One event in so many happens at the slow places; at the lively one.
 const EVENTS_ONE_IN: (u64, u64) = (400, 20);
 
+/// How long the readers and the sums of a year may take, and how often it is looked.
+const LONGEST: Duration = Duration::from_secs(3_600);
+const LOOK: Duration = Duration::from_millis(250);
+
 /// A collector with a year, stopped and started again.
 pub(super) struct Year {
     pub(super) collector: Collector,
@@ -46,10 +51,13 @@ pub(super) struct Year {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Made {
     pub(super) devices: usize,
+    pub(super) points: usize,
     pub(super) kept: f64,
     pub(super) events: f64,
     /// Seconds until everything was confirmed.
     pub(super) wall: f64,
+    /// Seconds after the next start until its sums were made.
+    pub(super) summed: f64,
     /// CPU-seconds of the collector, sealing and sums included.
     pub(super) cpu: f64,
     pub(super) history: f64,
@@ -63,7 +71,10 @@ pub(super) fn is_lively(place: &Place) -> bool {
 
 /// Makes it through the real ingest: the agents have a year to send that a collector has not seen.
 pub(super) async fn make(folder: &Path, options: &YearOptions) -> anyhow::Result<Year> {
-    let places = copies(0..1)?;
+    let mut places = copies(0..1)?;
+    places.sort_by_key(|place| place.devices.len());
+    places.truncate(options.places);
+    ensure!(places.iter().any(is_lively), "the lively place must be among them: it is the eleventh by size");
     let names: Vec<String> = places.iter().map(|place| format!("\"{}\"", place.name)).collect();
     // Plates and cards are asked for later.
     let settings = format!("keep_personal_values_at = [{}]\n", names.join(", "));
@@ -91,26 +102,61 @@ pub(super) async fn make(folder: &Path, options: &YearOptions) -> anyhow::Result
         from_s = to_s;
     }
     let wall = started.elapsed().as_secs_f64();
-    settle(pid).await?;
-    ensure!(collector.api()?.behind().await? == 0.0, "the collector came to rest before it had taken everything");
+    let api = collector.api()?;
+    until(LONGEST, async || Ok(api.behind().await? == 0.0)).await.context("the readers do not catch up")?;
     let mut cpu = cpu_seconds(pid)?;
-    // What is in memory is sealed by the stop; sums are made after the next start.
+    // What is in memory is sealed by the stop; what is left of the sums is made after the next start.
     let (collector, sealed) = again(collector).await?;
+    let (api, summing) = (collector.api()?, Instant::now());
+    let last = last_day(&api, &places, end_s).await?;
+    until(LONGEST, async || {
+        let levels = &api.get(&last).await?["series"][0]["levels"];
+        Ok(*levels == serde_json::json!(["1h"]))
+    })
+    .await
+    .context("the sums of the year are not made")?;
+    let summed = summing.elapsed().as_secs_f64();
     settle(collector.pid()?).await?;
     cpu += sealed + cpu_seconds(collector.pid()?)?;
     let data = collector.data();
     let file = |name: &str| std::fs::metadata(data.join(name)).map(|metadata| metadata.len() as f64);
+    let groups = places.iter().flat_map(|place| &place.devices).flat_map(|device| device.play.groups);
     let made = Made {
+        points: groups.map(|group| group.points.len()).sum(),
         devices: places.iter().map(|place| place.devices.len()).sum(),
         kept: tally.ever_kept.load(Ordering::Relaxed) as f64,
         events: tally.ever_events.load(Ordering::Relaxed) as f64,
         wall,
+        summed,
         cpu,
         history: folder_bytes(&data.join("history"))?,
         log: file("ingest.db").context("looking at the log failed")?,
         state: file("state.db").context("looking at the state failed")?,
     };
     Ok(Year { collector, agents, places, tally, span_s: (begin_s, end_s), made })
+}
+
+/// The last whole day of a point by the hour: days are summed up one after the other, so that it comes last.
+async fn last_day(api: &Api, places: &[Place], end_s: u64) -> anyhow::Result<String> {
+    let place = places.iter().find(|place| is_lively(place)).context("no place is lively")?;
+    let device = place.devices.iter().find(|device| device.class == "rack").context("it has no rack")?;
+    let page = api.get(&format!("/api/v1/devices?limit=1000&site={}", place.name)).await?;
+    let mut items = page["items"].as_array().into_iter().flatten();
+    let id = items.find(|item| item["key"] == device.key.as_str()).and_then(|item| item["id"].as_str());
+    let (id, to) = (id.context("the collector does not know the rack")?, end_s / DAY_S * DAY_S * 1000);
+    let point = device.play.groups[0].points[0].name;
+    let from = to - DAY_S * 1000;
+    Ok(format!("/api/v1/devices/{id}/series?points={point}&resolution=1h&from={from}&to={to}"))
+}
+
+/// Waits until something is so.
+async fn until(longest: Duration, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + longest;
+    while !is_so().await? {
+        ensure!(Instant::now() < deadline, "it took more than {longest:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Stops the collector in order and starts it again. Returns the CPU-seconds of the stop as well.

@@ -30,6 +30,9 @@ pub(crate) struct YearOptions {
     /// Seconds between two polls of a device, but for those of one place, which lives at its full rate.
     #[arg(long, default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(60..=86_400))]
     pub(super) every_s: u64,
+    /// Only so many of the 19 places, the smallest first.
+    #[arg(long, default_value_t = 19)]
+    pub(super) places: usize,
     /// How often the program is started in each way.
     #[arg(long, default_value_t = 5)]
     starts: usize,
@@ -92,11 +95,13 @@ fn of_making(made: &Made, options: &YearOptions) -> Vec<Figure> {
     let mib = f64::from(1 << 20);
     vec![
         figure("devices", made.devices as f64, ""),
+        figure("points", made.points as f64, ""),
         figure("days", options.days as f64, ""),
         figure("a device is read every", options.every_s as f64, "s"),
         figure("readings kept", made.kept / 1e6, "million"),
         figure("events", made.events / 1e6, "million"),
         figure("sent and confirmed in", made.wall, "s"),
+        figure("sums of all days made after the next start in", made.summed, "s"),
         figure("CPU for a million readings, sealing and sums included", made.cpu / made.kept * 1e6, "s"),
         figure("history on disk", made.history / mib, "MiB"),
         figure("state on disk", made.state / mib, "MiB"),

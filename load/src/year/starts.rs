@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use kouan_figures::process::memory_mib;
-use serde_json::Value;
 
 use super::asked::Asked;
 use crate::api::Api;
@@ -60,8 +59,9 @@ impl Probe {
         let found = year["series"][0]["times"].as_array().map_or(0, Vec::len);
         // A device falls silent for minutes, never for an hour.
         ensure!(found * 100 >= self.hours * 98, "{found} of {} hours of the year were told", self.hours);
-        let of_sums = |levels: &Value| levels.as_array().is_some_and(|levels| levels.contains(&"1h".into()));
-        ensure!(of_sums(&year["series"][0]["levels"]), "the year was not made of sums over hours");
+        let levels = &year["series"][0]["levels"];
+        let of_sums = levels.as_array().is_some_and(|levels| levels.contains(&"1h".into()));
+        ensure!(of_sums, "the year was made of {levels}, not of sums over hours");
         Ok(())
     }
 }

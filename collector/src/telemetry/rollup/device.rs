@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use kouan_protocol::Value;
+use kouan_protocol::{PointKind, Value};
 
-use super::codec::ColumnWindows;
 use super::levels::LevelFile;
-use super::window::Windows;
+use super::window::{Sums, Windows};
 use crate::telemetry::cells::Flaw;
 use crate::telemetry::head::Group;
 use crate::telemetry::rows::Rows;
+use crate::telemetry::samples::{Said, once_each};
 
 /// Minutes are kept where they are at most a tenth as many as the rows. Elsewhere they would take as much room as the
 /// rows and answer no sooner.
@@ -31,16 +31,23 @@ pub(super) struct GroupRows {
 pub(super) struct GroupSums {
     pub(super) group: Group,
     /// `None` where they are not kept.
-    pub(super) minutes: Option<Vec<ColumnWindows>>,
-    pub(super) hours: Vec<ColumnWindows>,
+    pub(super) minutes: Option<Vec<Sums>>,
+    pub(super) hours: Vec<Sums>,
 }
 
 /// A reading, and its chunk's place among all chunks.
 struct Placed {
     time_ms: i64,
     chunk: usize,
+    kind: PointKind,
     flaw: Flaw,
     value: Option<Value>,
+}
+
+impl Said for Placed {
+    fn said(&self) -> (i64, Flaw, Option<&Value>) {
+        (self.time_ms, self.flaw, self.value.as_ref())
+    }
 }
 
 /// Sums up everything that a device brought on a day, in the order of its groups' first chunks.
@@ -52,9 +59,8 @@ pub(super) fn sum_up(groups: Vec<GroupRows>) -> Vec<GroupSums> {
         }
     }
     let kept = kept_minutes(&groups, &holders);
-    let empty = |group: &GroupRows| vec![ColumnWindows::new(); group.group.layout.len()];
-    let mut sums: Vec<(Vec<ColumnWindows>, Vec<ColumnWindows>)> =
-        groups.iter().map(|group| (empty(group), empty(group))).collect();
+    let empty = |group: &GroupRows| vec![Sums::default(); group.group.layout.len()];
+    let mut sums: Vec<(Vec<Sums>, Vec<Sums>)> = groups.iter().map(|group| (empty(group), empty(group))).collect();
     for places in holders.values() {
         // The last of them stands for all; the others say nothing about the point.
         let Some((at, column)) = places.last().copied() else { continue };
@@ -89,12 +95,11 @@ fn kept_minutes(groups: &[GroupRows], holders: &BTreeMap<&str, Vec<(usize, usize
     union.iter().map(|own| is_kept(*own)).collect()
 }
 
-fn sum_up_point(groups: &[GroupRows], places: &[(usize, usize)]) -> (ColumnWindows, ColumnWindows) {
+fn sum_up_point(groups: &[GroupRows], places: &[(usize, usize)]) -> (Sums, Sums) {
     let mut readings = Vec::new();
-    let mut is_words = false;
     for (at, column) in places {
         let GroupRows { group, rows, chunks } = &groups[*at];
-        is_words |= group.layout[*column].is_words();
+        let kind = group.layout[*column].kind;
         let cells = &rows.columns[*column];
         let mut chunk = 0;
         readings.extend(cells.iter().map(|(row, flaw, place)| {
@@ -102,24 +107,21 @@ fn sum_up_point(groups: &[GroupRows], places: &[(usize, usize)]) -> (ColumnWindo
                 chunk += 1;
             }
             let value = place.and_then(|place| cells.values.get(place));
-            Placed { time_ms: rows.times[row], chunk: chunks.get(chunk).map_or(0, |(place, _)| *place), flaw, value }
+            let chunk = chunks.get(chunk).map_or(0, |(place, _)| *place);
+            Placed { time_ms: rows.times[row], chunk, kind, flaw, value }
         }));
     }
-    // As `samples::of_day` tells them: chunk after chunk, by time, and none that repeats the one before it.
+    // As `samples::of_day` tells them: chunk after chunk, by time, and nothing that is said again.
     let place = |reading: &Placed| (reading.time_ms, reading.chunk);
     if !readings.is_sorted_by_key(place) {
         readings.sort_by_key(place);
     }
-    readings.dedup_by(|next, reading| {
-        (next.time_ms, next.flaw) == (reading.time_ms, reading.flaw) && next.value == reading.value
-    });
+    once_each(&mut readings);
     let mut minutes = Windows::new(LevelFile::Minutes.step_ms());
     for reading in &readings {
-        minutes.take(reading.time_ms, reading.value.as_ref(), is_words);
+        minutes.take(reading.time_ms, reading.kind, reading.value.as_ref());
     }
     let mut hours = Windows::new(LevelFile::Hours.step_ms());
-    for (at, summary) in minutes.list() {
-        hours.join(*at, summary.clone());
-    }
-    (minutes.into_list(), hours.into_list())
+    hours.join(minutes.sums().clone());
+    (minutes.into_sums(), hours.into_sums())
 }

@@ -13,7 +13,7 @@ use crate::telemetry::day_ms;
 use crate::telemetry::mend::is_empty;
 
 /// How sums are made. Days that were summed up in another way are summed up again while their readings are there.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// Idle read connections that are kept for each file.
 const IDLE: usize = 4;
 

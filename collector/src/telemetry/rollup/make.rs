@@ -153,7 +153,7 @@ impl Maker {
         let Some(job) = &mut self.job else { return Ok(false) };
         let devices: Vec<_> = job.devices.drain(..DEVICES.min(job.devices.len())).collect();
         let (day, whole, is_last) = (job.day, job.whole, job.devices.is_empty());
-        let made = self.make(index, day, &devices);
+        let made = self.make(index, (day, whole), &devices);
         if matches!(made, Ok(true)) {
             self.failed.remove(&day);
         } else {
@@ -215,9 +215,15 @@ impl Maker {
         }))
     }
 
-    /// Makes the sums of some devices. Returns false if the day's file cannot be read as it is.
-    fn make(&mut self, index: &Connection, day: i64, devices: &[(String, String)]) -> Result<bool, StoreError> {
-        let (mut minutes, mut hours) = (Vec::new(), Vec::new());
+    /// Makes the sums of some devices, of a whole day or of what came late. Returns false if the day's file cannot be
+    /// read as it is.
+    fn make(
+        &mut self,
+        index: &Connection,
+        (day, whole): (i64, bool),
+        devices: &[(String, String)],
+    ) -> Result<bool, StoreError> {
+        let (mut minutes, mut hours, mut remade) = (Vec::new(), Vec::new(), Vec::new());
         for (agent, key) in devices {
             let missing = self.partitions.missing();
             let Some(groups) = self.partitions.read(day, |conn| rows_of(missing, conn, day, (agent, key)))? else {
@@ -226,6 +232,14 @@ impl Maker {
             };
             // What is broken is set aside first, and known to be missing.
             let Some(groups) = groups else { return Ok(false) };
+            if self.knows_more(day, (agent, key), &groups)? {
+                if !whole {
+                    let late = Stretch::of_sums(day, Some((agent.clone(), key.clone())), IncompleteReason::Late);
+                    missing.note(index, late)?;
+                }
+                continue;
+            }
+            remade.push((agent.clone(), key.clone()));
             for GroupSums { group, minutes: own, hours: own_hours } in device::sum_up(groups) {
                 if let Some(own) = own {
                     minutes.push((group.clone(), codec::encode(&own)));
@@ -234,13 +248,32 @@ impl Maker {
             }
         }
         // On disk before the sums are: a crash in between says too much, never too little.
-        self.partitions.missing().before_sums(index, day, devices)?;
+        self.partitions.missing().before_sums(index, day, &remade)?;
         for (level, groups) in [(LevelFile::Minutes, minutes), (LevelFile::Hours, hours)] {
             let path = level.path(self.levels.folder(), day);
-            let written = self.write(&path, day, devices, &groups);
+            let written = self.write(&path, day, &remade, &groups);
             written.inspect_err(|error| self.levels.doubt(&path, error))?;
         }
         Ok(true)
+    }
+
+    /// Whether the sums that stand know of readings that are there no longer: then they are all that is left. One group
+    /// says what all groups brought, so it is enough that the readings of one of them are gone, as those of a class are
+    /// that the device had for a part of the day.
+    fn knows_more(&self, day: i64, (agent, key): (&str, &str), groups: &[GroupRows]) -> Result<bool, StoreError> {
+        for level in [LevelFile::Hours, LevelFile::Minutes] {
+            let path = level.path(self.levels.folder(), day);
+            let standing = self.levels.read(&path, |conn| groups_that_stand(conn, day, agent, key))?;
+            let is_gone = |(name, site, class): &(String, String, String)| {
+                let mut of_group = groups.iter().map(|rows| &rows.group);
+                !self.kept.has(day, class)
+                    || !of_group.any(|group| (&group.name, &group.site, &group.class) == (name, site, class))
+            };
+            if standing.unwrap_or_default().iter().any(is_gone) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Writes the sums of those devices in place of what stood there.
@@ -269,17 +302,11 @@ impl Maker {
         for (group, body) in groups {
             let group_id = seal::group_id(&transaction, group)?;
             let layout_id = seal::layout_id(&transaction, &mut layouts, &group.layout)?;
-            // Sums of readings that are kept no longer are all that is left of them.
-            let otherwise = match self.kept.has(day, &group.class) {
-                true => "DO UPDATE SET checksum = excluded.checksum, body = excluded.body",
-                false => "DO NOTHING",
-            };
-            let sql = format!(
-                "INSERT INTO windows (group_id, layout_id, day, checksum, body) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT {otherwise}"
-            );
             transaction
-                .prepare_cached(&sql)
+                .prepare_cached(
+                    "INSERT INTO windows (group_id, layout_id, day, checksum, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET checksum = excluded.checksum, body = excluded.body",
+                )
                 .and_then(|mut statement| {
                     statement.execute(params![group_id, layout_id, day, crc32fast::hash(body), body])
                 })
@@ -287,8 +314,8 @@ impl Maker {
             written.insert((group_id, layout_id));
         }
         for (agent, key) in devices {
-            for (group_id, layout_id, class) in rows_that_stand(&transaction, day, agent, key)? {
-                if !written.contains(&(group_id, layout_id)) && self.kept.has(day, &class) {
+            for (group_id, layout_id) in rows_that_stand(&transaction, day, agent, key)? {
+                if !written.contains(&(group_id, layout_id)) {
                     transaction
                         .prepare_cached("DELETE FROM windows WHERE group_id = ?1 AND layout_id = ?2 AND day = ?3")
                         .and_then(|mut statement| statement.execute([group_id, layout_id, day]))
@@ -300,21 +327,38 @@ impl Maker {
     }
 }
 
-/// The sums of a device and day as they stand: group, layout and class.
+/// The groups of a device whose sums of a day stand: name, site and class.
+fn groups_that_stand(
+    conn: &Connection,
+    day: i64,
+    agent: &str,
+    key: &str,
+) -> Result<Vec<(String, String, String)>, StoreError> {
+    conn.prepare_cached(
+        "SELECT g.name, g.site, g.class FROM groups g WHERE g.agent = ?1 AND g.key = ?2
+         AND EXISTS (SELECT 1 FROM windows w WHERE w.group_id = g.id AND w.day = ?3)",
+    )
+    .and_then(|mut statement| {
+        let found = statement.query_map(params![agent, key, day], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        found.collect()
+    })
+    .during("look for sums that stand")
+}
+
+/// The sums of a device and day as they stand: group and layout.
 fn rows_that_stand(
     transaction: &Transaction<'_>,
     day: i64,
     agent: &str,
     key: &str,
-) -> Result<Vec<(i64, i64, String)>, StoreError> {
+) -> Result<Vec<(i64, i64)>, StoreError> {
     transaction
         .prepare_cached(
-            "SELECT w.group_id, w.layout_id, g.class FROM groups g JOIN windows w ON w.group_id = g.id
+            "SELECT w.group_id, w.layout_id FROM groups g JOIN windows w ON w.group_id = g.id
              WHERE g.agent = ?1 AND g.key = ?2 AND w.day = ?3",
         )
         .and_then(|mut statement| {
-            let found =
-                statement.query_map(params![agent, key, day], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let found = statement.query_map(params![agent, key, day], |row| Ok((row.get(0)?, row.get(1)?)))?;
             found.collect()
         })
         .during("look for sums that stand")

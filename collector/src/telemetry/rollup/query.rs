@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use kouan_protocol::{PointName, Timestamp};
 use rusqlite::{Connection, params};
+use serde::Serialize;
 use tracing::error;
 
-use super::codec::{self, ColumnWindows};
+use super::codec;
 use super::levels::LevelFile;
-use super::window::{Numbers, Summary, Windows, Word};
+use super::numbers::{Counts, Figures, Numbers};
+use super::window::{Sums, Windows};
+use super::words::{States, Texts, Word};
 use crate::store::{During as _, StoreError};
 use crate::telemetry::integers::Malformed;
 use crate::telemetry::missing::{Incomplete, IncompleteReason, Stretch, joined, told};
@@ -43,7 +46,7 @@ pub struct WindowsQuery {
     pub now: Timestamp,
 }
 
-/// Windows that hold readings, oldest first.
+/// Windows that hold readings, oldest first. A point that changed its kind has windows of each, also of one time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowsAnswer {
     /// What they were made of: `raw`, `1m`, `1h`.
@@ -54,6 +57,27 @@ pub struct WindowsAnswer {
     pub incomplete: Vec<Incomplete>,
 }
 
+/// A number of a window: of counters exactly, which have more digits than an `f64`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// Of counters.
+    Whole(i128),
+    /// Of measurements, or of both.
+    Number(f64),
+}
+
+impl Figure {
+    /// The nearest `f64`.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Whole(whole) => whole as f64,
+            Self::Number(number) => number,
+        }
+    }
+}
+
 /// What a point did in a window.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Aggregate {
@@ -62,17 +86,28 @@ pub enum Aggregate {
         /// How many readings.
         count: u64,
         /// The least.
-        min: f64,
+        min: Figure,
         /// The greatest.
-        max: f64,
+        max: Figure,
         /// The sum.
-        sum: f64,
+        sum: Figure,
         /// The first.
-        first: f64,
+        first: Figure,
         /// The last.
-        last: f64,
+        last: Figure,
     },
-    /// Of states and texts; no word stands for a reading without a value.
+    /// Of texts; no word stands for a reading without a value.
+    Texts {
+        /// How many readings with a text.
+        count: u64,
+        /// How often the text became another.
+        changes: u64,
+        /// The first text.
+        first: Option<String>,
+        /// The last text.
+        last: Option<String>,
+    },
+    /// Of states; no word stands for a reading without a value.
     Words {
         /// How many readings with a word.
         count: u64,
@@ -88,7 +123,7 @@ pub enum Aggregate {
 }
 
 /// Windows of one day, and what they were made of.
-type DayWindows = (&'static str, ColumnWindows);
+type DayWindows = (&'static str, Sums);
 
 pub(in crate::telemetry) fn read(history: &HistoryFiles, query: &WindowsQuery) -> Result<WindowsAnswer, StoreError> {
     let step = query.resolution.0.max(1_000);
@@ -106,17 +141,14 @@ pub(in crate::telemetry) fn read(history: &HistoryFiles, query: &WindowsQuery) -
     answer.incomplete = told(&watch.end(), &query.spans, (from_ms, to_ms), lacks);
     answer.incomplete.extend(incomplete);
     answer.incomplete = joined(answer.incomplete);
-    for (_, (level, day)) in days {
+    for (_, (level, mut day)) in days {
         if !answer.levels.contains(&level) {
             answer.levels.push(level);
         }
-        for (at, summary) in day {
-            if (from_ms..to_ms).contains(&at) {
-                windows.join(at, summary);
-            }
-        }
+        day.retain(|at| (from_ms..to_ms).contains(&at));
+        windows.join(day);
     }
-    answer.windows = finish(windows.into_list(), step, query.now.0);
+    answer.windows = finish(windows.into_sums(), step, query.now.0);
     Ok(answer)
 }
 
@@ -137,7 +169,7 @@ fn days(history: &HistoryFiles, query: &WindowsQuery, (from_ms, to_ms): (i64, i6
         if history.levels.is_frozen(day)
             && let Some(windows) = partly.remove(&day)
         {
-            days.insert(day, (name, merged(windows)));
+            days.insert(day, (name, windows.merged()));
             by_sums.insert(day);
             continue;
         }
@@ -145,19 +177,18 @@ fn days(history: &HistoryFiles, query: &WindowsQuery, (from_ms, to_ms): (i64, i6
         // Only as coarse as sums are: a longer window may reach into the next day.
         let mut windows = Windows::new(small);
         let samples = series::of_day(history, day, &query.spans, query.point.as_str(), range)?;
-        let is_words = samples.iter().any(|sample| matches!(sample.value, Some(kouan_protocol::Value::Text(_))));
         for sample in &samples {
-            windows.take(sample.time_ms, sample.value.as_ref(), is_words);
+            windows.take(sample.time_ms, sample.kind, sample.value.as_ref());
         }
-        if !windows.list().is_empty() {
-            days.insert(day, ("raw", windows.into_list()));
+        if !windows.sums().is_empty() {
+            days.insert(day, ("raw", windows.into_sums()));
         }
     }
     // Where the readings are gone, sums that may lack something are all there is.
     for (day, windows) in std::mem::take(&mut partly) {
         days.entry(day).or_insert_with(|| {
             by_sums.insert(day);
-            (name, merged(windows))
+            (name, windows.merged())
         });
     }
     let whole = |day: i64, reason| {
@@ -190,7 +221,7 @@ struct Summed {
     /// Days whose sums hold everything that is known of the device.
     days: BTreeMap<i64, DayWindows>,
     /// Days whose sums are in parts, or of which the device had one of its names for a part only.
-    partly: BTreeMap<i64, ColumnWindows>,
+    partly: BTreeMap<i64, Sums>,
     /// Days whose sums hold nothing of the device, because there was nothing.
     nothing: BTreeSet<i64>,
     /// Days that were summed up and whose sums do not read.
@@ -264,9 +295,10 @@ fn summed_days(
 impl Summed {
     /// Takes sums of a group. Of two groups that both say something on one day, and where something is missing, the
     /// readings themselves are asked; of several that hold the point, one says what all of them brought.
-    fn add(&mut self, day: i64, (level, windows): DayWindows, is_all: bool, span: &Span) {
+    fn add(&mut self, day: i64, (level, mut windows): DayWindows, is_all: bool, span: &Span) {
         if let Some(partly) = self.partly.get_mut(&day) {
-            partly.extend(windows.into_iter().filter(|(at, _)| span.covers(*at)));
+            windows.retain(|at| span.covers(at));
+            partly.extend(windows);
             return;
         }
         match self.days.get_mut(&day) {
@@ -277,27 +309,12 @@ impl Summed {
             }
             _ => {
                 let mut partly = self.days.remove(&day).map(|(_, known)| known).unwrap_or_default();
-                partly.extend(windows.into_iter().filter(|(at, _)| span.covers(*at)));
+                windows.retain(|at| span.covers(at));
+                partly.extend(windows);
                 self.partly.insert(day, partly);
             }
         }
     }
-}
-
-/// Windows of several groups, or names, as one list.
-fn merged(mut windows: ColumnWindows) -> ColumnWindows {
-    windows.sort_by_key(|(at, summary)| match summary {
-        Summary::Words(words) => (*at, words.first_after_ms),
-        Summary::Numbers(_) => (*at, 0),
-    });
-    let mut merged = ColumnWindows::new();
-    for (at, summary) in windows {
-        match merged.last_mut() {
-            Some((same, known)) if *same == at => known.join(0, &summary),
-            _ => merged.push((at, summary)),
-        }
-    }
-    merged
 }
 
 /// The sums of a point, day by day; `None` where they do not open.
@@ -306,7 +323,7 @@ fn of_file(
     (agent, key): (&str, &str),
     point: &str,
     (first, last): (i64, i64),
-) -> Result<Vec<(i64, Option<ColumnWindows>)>, StoreError> {
+) -> Result<Vec<(i64, Option<Sums>)>, StoreError> {
     let mut layouts: HashMap<i64, Option<Vec<Column>>> = HashMap::new();
     let mut statement = conn
         .prepare_cached(
@@ -331,7 +348,7 @@ fn of_file(
         let Some(column) = layout.iter().position(|column| column.name.as_str() == point) else { continue };
         let body = row.get_ref(3).and_then(|body| Ok(body.as_blob()?)).during("read sums")?;
         let opened = if i64::from(crc32fast::hash(body)) == checksum {
-            codec::decode_column(body, column)
+            codec::decode_column(body, column, layout[column].kind)
         } else {
             Err(Malformed("its checksum is wrong"))
         };
@@ -346,36 +363,60 @@ fn of_file(
     Ok(found)
 }
 
-/// Adds to each window of words the time before its first and after its last reading.
-fn finish(list: Vec<(i64, Summary)>, step_ms: i64, now_ms: i64) -> Vec<(i64, Aggregate)> {
+/// All windows by their starts. Windows of states also tell the time before their first and after their last reading.
+fn finish(sums: Sums, step_ms: i64, now_ms: i64) -> Vec<(i64, Aggregate)> {
     let mut before: Option<Word> = None;
-    let text = |word: &Word| word.as_ref().map(ToString::to_string);
-    list.into_iter()
-        .map(|(start, summary)| match summary {
-            Summary::Numbers(Numbers { count, min, max, sum, first, last }) => {
-                (start, Aggregate::Numbers { count, min, max, sum, first, last })
+    let of_states = sums.states.into_iter().map(|(start, mut states)| {
+        if let Some(before) = before.take() {
+            *states.spent.entry(before).or_default() += states.first_after_ms;
+        }
+        let end = step_ms.min(now_ms.saturating_sub(start)).max(states.last_after_ms);
+        *states.spent.entry(states.last.clone()).or_default() += end - states.last_after_ms;
+        before = Some(states.last.clone());
+        (start, Aggregate::from(states))
+    });
+    let mut windows: Vec<_> = of_states.collect();
+    windows.extend(sums.figures.into_iter().map(|(start, figures)| (start, Aggregate::from(figures))));
+    windows.extend(sums.texts.into_iter().map(|(start, texts)| (start, Aggregate::from(texts))));
+    windows.sort_by_key(|(start, _)| *start);
+    windows
+}
+
+fn text(word: &Word) -> Option<String> {
+    word.as_ref().map(ToString::to_string)
+}
+
+impl From<Figures> for Aggregate {
+    fn from(figures: Figures) -> Self {
+        match figures {
+            Figures::Numbers(Numbers { count, min, max, total, first, last }) => {
+                let [min, max, sum, first, last] = [min, max, total.value(), first, last].map(Figure::Number);
+                Self::Numbers { count, min, max, sum, first, last }
             }
-            Summary::Words(mut words) => {
-                if let Some(before) = before.take() {
-                    *words.spent.entry(before).or_default() += words.first_after_ms;
-                }
-                let end = step_ms.min(now_ms.saturating_sub(start)).max(words.last_after_ms);
-                *words.spent.entry(words.last.clone()).or_default() += end - words.last_after_ms;
-                before = Some(words.last.clone());
-                let aggregate = Aggregate::Words {
-                    count: words.count,
-                    changes: words.changes,
-                    first: text(&words.first),
-                    last: text(&words.last),
-                    spent_ms: words
-                        .spent
-                        .iter()
-                        .filter(|(_, ms)| **ms > 0)
-                        .map(|(word, ms)| (text(word), *ms))
-                        .collect(),
-                };
-                (start, aggregate)
+            Figures::Counts(Counts { count, min, max, sum, first, last }) => {
+                let [min, max, first, last] = [min, max, first, last].map(|whole| Figure::Whole(whole.into()));
+                Self::Numbers { count, min, max, sum: Figure::Whole(sum), first, last }
             }
-        })
-        .collect()
+        }
+    }
+}
+
+impl From<States> for Aggregate {
+    fn from(states: States) -> Self {
+        let spent = states.spent.iter().filter(|(_, ms)| **ms > 0);
+        Self::Words {
+            count: states.count,
+            changes: states.changes,
+            first: text(&states.first),
+            last: text(&states.last),
+            spent_ms: spent.map(|(word, ms)| (text(word), *ms)).collect(),
+        }
+    }
+}
+
+impl From<Texts> for Aggregate {
+    fn from(texts: Texts) -> Self {
+        let Texts { count, changes, first, last } = texts;
+        Self::Texts { count, changes, first: text(&first), last: text(&last) }
+    }
 }

@@ -1,214 +1,157 @@
 //! Readings summed up over windows of time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kouan_protocol::Value;
+use kouan_protocol::{PointKind, Value};
 
-/// What a point did in a window of time.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::telemetry) enum Summary {
-    /// Of numbers and counters.
-    Numbers(Numbers),
-    /// Of states and texts.
-    Words(Words),
-}
+use super::numbers::Figures;
+use super::words::{States, Texts, Word};
 
-/// Numbers of a window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::telemetry) struct Numbers {
-    pub(in crate::telemetry) count: u64,
-    pub(in crate::telemetry) min: f64,
-    pub(in crate::telemetry) max: f64,
-    pub(in crate::telemetry) sum: f64,
-    pub(in crate::telemetry) first: f64,
-    pub(in crate::telemetry) last: f64,
-}
-
-/// A word, or none while the reading was bad.
-pub(in crate::telemetry) type Word = Option<Arc<str>>;
-
-/// Words of a window.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::telemetry) struct Words {
-    /// Readings with a word.
-    pub(in crate::telemetry) count: u64,
-    /// How often the word became another within the window.
-    pub(in crate::telemetry) changes: u64,
-    pub(in crate::telemetry) first: Word,
-    pub(in crate::telemetry) last: Word,
-    /// From the window's start to the first reading: until then the word of the window before goes on.
-    pub(in crate::telemetry) first_after_ms: i64,
-    /// Time in each word, from the first reading to the last.
-    pub(in crate::telemetry) spent: BTreeMap<Word, i64>,
-    /// From the window's start to the last reading: from then on `last` goes on.
-    pub(in crate::telemetry) last_after_ms: i64,
-}
-
-impl Summary {
-    fn begin(after_ms: i64, value: Option<&Value>, is_words: bool) -> Option<Self> {
-        match value {
-            Some(Value::Text(word)) => Some(Self::Words(Words::begin(after_ms, Some(Arc::clone(word))))),
-            None if is_words => Some(Self::Words(Words::begin(after_ms, None))),
-            None => None,
-            Some(value) => value.as_f64().map(|number| Self::Numbers(Numbers::one(number))),
-        }
-    }
-
-    fn take(&mut self, after_ms: i64, value: Option<&Value>) {
-        match (self, value) {
-            (Self::Numbers(numbers), Some(value)) => {
-                if let Some(number) = value.as_f64() {
-                    numbers.take(&Numbers::one(number));
-                }
-            }
-            (Self::Words(words), Some(Value::Text(word))) => words.take(after_ms, Some(Arc::clone(word))),
-            (Self::Words(words), None) => words.take(after_ms, None),
-            // A point that became of another kind within one window: the kind that came first is told.
-            (Self::Words(_), Some(_)) | (Self::Numbers(_), None) => {}
-        }
-    }
-
+/// What a window comes to.
+pub(super) trait Window: Sized {
     /// Adds a window that follows, `after_ms` into this one.
-    pub(in crate::telemetry) fn join(&mut self, after_ms: i64, later: &Self) {
-        match (self, later) {
-            (Self::Numbers(own), Self::Numbers(more)) => own.take(more),
-            (Self::Words(own), Self::Words(more)) => own.join(after_ms, more),
-            (Self::Numbers(_), Self::Words(_)) | (Self::Words(_), Self::Numbers(_)) => {}
-        }
+    fn join(&mut self, after_ms: i64, later: Self);
+
+    /// The same in a window that begins so much earlier.
+    fn moved(self, by_ms: i64) -> Self;
+
+    /// From the window's start to the first reading, where that is known.
+    fn first_after_ms(&self) -> i64 {
+        0
     }
 }
 
-impl Numbers {
-    fn one(number: f64) -> Self {
-        Self { count: 1, min: number, max: number, sum: number, first: number, last: number }
+/// Windows of a point by their start. A point that changed its kind has several kinds of windows, also of one time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in crate::telemetry) struct Sums {
+    /// Of measurements and counters.
+    pub(in crate::telemetry) figures: Vec<(i64, Figures)>,
+    /// Of states.
+    pub(in crate::telemetry) states: Vec<(i64, States)>,
+    /// Of texts.
+    pub(in crate::telemetry) texts: Vec<(i64, Texts)>,
+}
+
+impl Sums {
+    pub(super) fn is_empty(&self) -> bool {
+        self.figures.is_empty() && self.states.is_empty() && self.texts.is_empty()
     }
 
-    fn take(&mut self, more: &Self) {
-        self.count += more.count;
-        self.min = self.min.min(more.min);
-        self.max = self.max.max(more.max);
-        self.sum += more.sum;
-        self.last = more.last;
+    /// Leaves only windows with such starts.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(i64) -> bool) {
+        self.figures.retain(|(at, _)| is_wanted(*at));
+        self.states.retain(|(at, _)| is_wanted(*at));
+        self.texts.retain(|(at, _)| is_wanted(*at));
+    }
+
+    /// Adds windows, whatever their starts.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.figures.extend(more.figures);
+        self.states.extend(more.states);
+        self.texts.extend(more.texts);
+    }
+
+    /// Windows that several groups, or names, brought, in order, with one for each start.
+    pub(super) fn merged(self) -> Self {
+        Self { figures: merge(self.figures), states: merge(self.states), texts: merge(self.texts) }
     }
 }
 
-impl Words {
-    fn begin(after_ms: i64, word: Word) -> Self {
-        let count = u64::from(word.is_some());
-        let (first, last) = (word.clone(), word);
-        Self {
-            count,
-            changes: 0,
-            first,
-            last,
-            first_after_ms: after_ms,
-            spent: BTreeMap::new(),
-            last_after_ms: after_ms,
+fn merge<T: Window>(mut list: Vec<(i64, T)>) -> Vec<(i64, T)> {
+    list.sort_by_key(|(at, window)| (*at, window.first_after_ms()));
+    let mut merged: Vec<(i64, T)> = Vec::new();
+    for (at, window) in list {
+        match merged.last_mut() {
+            Some((same, known)) if *same == at => known.join(0, window),
+            _ => merged.push((at, window)),
         }
     }
-
-    fn take(&mut self, after_ms: i64, word: Word) {
-        *self.spent.entry(self.last.clone()).or_default() += after_ms - self.last_after_ms;
-        self.count += u64::from(word.is_some());
-        self.changes += u64::from(word != self.last);
-        self.last = word;
-        self.last_after_ms = after_ms;
-    }
-
-    fn join(&mut self, after_ms: i64, later: &Self) {
-        *self.spent.entry(self.last.clone()).or_default() += after_ms + later.first_after_ms - self.last_after_ms;
-        for (word, ms) in &later.spent {
-            *self.spent.entry(word.clone()).or_default() += ms;
-        }
-        self.count += later.count;
-        self.changes += later.changes + u64::from(self.last != later.first);
-        self.last.clone_from(&later.last);
-        self.last_after_ms = after_ms + later.last_after_ms;
-    }
+    merged
 }
 
-/// Windows of one length, aligned to 1970-01-01 UTC, by their start.
+/// Windows of one length, aligned to 1970-01-01 UTC.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::telemetry) struct Windows {
+pub(super) struct Windows {
     step_ms: i64,
-    list: Vec<(i64, Summary)>,
+    sums: Sums,
 }
 
 impl Windows {
     /// No windows yet, each `step_ms` long.
-    pub(in crate::telemetry) fn new(step_ms: i64) -> Self {
-        Self { step_ms: step_ms.max(1), list: Vec::new() }
+    pub(super) fn new(step_ms: i64) -> Self {
+        Self { step_ms: step_ms.max(1), sums: Sums::default() }
     }
 
-    fn start_of(&self, time_ms: i64) -> i64 {
-        time_ms.div_euclid(self.step_ms) * self.step_ms
-    }
-
-    /// Takes a reading that comes after all others. A bad one counts only where a word was.
-    pub(in crate::telemetry) fn take(&mut self, time_ms: i64, value: Option<&Value>, is_words: bool) {
-        let start = self.start_of(time_ms);
-        match self.list.last_mut().filter(|(at, _)| *at == start) {
-            Some((_, summary)) => summary.take(time_ms - start, value),
-            None => self.list.extend(Summary::begin(time_ms - start, value, is_words).map(|summary| (start, summary))),
-        }
-    }
-
-    /// Takes a window, at most as long as these, that comes after all others.
-    pub(in crate::telemetry) fn join(&mut self, at_ms: i64, later: Summary) {
-        let start = self.start_of(at_ms);
-        match self.list.last_mut().filter(|(at, _)| *at == start) {
-            Some((_, summary)) => summary.join(at_ms - start, &later),
-            None if at_ms == start => self.list.push((start, later)),
-            None => {
-                let moved = match later {
-                    Summary::Words(mut words) => {
-                        words.first_after_ms += at_ms - start;
-                        words.last_after_ms += at_ms - start;
-                        Summary::Words(words)
-                    }
-                    numbers @ Summary::Numbers(_) => numbers,
-                };
-                self.list.push((start, moved));
+    /// Takes a reading that comes after all others. A bad one says something of states and texts only: that nothing is
+    /// known.
+    pub(super) fn take(&mut self, time_ms: i64, kind: PointKind, value: Option<&Value>) {
+        let word = || -> Word {
+            match value {
+                Some(Value::Text(word)) => Some(Arc::clone(word)),
+                _ => None,
+            }
+        };
+        match kind {
+            PointKind::State => add(&mut self.sums.states, self.step_ms, time_ms, States::one(word())),
+            PointKind::Text => add(&mut self.sums.texts, self.step_ms, time_ms, Texts::one(word())),
+            PointKind::Measurement | PointKind::Counter => {
+                if let Some(figures) = value.and_then(Figures::of) {
+                    add(&mut self.sums.figures, self.step_ms, time_ms, figures);
+                }
             }
         }
     }
 
-    /// The windows that hold something, by their start.
-    pub(in crate::telemetry) fn list(&self) -> &[(i64, Summary)] {
-        &self.list
+    /// Takes windows, at most as long as these, that come after all others.
+    pub(super) fn join(&mut self, later: Sums) {
+        let step = self.step_ms;
+        later.figures.into_iter().for_each(|(at, window)| add(&mut self.sums.figures, step, at, window));
+        later.states.into_iter().for_each(|(at, window)| add(&mut self.sums.states, step, at, window));
+        later.texts.into_iter().for_each(|(at, window)| add(&mut self.sums.texts, step, at, window));
+    }
+
+    /// The windows that hold something.
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
     }
 
     /// Gives the windows away.
-    pub(in crate::telemetry) fn into_list(self) -> Vec<(i64, Summary)> {
-        self.list
+    pub(super) fn into_sums(self) -> Sums {
+        self.sums
+    }
+}
+
+fn add<T: Window>(list: &mut Vec<(i64, T)>, step_ms: i64, at_ms: i64, window: T) {
+    let start = at_ms.div_euclid(step_ms) * step_ms;
+    match list.last_mut() {
+        Some((same, known)) if *same == start => known.join(at_ms - start, window),
+        _ => list.push((start, window.moved(at_ms - start))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn windows_of_windows_say_the_same_as_windows_of_readings() {
-        let readings: Vec<(i64, Option<Value>)> = (0..500)
-            .map(|at: i64| {
-                let word = ["mains", "battery", "bypass"][(at / 7 % 3) as usize];
-                (at * 977, (at % 11 != 5).then(|| Value::text(word)))
-            })
-            .collect();
-        let numbers: Vec<(i64, Option<Value>)> =
-            (0..500).map(|at: i64| (at * 977, Some(Value::Number((at * 37 % 101) as f64)))).collect();
-        for (readings, is_words) in [(readings, true), (numbers, false)] {
+        let word = |at: i64| ["mains", "battery", "bypass"][(at / 7 % 3) as usize];
+        let value = |kind, at: i64| match kind {
+            PointKind::Measurement => Some(Value::Number((at * 37 % 101) as f64 / 4.0)),
+            PointKind::Counter => Some(Value::Integer(i64::MAX - at)),
+            PointKind::State | PointKind::Text => Some(Value::text(word(at))),
+        };
+        for kind in [PointKind::Measurement, PointKind::Counter, PointKind::State, PointKind::Text] {
             let (mut small, mut direct) = (Windows::new(10_000), Windows::new(60_000));
-            for (time, value) in &readings {
-                small.take(*time, value.as_ref(), is_words);
-                direct.take(*time, value.as_ref(), is_words);
+            for at in 0..500 {
+                let value = value(kind, at).filter(|_| at % 11 != 5);
+                small.take(at * 977, kind, value.as_ref());
+                direct.take(at * 977, kind, value.as_ref());
             }
             let mut joined = Windows::new(60_000);
-            for (at, summary) in small.into_list() {
-                joined.join(at, summary);
-            }
+            joined.join(small.into_sums());
             assert_eq!(joined, direct);
         }
     }
@@ -217,10 +160,21 @@ mod tests {
     fn time_in_a_state_adds_up() {
         let mut windows = Windows::new(60_000);
         for (time, word) in [(10_000, "a"), (30_000, "b"), (40_000, "a"), (70_000, "a")] {
-            windows.take(time, Some(&Value::text(word)), true);
+            windows.take(time, PointKind::State, Some(&Value::text(word)));
         }
-        let Summary::Words(words) = &windows.list()[0].1 else { panic!("states") };
-        assert_eq!((words.count, words.changes, words.first_after_ms, words.last_after_ms), (3, 2, 10_000, 40_000));
-        assert_eq!(words.spent, BTreeMap::from([(Some("a".into()), 20_000), (Some("b".into()), 10_000)]));
+        let states = &windows.sums().states[0].1;
+        assert_eq!((states.count, states.changes, states.first_after_ms, states.last_after_ms), (3, 2, 10_000, 40_000));
+        assert_eq!(states.spent, BTreeMap::from([(Some("a".into()), 20_000), (Some("b".into()), 10_000)]));
+    }
+
+    #[test]
+    fn a_bad_reading_says_that_no_state_is_known_and_nothing_of_a_number() {
+        let mut windows = Windows::new(60_000);
+        windows.take(1_000, PointKind::State, None);
+        windows.take(2_000, PointKind::Measurement, None);
+        windows.take(3_000, PointKind::Text, None);
+        let sums = windows.sums();
+        assert_eq!((sums.figures.len(), sums.states.len(), sums.texts.len()), (0, 1, 1));
+        assert_eq!((sums.states[0].1.count, &sums.states[0].1.last), (0, &None));
     }
 }
