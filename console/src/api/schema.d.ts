@@ -844,7 +844,8 @@ export interface paths {
         /**
          * Raw readings as CSV, by time: `time,point,value,quality,reason`. An answer that breaks off is not complete. Where a
          *     part of the history is damaged, a line with the quality `missing` and no value says that readings of the point may
-         *     be missing from its time on, with the reason `damaged`, or `filling` while they are being read again.
+         *     be missing from its time on, with the reason `damaged`, or `filling` while they are being read again. So many files
+         *     are made at the same time; beyond that the answer is 503 with `Retry-After`.
          */
         get: operations["csv"];
         put?: never;
@@ -866,7 +867,9 @@ export interface paths {
          * Raw readings as an Apache Parquet file, by time: `time`, `point`, `value` of numbers and counters, `text` of states
          *     and texts, `quality`, `reason`, `late`. An answer that breaks off has no footer and does not open. Where a part of
          *     the history is damaged, a row with the quality `missing` and no value says that readings of the point may be missing
-         *     from its time on, with the reason `damaged`, or `filling` while they are being read again.
+         *     from its time on, with the reason `damaged`, or `filling` while they are being read again. Values are floating point:
+         *     counters beyond 2^53 lose their last digits, which CSV has. So many files are made at the same time; beyond that the
+         *     answer is 503 with `Retry-After`.
          */
         get: operations["parquet"];
         put?: never;
@@ -901,7 +904,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Points of a device over time, by column. */
+        /** Points of a device over time, by column. A point whose readings do not all fit has a `next`. */
         get: operations["columns"];
         put?: never;
         post?: never;
@@ -7438,6 +7441,14 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     parquet: {
@@ -7472,6 +7483,14 @@ export interface operations {
                 };
                 content: {
                     "application/vnd.apache.parquet": number[];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -7519,7 +7538,10 @@ export interface operations {
     columns: {
         parameters: {
             query: {
-                /** @description The `next` of the answer before, with everything else the same: only for the raw readings of one point. */
+                /**
+                 * @description The `next` of a point in the answer before, with everything else the same, for that point alone: it goes on with
+                 *     its raw readings. An answer has at most 100,000 of a point and 500,000 of all points together.
+                 */
                 cursor?: string;
                 /** @description From this time on, RFC 3339 or milliseconds; an hour before `to` by default. */
                 from?: string;
