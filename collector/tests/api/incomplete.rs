@@ -76,6 +76,7 @@ async fn what_was_set_aside_is_an_alarm_on_the_collector_until_it_is_deleted() {
     let alarm = collector.items_when(path, 1).await[0].clone();
     let names = kouan_collector::telemetry::set_aside(&collector.folder.path().join("history")).unwrap();
     assert_eq!((&alarm["site"], &alarm["device"], &alarm["agent"]), (&json!(""), &json!(null), &json!("")));
+    assert_eq!(alarm["device_label"], "kouan-collector");
     assert_eq!((&alarm["origin"], &alarm["state"]), (&json!("collector"), &json!("raised")));
     for language in ["zh", "en"] {
         assert!(alarm["text"][language].as_str().unwrap().contains(&names[0]), "{alarm}");
