@@ -16,6 +16,8 @@ use super::life::{self, Clear, Raise, Source, subject_of_collector};
 use crate::store::{During as _, StoreError, Writer};
 use crate::telemetry::set_aside;
 
+/// What the collector is called where a device's name would stand.
+const LABEL: &str = "kouan-collector";
 /// The alarm on the collector while damaged parts of the history lie beside it.
 pub const HISTORY_DAMAGED: &str = "history-damaged";
 /// How often the folder is looked at for a change.
@@ -112,7 +114,7 @@ fn tell(transaction: &Transaction<'_>, files: &[String], now: Timestamp) -> Resu
         area: "",
         agent: "",
         device: "",
-        label: "",
+        label: LABEL,
         class: "",
         rule: None,
         condition: HISTORY_DAMAGED,

@@ -103,7 +103,9 @@ fn one_of<T: Copy>(name: &str, word: Option<&str>, default: T, words: &[(&str, T
     found.ok_or_else(|| Problem::invalid(vec![format!("{name} must be one of {}", known())]))
 }
 
-/// Alarms, page by page.
+/// Alarms, page by page. By time, whatever is raised in between, no alarm is missed that was there at the first page and
+/// still meets the conditions, and none comes twice. By severity, one whose severity changes meanwhile may come twice or be
+/// missed.
 #[utoipa::path(get, path = "/api/v1/alarms", tag = "alarms", params(Filter),
     responses((status = 200, body = Page<AlarmView>),
         (status = "4XX", content_type = "application/problem+json", body = Problem)))]

@@ -65,6 +65,10 @@ impl World {
     /// What a site is called.
     #[must_use]
     pub fn name_of(&self, site: &str, language: Language) -> String {
+        // What is of no site is of the collector itself.
+        if site.is_empty() {
+            return if language == Language::Zh { "全部站点" } else { "all sites" }.to_owned();
+        }
         let place = self.places.get(site);
         let name = place.map_or("", |place| match language {
             Language::Zh => &place.name_zh,

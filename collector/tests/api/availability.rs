@@ -257,7 +257,10 @@ async fn figures_of_a_period_by_site_and_class() {
     let worst = &by_class["items"][0];
     assert_eq!((&worst["key"], &worst["devices"]), (&json!("ups"), &json!(1)));
     assert!((worst["availability"].as_f64().unwrap() - 11.0 / 16.0).abs() < 1e-3, "{worst}");
-    assert_eq!(by_class["images"], json!({ "cameras": 0, "online_rate": null, "judged": 0, "intact_rate": null }));
+    assert_eq!(
+        by_class["images"],
+        json!({ "cameras": 0, "online_rate": null, "judged": 0, "intact_rate": null, "incomplete": false })
+    );
     let day = collector.get("/api/v1/availability/summary?period=day").await;
     assert_eq!(day["zone"], "Asia/Shanghai");
     for wrong in ["period=week", "period=month&at=2026-13", "zone=Mars", "by=colour"] {

@@ -76,6 +76,7 @@ async fn what_was_set_aside_is_an_alarm_on_the_collector_until_it_is_deleted() {
     let alarm = collector.items_when(path, 1).await[0].clone();
     let names = kouan_collector::telemetry::set_aside(&collector.folder.path().join("history")).unwrap();
     assert_eq!((&alarm["site"], &alarm["device"], &alarm["agent"]), (&json!(""), &json!(null), &json!("")));
+    assert_eq!(alarm["device_label"], "kouan-collector");
     assert_eq!((&alarm["origin"], &alarm["state"]), (&json!("collector"), &json!("raised")));
     for language in ["zh", "en"] {
         assert!(alarm["text"][language].as_str().unwrap().contains(&names[0]), "{alarm}");
@@ -217,8 +218,8 @@ async fn while_a_day_is_filled_again_answers_say_so_and_new_readings_do_not_wait
     assert!(report.ok, "{:?}", report.problems);
 }
 
-#[tokio::test]
-async fn what_the_log_had_no_longer_is_told_to_the_minute() {
+/// A folder of which the log has a part of yesterday only, from that time on, and whose file of yesterday is damaged.
+async fn partly_in_the_log(is_summed: bool) -> (tempfile::TempDir, String, i64) {
     let rows = [(DAY + 7_200_000, 1.0), (DAY - 7_200_000, 2.0), (20, 3.0)];
     let collector = Running::start_sealing_at_once().await;
     let mut agent = collector.enrol("hall-1", "hall").await;
@@ -230,6 +231,7 @@ async fn what_the_log_had_no_longer_is_told_to_the_minute() {
     }
     let device = collector.device("ups-1").await;
     they_stand(&collector, &device, &rows).await;
+    summed(&collector, &device, 2).await;
     let folder = collector.stop_caught_up().await;
     // As if each batch had come as soon as it was read, and the first had been removed since.
     let log = folder.path().join("ingest.db");
@@ -237,10 +239,34 @@ async fn what_the_log_had_no_longer_is_told_to_the_minute() {
     sql(&log, &format!("UPDATE log SET received_ms = {from}"));
     sql(&log, "DELETE FROM log WHERE id <= (SELECT min(id) FROM log WHERE kind = 'batch')");
     damage(&file(folder.path(), "2026-11-21.db"), Damage::Header);
+    if !is_summed {
+        sql(&file(folder.path(), "index.db"), "DELETE FROM rolled");
+        std::fs::remove_file(file(folder.path(), "hours-2026.db")).unwrap();
+    }
+    (folder, device, from)
+}
+
+#[tokio::test]
+async fn what_the_log_had_no_longer_is_told_to_the_minute() {
+    let (folder, device, from) = partly_in_the_log(true).await;
     let collector = again(folder).await;
     let lost = json!([{ "from_ms": TODAY - DAY_MS, "to_ms": from + 60_000, "reason": "damaged" }]);
     let series = becomes(&collector, &device, 1, "raw", lost).await;
     assert_eq!(series["values"], json!([2.0]));
+    let hours = day(&collector, &device, 1, "1h").await;
+    assert_eq!((count(&hours), &hours["incomplete"]), (2, &json!([])), "they were made before");
+}
+
+#[tokio::test]
+async fn sums_made_of_what_was_left_say_so() {
+    let (folder, device, from) = partly_in_the_log(false).await;
+    let collector = again(folder).await;
+    summed(&collector, &device, 1).await;
+    let lost = json!([{ "from_ms": TODAY - DAY_MS, "to_ms": from + 60_000, "reason": "damaged" }]);
+    let collector = collector.restart().await;
+    for resolution in ["1h", "raw"] {
+        assert_eq!(day(&collector, &device, 1, resolution).await["incomplete"], lost, "{resolution}");
+    }
 }
 
 #[tokio::test]
@@ -307,27 +333,6 @@ async fn a_day_that_the_log_had_wholly_is_summed_up_anew() {
     let collector = collector.restart().await;
     summed(&collector, &device, 3).await;
     assert_eq!(day(&collector, &device, 1, "1h").await["incomplete"], json!([]));
-}
-
-#[tokio::test]
-async fn sums_made_of_what_was_left_say_so() {
-    // Damaged before the day was summed up.
-    let rows = [(DAY + 7_200_000, 1.0), (DAY + 10, 2.0), (20, 3.0)];
-    let (collector, _, device) = filled(&rows).await;
-    summed(&collector, &device, 2).await;
-    let folder = collector.stop_caught_up().await;
-    sql(&file(folder.path(), "index.db"), "DELETE FROM rolled");
-    std::fs::remove_file(file(folder.path(), "hours-2026.db")).unwrap();
-    forget_the_log(folder.path());
-    damage(&file(folder.path(), "2026-11-21.db"), Damage::Header);
-    let collector = again(folder).await;
-    for resolution in ["1h", "raw"] {
-        becomes(&collector, &device, 1, resolution, whole(1, "damaged")).await;
-    }
-    // One that comes late makes a file and sums of it alone.
-    let collector = collector.restart().await;
-    let hours = day(&collector, &device, 1, "1h").await;
-    assert_eq!((count(&hours), &hours["incomplete"]), (0, &whole(1, "damaged")));
 }
 
 #[tokio::test]

@@ -177,8 +177,10 @@ async fn more_events(place: &mut Place, dice: &mut Dice, known: &mut Vec<Known>)
         known.push(event);
     }
     place.upload(agent, Lane::Events, records).await;
-    let last = known.len() - 1;
-    place.collector.items_when(&format!("/api/v1/events?field=number:{last}"), 1).await;
+    // Each of them: events of several days are written day by day, the oldest first.
+    for number in known.len() - count..known.len() {
+        place.collector.items_when(&format!("/api/v1/events?field=number:{number}"), 1).await;
+    }
 }
 
 #[tokio::test]

@@ -206,7 +206,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Alarms, page by page. */
+        /**
+         * Alarms, page by page. By time, whatever is raised in between, no alarm is missed that was there at the first page and
+         *     still meets the conditions, and none comes twice. By severity, one whose severity changes meanwhile may come twice or be
+         *     missed.
+         */
         get: operations["list"];
         put?: never;
         post?: never;

@@ -1,24 +1,24 @@
 //! The loop of a link: one talker at a time, commands before polls, health, reopening, stopping.
 
+mod act;
+mod requests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use kouan_protocol::{DeviceKey, QualityReason};
-use kouan_settings::{Bilingual, Translate as _, both};
-use tokio::sync::oneshot;
+use kouan_settings::{Bilingual, both};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::requests::{ReadJob, SearchJob};
 use super::backoff::{Backoff, BackoffSettings};
 use super::health::{DeviceState, Findings};
 use super::schedule::{Next, Schedule};
-use super::talker::{ActError, HeardEvent, Polled, TalkError, Talker, Turn};
-use super::trace::Trace;
-use super::watch::{Acted, Finished, Watch};
+use super::talker::{HeardEvent, Polled, TalkError, Talker, Turn};
+use super::watch::Watch;
 use crate::configure::ConfiguredDevice;
-use crate::driver::{
-    ActOutcome, ActRequest, DriverCx, DriverError, Heard, Observation, RawEvent, RawRow, RawStock, Request,
-};
+use crate::driver::{ActRequest, DriverCx, DriverError, Observation, RawEvent, RawRow, RawStock, Request};
 
 /// Requests that wait inside the engine; more stay in the channel.
 const WAITING_REQUESTS: usize = 64;
@@ -109,23 +109,6 @@ struct Engine<T: Talker> {
     watches: Vec<Watch>,
     requests_open: bool,
     cx: DriverCx,
-}
-
-/// A read on demand, one group at a time, so that a command can overtake it.
-struct ReadJob {
-    device: usize,
-    next_group: usize,
-    rows: Vec<RawRow>,
-    trouble: Option<Bilingual>,
-    trace: Option<Trace>,
-    reply: oneshot::Sender<Result<Vec<RawRow>, Bilingual>>,
-}
-
-/// One address that somebody wants to know of.
-struct SearchJob {
-    unit: u8,
-    wait: Duration,
-    reply: oneshot::Sender<Result<Option<Heard>, Bilingual>>,
 }
 
 /// What the link itself is to do next.
@@ -269,67 +252,6 @@ impl<T: Talker> Engine<T> {
         }
     }
 
-    /// Answers what was asked for and not begun.
-    fn turn_away(&mut self) {
-        self.cx.requests.close();
-        while let Ok(request) = self.cx.requests.try_recv() {
-            self.accept(request);
-        }
-        for request in self.acts.drain(..) {
-            drop(request.reply.send(ActOutcome::Failed(STOPPED.into())));
-        }
-        for watch in std::mem::take(&mut self.watches) {
-            let (device, action) = (watch.device, watch.action.clone());
-            self.finish(device, &action, watch.abandon());
-        }
-        for job in self.searches.drain(..) {
-            drop(job.reply.send(Err(LINK_STOPPED.into())));
-        }
-        for job in self.reads.drain(..) {
-            drop(job.reply.send(Err(LINK_STOPPED.into())));
-        }
-    }
-
-    fn take_requests(&mut self) {
-        while self.acts.len() + self.reads.len() + self.searches.len() < WAITING_REQUESTS {
-            match self.cx.requests.try_recv() {
-                Ok(request) => self.accept(request),
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn accept(&mut self, request: Request) {
-        match request {
-            Request::Act(request) => self.acts.push_back(request),
-            Request::Read { device, trace, reply } => match self.find(&device) {
-                Some(device) => {
-                    let (rows, trouble) = (Vec::new(), None);
-                    self.reads.push_back(ReadJob { device, next_group: 0, rows, trouble, trace, reply });
-                }
-                None => drop(reply.send(Err(not_here(&device)))),
-            },
-            Request::Search { unit, wait, reply } => self.searches.push_back(SearchJob { unit, wait, reply }),
-        }
-    }
-
-    /// One step of a search; not taken when whoever asked has gone.
-    async fn search(&mut self, job: SearchJob) {
-        if job.reply.is_closed() {
-            return;
-        }
-        let searched = match self.open().await {
-            Ok(()) => self.talker.search(job.unit, job.wait).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = &searched
-            && error.broken
-        {
-            self.talker.close();
-        }
-        drop(job.reply.send(searched.map_err(|error| error.text)));
-    }
-
     fn find(&self, key: &DeviceKey) -> Option<usize> {
         self.states.iter().position(|state| state.key() == key)
     }
@@ -452,189 +374,6 @@ impl<T: Talker> Engine<T> {
         if self.talker.is_open() && self.states.iter().all(DeviceState::is_bad) {
             self.talker.close();
         }
-    }
-
-    /// Reads a group because somebody waits to see what an action did.
-    async fn look(&mut self, device: usize, group: usize) {
-        // A late answer that is waited for, or a failure, is no sight of anything; the deadline ends it.
-        if self.poll(device, group, false).await.is_err() {
-            self.judge_watches(device, group, None);
-        }
-    }
-
-    /// Lets every action that waits for this group see what was read.
-    fn judge_watches(&mut self, device: usize, group: usize, row: Option<&RawRow>) {
-        let now = Instant::now();
-        for mut watch in std::mem::take(&mut self.watches) {
-            if watch.device != device {
-                self.watches.push(watch);
-                continue;
-            }
-            watch.looked(group, now);
-            let action = watch.action.clone();
-            match watch.see(row, now) {
-                Ok(watch) => self.watches.push(watch),
-                Err(finished) => self.finish(device, &action, finished),
-            }
-        }
-    }
-
-    /// Ends what was not seen in time, also while the link is closed and nothing can be read.
-    fn end_watches(&mut self) {
-        let now = Instant::now();
-        for watch in std::mem::take(&mut self.watches) {
-            let (device, action) = (watch.device, watch.action.clone());
-            match watch.see(None, now) {
-                Ok(watch) => self.watches.push(watch),
-                Err(finished) => self.finish(device, &action, finished),
-            }
-        }
-    }
-
-    fn finish(&self, device: usize, action: &str, finished: Finished) {
-        self.log_outcome(self.states[device].key(), action, &finished.outcome);
-        // Whoever asked may have gone.
-        drop(finished.reply.send(finished.outcome));
-    }
-
-    async fn read_step(&mut self) {
-        let Some((device, group)) = self.reads.front().map(|job| (job.device, job.next_group)) else { return };
-        // A job that was finished and a device without groups end here.
-        if group < self.states[device].group_count() {
-            let trace = self.reads.front().and_then(|job| job.trace.clone());
-            let result = match trace {
-                None => self.poll(device, group, true).await,
-                Some(trace) => {
-                    let from = trace.len();
-                    let result = trace.scope(self.poll(device, group, true)).await;
-                    trace.explain(from, |pieces| self.talker.explain(device, group, pieces));
-                    result
-                }
-            };
-            if let Some(job) = self.reads.front_mut() {
-                job.next_group += 1;
-                match result {
-                    Ok(row) => job.rows.push(row),
-                    Err(error) => job.trouble = Some(error),
-                }
-            }
-        }
-        let done = |job: &ReadJob| job.next_group >= self.states[job.device].group_count();
-        if self.reads.front().is_some_and(done)
-            && let Some(job) = self.reads.pop_front()
-        {
-            let result = match job.trouble {
-                Some(trouble) if job.rows.is_empty() => Err(trouble),
-                _ => Ok(job.rows),
-            };
-            // Whoever asked may have gone.
-            drop(job.reply.send(result));
-        }
-    }
-
-    async fn act(&mut self, request: ActRequest) {
-        let ActRequest { device, action, arguments, permit, reply } = request;
-        let shutdown = self.cx.shutdown.clone();
-        let mut permitted = false;
-        let outcome = {
-            let stopped = async {
-                shutdown.cancelled().await;
-                tokio::time::sleep(STOP_GRACE).await;
-            };
-            tokio::select! {
-                biased;
-                outcome = self.act_once(&device, &action, &arguments, permit, &mut permitted) => Some(outcome),
-                () = stopped => None,
-            }
-        };
-        let outcome = match outcome {
-            Some(Ok(acted)) => {
-                let Some(index) = self.find(&device) else { return };
-                if acted.steps.is_empty() {
-                    self.log_outcome(&device, &action, &ActOutcome::Succeeded(Vec::new()));
-                }
-                self.watches.extend(Watch::begin(index, &action, acted, reply, Instant::now()));
-                return;
-            }
-            Some(Err(outcome)) => outcome,
-            None if permitted => ActOutcome::Unknown(both!(
-                "the agent was stopped before the device had answered",
-                "设备还没有应答，代理就停止了"
-            )),
-            None => ActOutcome::Failed(STOPPED.into()),
-        };
-        self.log_outcome(&device, &action, &outcome);
-        drop(reply.send(outcome));
-    }
-
-    fn log_outcome(&self, device: &DeviceKey, action: &str, outcome: &ActOutcome) {
-        let link = &self.cx.link;
-        match outcome {
-            ActOutcome::Succeeded(_) => info!(%link, %device, %action, "Action done."),
-            ActOutcome::Failed(reason) => warn!(%link, %device, %action, %reason, "Action failed."),
-            ActOutcome::NotStarted(reason) => warn!(%link, %device, %action, %reason, "Action not started."),
-            ActOutcome::Unknown(reason) | ActOutcome::Partly { reason, .. } => {
-                tracing::error!(%link, %device, %action, %reason, "Nobody can tell whether an action was done.");
-            }
-        }
-    }
-
-    /// Carries out an action at most once: nothing in here is a loop, and nobody calls it twice for one request.
-    async fn act_once(
-        &mut self,
-        device: &DeviceKey,
-        action: &str,
-        arguments: &[kouan_protocol::Field],
-        permit: Box<dyn crate::driver::StartPermit>,
-        permitted: &mut bool,
-    ) -> Result<Acted, ActOutcome> {
-        let Some(index) = self.find(device) else {
-            return Err(ActOutcome::Failed(not_here(device)));
-        };
-        let act = match self.talker.prepare(index, action, arguments) {
-            Ok(act) => act,
-            Err(reason) => return Err(ActOutcome::Failed(reason)),
-        };
-        if let Err(error) = self.open_settled(index).await {
-            return Err(ActOutcome::Failed(both!("link closed: {error}", "线路没有打开：{error}"; error)));
-        }
-        *permitted = true;
-        if let Err(refused) = permit.obtain().await {
-            return Err(ActOutcome::NotStarted(refused.translate()));
-        }
-        let result = self.talker.act(index, act).await;
-        if let Err(error) = &result
-            && error.cause().broken
-        {
-            self.talker.close();
-        }
-        if self.states[index].is_unread() {
-            let trouble = result.as_ref().err().map(ActError::cause);
-            let findings = self.states[index].acted(trouble, self.cx.clock.boot_time());
-            self.tell(findings);
-        }
-        result.map_err(|error| match error {
-            ActError::Refused(cause) | ActError::NotSent(cause) => ActOutcome::Failed(cause.text),
-            ActError::NotConfirmed(cause) => ActOutcome::Unknown(cause.text),
-        })
-    }
-
-    /// Opens the link and makes it ready. Nothing was sent yet, so a link that turns out broken may be opened anew.
-    async fn open_settled(&mut self, device: usize) -> Result<(), TalkError> {
-        for last in [false, true] {
-            self.open().await?;
-            match self.talker.settle(device).await {
-                Ok(()) => return Ok(()),
-                Err(error) if last || !error.broken => {
-                    if error.broken {
-                        self.talker.close();
-                    }
-                    return Err(error);
-                }
-                Err(_) => self.talker.close(),
-            }
-        }
-        Ok(())
     }
 
     fn tell(&mut self, findings: Findings) {

@@ -183,7 +183,7 @@ fn tail_places(
     matcher: &Matcher<'_>,
     most: i64,
 ) -> Result<Option<Vec<EventPlace>>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM events WHERE id > ?1 AND opaque = 0 ORDER BY id LIMIT ?2");
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE id > ?1 AND opaque = 0 ORDER BY id");
     let (mut places, mut left) = (Vec::new(), most);
     for (day, tail) in &tails.of_days {
         // A day without a partition was deleted.
@@ -193,10 +193,21 @@ fn tail_places(
                 Tail::Unknown => claims.get(day).map_or(Ok(0), |claim| claim.believed(partition))?,
             };
             let reading = "look for new events of a day";
+            let newest: Option<i64> = partition
+                .prepare_cached("SELECT max(id) FROM events")
+                .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+                .during(reading)?;
+            let lacking = newest.unwrap_or(0) - through;
+            if lacking <= 0 {
+                return Ok(());
+            }
+            left -= lacking;
+            if left < 0 {
+                return Ok(());
+            }
             let mut statement = partition.prepare_cached(&sql).during(reading)?;
-            let mut rows = statement.query([through, left + 1]).during(reading)?;
+            let mut rows = statement.query([through]).during(reading)?;
             while let Some(row) = rows.next().during(reading)? {
-                left -= 1;
                 if matcher.device_of(row).during(reading)?.is_some() {
                     places.push(Matcher::place(row).during(reading)?);
                 }

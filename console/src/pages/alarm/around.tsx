@@ -11,6 +11,7 @@ import { Panel } from '../../ui/page';
 import { timeText } from '../../ui/time';
 import { useZone } from '../../ui/zone';
 import type { AlarmDetail } from '../alarms/types';
+import { IncompleteNote } from '../device/charts/incomplete-note';
 import { LineChart } from '../device/charts/line-chart';
 import { resolutionFor, type SeriesAnswer, toBands, toLine } from '../device/charts/series';
 import { StateBands } from '../device/charts/state-bands';
@@ -66,6 +67,7 @@ export function Around({ alarm }: { alarm: AlarmDetail }) {
       }
     >
       <div ref={ref} style={{ minHeight: 40 }}>
+        {series && <IncompleteNote series={[series]} zone={zone} />}
         {data && !line && bands.length === 0 && <span className="k-dim">{t('chartEmpty')}</span>}
         {line && width > 0 && (
           <LineChart

@@ -97,7 +97,13 @@ export default function AlarmPage() {
             <ResponseClock alarm={alarm} />
           </>
         }
-        description={[alarm.device_label || alarm.agent, siteName, alarm.area].filter(Boolean).join(' · ')}
+        description={[
+          alarm.device_label || alarm.agent || (alarm.site === '' && t('alarms:mark.collector')),
+          siteName,
+          alarm.area,
+        ]
+          .filter(Boolean)
+          .join(' · ')}
         actions={
           mayOperate &&
           deedsFor(alarm).map((deed, at) => (

@@ -51,7 +51,7 @@ function Row(props: AlarmRowProps) {
       {alarm.device_label || alarm.device}
     </AppLink>
   ) : (
-    alarm.agent
+    alarm.agent || (alarm.site === '' && t('mark.collector'))
   );
   const siteName = words.name(useSites().find((each) => each.id === alarm.site)?.name, alarm.site);
   const place = [siteName, alarm.area, words.class(alarm.class)].filter((part) => part !== '').join(' · ');

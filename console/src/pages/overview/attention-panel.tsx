@@ -57,7 +57,7 @@ function AlarmLine({ alarm, withSite }: { alarm: Alarm; withSite: boolean }) {
           {alarm.device ? (
             <AppLink to={`/devices/${encodeURIComponent(alarm.device)}`}>{alarm.device_label}</AppLink>
           ) : (
-            alarm.agent
+            alarm.agent || (alarm.site === '' && t('alarms:mark.collector'))
           )}
           {alarm.area && <span>{alarm.area}</span>}
           {withSite && (

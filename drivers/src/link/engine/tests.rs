@@ -2,13 +2,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use kouan_protocol::{Field, HealthLevel, ManualClock};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::driver::{PermitRefused, Purpose, RawValue, StartPermit};
+use crate::driver::{ActOutcome, PermitRefused, Purpose, RawValue, StartPermit};
 use crate::link::WatchStep;
+use crate::link::talker::ActError;
+use crate::link::watch::Acted;
 
 const SECOND: Duration = Duration::from_secs(1);
 

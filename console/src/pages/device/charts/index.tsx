@@ -16,6 +16,7 @@ import { timeText } from '../../../ui/time';
 import { useZone } from '../../../ui/zone';
 import type { DeviceParams, SetDeviceParams } from '../params';
 import classes from './charts.module.css';
+import { IncompleteNote } from './incomplete-note';
 import { LineChart, type NamedLine } from './line-chart';
 import { moved, RANGES, type RangeName, rangeOf, widened } from './range';
 import { resolutionFor, type SeriesAnswer, toBands, toLine } from './series';
@@ -166,6 +167,7 @@ export function Charts({ device, params, set }: ChartsProps) {
         <div ref={ref} className={classes['stack']}>
           {isPending && chosen.length > 0 && <LoadingState />}
           {error && !data && <ProblemState error={error} retry={() => void refetch()} />}
+          {data && <IncompleteNote series={data.series} zone={zone} />}
           {isEmpty && <EmptyState title={t('charts.empty')} text={t('charts.emptyText')} />}
           {!isEmpty &&
             drawn.byUnit.map(([unit, lines]) => (

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { align, type PointSeries, resolutionFor, timeInState, toBands, toLine } from './series';
+import { align, incompleteOf, type PointSeries, resolutionFor, timeInState, toBands, toLine } from './series';
 
 const HOUR = 3_600_000;
 const raw = (times: number[], values: (number | string | null)[]): PointSeries => ({
   point: 'p',
   unit: 'V',
   levels: ['raw'],
+  incomplete: [],
   times,
   values,
   flaws: [],
@@ -19,6 +20,17 @@ describe('resolution', () => {
     expect(resolutionFor(30 * 24 * HOUR, 900)).toBe('21600s');
     expect(resolutionFor(24 * HOUR, 300)).toBe('900s');
     expect(resolutionFor(3000 * 24 * HOUR, 900)).toBe('604800s');
+  });
+});
+
+describe('what is missing', () => {
+  it('is told once for all points, by time', () => {
+    const of = (from_ms: number, to_ms: number, reason = 'damaged') => ({ from_ms, to_ms, reason });
+    const one = { ...raw([], []), incomplete: [of(10, 20), of(30, 40, 'filling')] };
+    const other = { ...raw([], []), incomplete: [of(15, 25), of(50, 60)] };
+    expect(incompleteOf([one, other])).toEqual([of(10, 25), of(30, 40, 'filling'), of(50, 60)]);
+    expect(one.incomplete[0]).toEqual(of(10, 20));
+    expect(incompleteOf([])).toEqual([]);
   });
 });
 
@@ -36,6 +48,7 @@ describe('lines', () => {
       point: 'p',
       unit: 'V',
       levels: ['1m'],
+      incomplete: [],
       times: [0, 60_000, 600_000],
       count: [2, 1, 1],
       min: [1, 5, 7],
@@ -82,6 +95,7 @@ describe('states', () => {
       point: 'p',
       unit: '',
       levels: ['1h'],
+      incomplete: [],
       times: [0, HOUR],
       spent_ms: [{ on: HOUR * 0.75, off: HOUR * 0.25 }, { on: HOUR }],
       last: ['on', 'on'],

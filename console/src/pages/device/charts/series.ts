@@ -26,7 +26,18 @@ interface WordWindows {
   last: (string | null)[];
 }
 
-export type PointSeries = { point: string; unit: string; levels: string[] } & (Raw | Numbers | WordWindows);
+/** A time of which an answer may lack something: `damaged`, `filling` (being read again) or `late`. */
+export interface Incomplete {
+  from_ms: number;
+  to_ms: number;
+  reason: string;
+}
+
+export type PointSeries = { point: string; unit: string; levels: string[]; incomplete: Incomplete[] } & (
+  | Raw
+  | Numbers
+  | WordWindows
+);
 
 export interface SeriesAnswer {
   device: string;
@@ -63,6 +74,23 @@ export function resolutionFor(rangeMs: number, widthPx: number): string {
   const most = Math.max(200, widthPx / 1.5);
   const seconds = LENGTHS_S.find((each) => rangeMs / (each * 1000) <= most) ?? LENGTHS_S.at(-1) ?? 86_400;
   return `${seconds}s`;
+}
+
+/** What any of the points may lack, by time, each stretch once. */
+export function incompleteOf(all: readonly PointSeries[]): Incomplete[] {
+  const stretches = all
+    .flatMap((series) => series.incomplete)
+    .sort((a, b) => a.reason.localeCompare(b.reason) || a.from_ms - b.from_ms);
+  const joined: Incomplete[] = [];
+  for (const next of stretches) {
+    const last = joined.at(-1);
+    if (last && last.reason === next.reason && next.from_ms <= last.to_ms) {
+      last.to_ms = Math.max(last.to_ms, next.to_ms);
+    } else {
+      joined.push({ ...next });
+    }
+  }
+  return joined.sort((a, b) => a.from_ms - b.from_ms);
 }
 
 function isRaw(series: PointSeries): series is PointSeries & Raw {

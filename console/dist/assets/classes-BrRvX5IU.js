@@ -1,0 +1,1 @@
+import{t as e}from"./useQuery-COLUQp-v.js";import{l as t}from"./lists-CLoSUWx6.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};

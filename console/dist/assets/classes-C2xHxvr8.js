@@ -1,1 +1,0 @@
-import{t as e}from"./useQuery-Cn5TNo03.js";import{l as t}from"./lists-CMqFk8n9.js";function n(n){let{data:r}=e(t(n));return(r?.classes??[]).map(e=>e.class).filter(e=>e!==``)}export{n as t};

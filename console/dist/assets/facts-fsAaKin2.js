@@ -1,1 +1,0 @@
-import{Xt as e}from"./words-DG6cZJnP.js";var t={facts:`_facts_11h5v_1`,fact:`_fact_11h5v_1`},n=e();function r({facts:e}){return(0,n.jsx)(`dl`,{className:t.facts,children:e.map(e=>(0,n.jsxs)(`div`,{className:t.fact,children:[(0,n.jsx)(`dt`,{children:e.label}),(0,n.jsx)(`dd`,{children:e.value})]},e.label))})}export{r as t};

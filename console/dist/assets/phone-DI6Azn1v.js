@@ -1,1 +1,0 @@
-import{Q as e}from"./words-DG6cZJnP.js";function t(){return e(`(max-width: 48em)`,!1,{getInitialValueInEffect:!1})??!1}export{t};

@@ -1,0 +1,1 @@
+import{Q as e}from"./words-CJ-jqfTA.js";function t(){return e(`(max-width: 48em)`,!1,{getInitialValueInEffect:!1})??!1}export{t};

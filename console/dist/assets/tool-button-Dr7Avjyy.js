@@ -1,1 +1,0 @@
-import{Xt as e,p as t}from"./words-DG6cZJnP.js";var n=e();function r({icon:e,onClick:r,children:i}){return(0,n.jsx)(t,{size:`xs`,variant:`default`,leftSection:(0,n.jsx)(e,{size:15}),onClick:r,children:i})}export{r as t};

@@ -1,0 +1,1 @@
+import{Tt as e,gt as t}from"./words-CJ-jqfTA.js";function n(n,r){return t(n,e,r)}export{n as t};

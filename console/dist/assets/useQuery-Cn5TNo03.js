@@ -1,1 +1,0 @@
-import{Tt as e,gt as t}from"./words-DG6cZJnP.js";function n(n,r){return t(n,e,r)}export{n as t};
