@@ -274,6 +274,8 @@ mod tests {
     use crate::store::File;
     use crate::telemetry::partition::open_file;
 
+    type Work = Box<dyn FnOnce(&Arc<Partitions>) + Send>;
+
     #[test]
     fn a_file_at_rest_is_read_without_a_wal_and_a_writer_is_seen_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -326,7 +328,7 @@ mod tests {
         });
         has_entered.recv().unwrap();
         // On a thread of its own: what waits for the reader must fail and not hang.
-        let in_time = |what: &str, work: Box<dyn FnOnce(&Arc<Partitions>) + Send>| {
+        let in_time = |what: &str, work: Work| {
             let (done, is_done) = mpsc::channel();
             let partitions = Arc::clone(&partitions);
             thread::spawn(move || {

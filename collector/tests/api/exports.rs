@@ -209,7 +209,8 @@ async fn an_export_of_a_dense_day_after_a_quiet_one_takes_little_memory_and_is_w
     }
     assert!(got.len() as u64 > rows * 60, "{} bytes", got.len());
     let grown = most - before;
-    assert!(grown < 12 << 10, "{grown} KiB for a file of {} KiB", got.len() >> 10);
+    // The lines alone of a window of that day would take 29 MiB, and more to put them in order.
+    assert!(grown < 32 << 10, "{grown} KiB for a file of {} KiB", got.len() >> 10);
 
     let csv = String::from_utf8(ask(&all).await.to_vec()).unwrap();
     let times: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
