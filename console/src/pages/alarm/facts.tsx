@@ -36,7 +36,8 @@ export function AlarmFacts({ alarm }: { alarm: AlarmDetail }) {
   const rule = alarm.rule && <AppLink to={`/rules/${alarm.rule}`}>{alarm.rule}</AppLink>;
   const facts: [string, React.ReactNode][] = [
     ['device', device],
-    ['site', <SiteName key="site" id={site} />],
+    // One on the collector itself is at no site.
+    ['site', site !== '' && <SiteName key="site" id={site} />],
     ['area', alarm.area],
     ['class', alarm.class && words.class(alarm.class)],
     ['condition', words.condition(alarm.condition)],
