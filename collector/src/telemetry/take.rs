@@ -1,6 +1,6 @@
 //! From a batch of the log to rows in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use kouan_protocol::{AgentId, CatalogueHash, DecodeError, GroupRows, Timestamp};
@@ -31,6 +31,8 @@ pub(super) struct Taker {
     catalogues: Catalogues,
     /// The places of a catalogue's groups.
     resolved: HashMap<(AgentId, String, CatalogueHash), Arc<Vec<usize>>>,
+    /// Agents that have named a catalogue since the head was sealed.
+    described: HashSet<AgentId>,
     known: HashMap<Arc<Group>, usize>,
     places: Vec<Place>,
     next_number: GroupNumber,
@@ -201,6 +203,7 @@ impl Taker {
         self.places.clear();
         self.known.clear();
         self.resolved.clear();
+        self.described.clear();
     }
 
     fn resolve(&mut self, entry: &Entry, hash: CatalogueHash, catalogue: &OpenCatalogue) -> Arc<Vec<usize>> {
@@ -227,8 +230,11 @@ impl Taker {
             place
         });
         let resolved = Arc::new(groups.collect::<Vec<_>>());
-        // It stays until the head is sealed, so ever new catalogues bring that about.
-        self.bytes += resolved.len() * GROUP_BYTES + catalogue.points() * POINT_BYTES;
+        // It stays until the head is sealed, so ever new catalogues of an agent bring that about. The first one does not
+        // count: with many agents, theirs would be most of the memory, and be there again at once.
+        if !self.described.insert(entry.agent.clone()) {
+            self.bytes += resolved.len() * GROUP_BYTES + catalogue.points() * POINT_BYTES;
+        }
         self.resolved.insert(key, Arc::clone(&resolved));
         resolved
     }

@@ -1,0 +1,1 @@
+import{n as e,t}from"./standing-BFjSVTyu.js";import{v as n}from"./index-D5MmvdLv.js";function r(r,i){let a=e=>e.worst_severity?n.indexOf(e.worst_severity):n.length;return a(r)-a(i)||t(i.by_level)-t(r.by_level)||e(i.by_level)-e(r.by_level)||r.site.localeCompare(i.site)}export{r as t};
