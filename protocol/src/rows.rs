@@ -3,12 +3,17 @@
 //! Most rows are small (a dead-band leaves most values out) and most values are decimal numbers with few digits, so
 //! a cell costs one to three bytes before compression. `docs/wire.md`, "Rows of a group", is the specification.
 
+mod encode;
+mod read;
+
+use self::encode::{encode_column, encode_order, encode_presence};
+use self::read::{CellReader, PairReader, QualityReader};
 use crate::catalogue::{GroupSpec, PointSpec};
 use crate::clock::{Anchor, BootTime};
 use crate::error::DecodeError;
 use crate::limits;
 use crate::packed::{self, Parts, Span};
-use crate::record::{apply_time_step, time_step};
+use crate::record::apply_time_step;
 use crate::value::{PointKind, Quality, QualityReason, Value};
 use crate::wire;
 use prost::Message as _;
@@ -410,36 +415,6 @@ fn overflow() -> DecodeError {
     DecodeError::inconsistent("rows", "the row numbers overflow")
 }
 
-fn encode_order(wire: &mut wire::GroupRows, rows: &[Row], first_seq: u64, anchor: &Anchor) {
-    let mut boot_time = anchor.boot_time;
-    for row in rows {
-        wire.time_steps.push(time_step(row.boot_time, boot_time));
-        boot_time = row.boot_time;
-    }
-    let contiguous = rows.iter().zip(first_seq..).all(|(row, seq)| row.seq == seq);
-    if first_seq == 0 || contiguous {
-        return;
-    }
-    let mut seq = first_seq;
-    for row in rows {
-        wire.seq_steps.push(u32::try_from(row.seq - seq).expect("a batch has fewer numbers than u32"));
-        seq = row.seq;
-    }
-}
-
-fn encode_presence(wire: &mut wire::GroupRows, rows: &[Row], columns: usize) {
-    if rows.iter().all(|row| row.cells.len() == columns) {
-        return;
-    }
-    wire.presence = vec![0; (columns * rows.len()).div_ceil(8)];
-    for (at, row) in rows.iter().enumerate() {
-        for (column, _) in &row.cells {
-            let bit = usize::from(*column) * rows.len() + at;
-            wire.presence[bit / 8] |= 1 << (bit % 8);
-        }
-    }
-}
-
 fn default_encoding(point: &PointSpec) -> u32 {
     match point.kind {
         PointKind::Measurement => point.decimals.into(),
@@ -449,214 +424,4 @@ fn default_encoding(point: &PointSpec) -> u32 {
     }
 }
 
-fn encode_column(wire: &mut wire::GroupRows, column: usize, point: &PointSpec, values: &[&Value]) {
-    if values.is_empty() {
-        return;
-    }
-    let encoding = choose_encoding(point, values);
-    if encoding != default_encoding(point) {
-        wire.encodings.extend([column as u32, encoding]);
-    }
-    let mut previous = 0_i64;
-    for value in values {
-        match encoding {
-            ENCODING_DOUBLE => wire.doubles.push(value.as_f64().unwrap_or(f64::NAN)),
-            ENCODING_TEXT => wire.texts.push(value.to_string()),
-            _ => {
-                let integer = if encoding == ENCODING_STATE {
-                    state_index(point, value).unwrap_or(i64::MAX)
-                } else {
-                    scaled_integer(point, value, encoding).unwrap_or(i64::MAX)
-                };
-                wire.integers.push(integer.wrapping_sub(previous));
-                previous = integer;
-            }
-        }
-    }
-}
-
-fn choose_encoding(point: &PointSpec, values: &[&Value]) -> u32 {
-    match point.kind {
-        PointKind::Text => ENCODING_TEXT,
-        PointKind::State if values.iter().all(|value| state_index(point, value).is_some()) => ENCODING_STATE,
-        PointKind::State => ENCODING_TEXT,
-        PointKind::Counter => 0,
-        PointKind::Measurement => {
-            let fits = |decimals: &u32| values.iter().all(|value| scaled_integer(point, value, *decimals).is_some());
-            let usual = u32::from(point.decimals);
-            std::iter::once(usual).chain(0..=MAX_DECIMALS).find(fits).unwrap_or(ENCODING_DOUBLE)
-        }
-    }
-}
-
-fn state_index(point: &PointSpec, value: &Value) -> Option<i64> {
-    let Value::Text(text) = value else { return None };
-    point.states.iter().position(|state| **state == **text).map(|index| index as i64)
-}
-
-/// `value` × 10^`decimals` as an integer, if that is exactly reversible.
-fn scaled_integer(point: &PointSpec, value: &Value, decimals: u32) -> Option<i64> {
-    match (point.kind, value) {
-        (PointKind::Counter, Value::Integer(integer)) => Some(*integer),
-        (PointKind::Counter, Value::Number(number)) => Some(*number as i64),
-        (_, value) => {
-            let number = value.as_f64()?;
-            let scaled = (number * POWERS[decimals as usize]).round();
-            const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-            let exact = scaled.abs() < EXACT && (scaled / POWERS[decimals as usize]).to_bits() == number.to_bits();
-            exact.then_some(scaled as i64)
-        }
-    }
-}
-
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-
-struct CellReader<'a> {
-    integers: &'a [u8],
-    doubles: &'a [u8],
-    texts: &'a [u8],
-}
-
-impl<'a> CellReader<'a> {
-    /// Shows the next cell of a column.
-    #[inline]
-    fn show(
-        &mut self,
-        (column, row): (usize, usize),
-        encoding: u32,
-        point: &PointSpec,
-        previous: &mut i64,
-        qualities: &mut QualityReader<'_>,
-        sink: &mut impl CellSink,
-    ) -> Result<(), DecodeError> {
-        let (code, reason) = qualities.next_cell()?;
-        if code == QUALITY_BAD {
-            sink.cell(column, row, None, Quality::Bad, reason);
-            return Ok(());
-        }
-        match self.next(encoding, point, previous)? {
-            None => sink.cell(column, row, None, Quality::Bad, QualityReason::NotUnderstood),
-            value if code == QUALITY_UNCERTAIN => sink.cell(column, row, value, Quality::Uncertain, reason),
-            value => sink.cell(column, row, value, Quality::Good, QualityReason::None),
-        }
-        Ok(())
-    }
-
-    /// The next value of a column; `None` if it is not a value that a reading can have.
-    fn next<'v>(
-        &mut self,
-        encoding: u32,
-        point: &'v PointSpec,
-        previous: &mut i64,
-    ) -> Result<Option<RawValue<'v>>, DecodeError>
-    where
-        'a: 'v,
-    {
-        let short = || DecodeError::inconsistent("rows", format!("values of point \"{}\" are missing", point.name));
-        Ok(match encoding {
-            ENCODING_DOUBLE => {
-                let (number, rest) = self.doubles.split_first_chunk().ok_or_else(short)?;
-                self.doubles = rest;
-                let number = f64::from_le_bytes(*number);
-                number.is_finite().then_some(RawValue::Double(number))
-            }
-            ENCODING_TEXT => {
-                if self.texts.is_empty() {
-                    return Err(short());
-                }
-                let text = packed::text(&mut self.texts)?;
-                DecodeError::check_size("text value bytes", text.len(), limits::TEXT_BYTES)?;
-                Some(RawValue::Text(text))
-            }
-            _ => {
-                if self.integers.is_empty() {
-                    return Err(short());
-                }
-                let integer = previous.wrapping_add(packed::signed(&mut self.integers)?);
-                *previous = integer;
-                match (encoding, point.kind) {
-                    (ENCODING_STATE, _) => usize::try_from(integer)
-                        .ok()
-                        .and_then(|index| point.states.get(index).map(|state| RawValue::State(index, state))),
-                    (0, PointKind::Counter) => Some(RawValue::Integer(integer)),
-                    (0..=MAX_DECIMALS, _) => Some(RawValue::Scaled(integer, encoding as u8)),
-                    _ => {
-                        let problem = format!("point \"{}\" has unknown encoding {encoding}", point.name);
-                        return Err(DecodeError::inconsistent("rows", problem));
-                    }
-                }
-            }
-        })
-    }
-
-    fn is_done(&self) -> bool {
-        self.integers.is_empty() && self.doubles.is_empty() && self.texts.is_empty()
-    }
-}
-
-/// Reads `[column, code]` pairs with ascending columns.
-struct PairReader<'a> {
-    pairs: &'a [u8],
-    next: Option<(u32, u32)>,
-}
-
-impl<'a> PairReader<'a> {
-    fn new(pairs: &'a [u8], what: &str) -> Result<Self, DecodeError> {
-        if !packed::count(pairs).is_multiple_of(2) {
-            return Err(DecodeError::inconsistent("rows", format!("{what} are not pairs")));
-        }
-        let mut reader = Self { pairs, next: None };
-        reader.advance()?;
-        Ok(reader)
-    }
-
-    fn advance(&mut self) -> Result<(), DecodeError> {
-        self.next = if self.pairs.is_empty() {
-            None
-        } else {
-            Some((packed::small(&mut self.pairs)?, packed::small(&mut self.pairs)?))
-        };
-        Ok(())
-    }
-
-    fn take(&mut self, column: u32) -> Result<Option<u32>, DecodeError> {
-        let Some((_, code)) = self.next.filter(|(at, _)| *at == column) else { return Ok(None) };
-        self.advance()?;
-        Ok(Some(code))
-    }
-
-    fn is_done(&self) -> bool {
-        self.next.is_none()
-    }
-}
-
-/// Reads `[distance to the previous exception, code]` pairs over the cells in order.
-struct QualityReader<'a> {
-    pairs: PairReader<'a>,
-    at: u32,
-    base: u32,
-}
-
-impl<'a> QualityReader<'a> {
-    fn new(pairs: &'a [u8]) -> Result<Self, DecodeError> {
-        Ok(Self { pairs: PairReader::new(pairs, "qualities")?, at: 0, base: 0 })
-    }
-
-    fn next_cell(&mut self) -> Result<(u32, QualityReason), DecodeError> {
-        if self.pairs.is_done() {
-            return Ok((0, QualityReason::None));
-        }
-        let distance = self.at - self.base;
-        let code = self.pairs.take(distance)?;
-        if code.is_some() {
-            self.base = self.at;
-        }
-        self.at += 1;
-        let code = code.unwrap_or(0);
-        Ok((code & 3, QualityReason::from_number(code >> 2)))
-    }
-
-    fn is_done(&self) -> bool {
-        self.pairs.is_done()
-    }
-}
